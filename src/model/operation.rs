@@ -1,0 +1,120 @@
+//! The operations a state can do, their outcomes, and the answers an attempt can give.
+//!
+//! An operation is atomic; anything may happen between two of them.
+
+/// What a state does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// `store.insert`: insert my in-progress claim if the key is absent.
+    Insert {
+        /// `recognise_own = true`: on meeting a claim that carries my own owner id (my first
+        /// acknowledgement was lost) the outcome is `inserted`, not `in_progress`.
+        recognise_own: bool,
+    },
+    /// `store.read`: a plain read.
+    Read,
+    /// `store.write`: blind write of my in-progress claim.
+    Write,
+    /// `store.take_over`: compare-and-set an expired claim to mine, next fencing token.
+    TakeOver { recognise_own: bool },
+    /// `store.renew`: extend my lease, only while the claim is mine.
+    Renew,
+    /// `store.record`: store outcome and response.
+    Record {
+        outcome: RecordAs,
+        /// Only while the claim is mine; unfenced: whatever is there.
+        fenced: bool,
+        /// As with `Insert`: a repeat after a lost acknowledgement is `recorded`, not `lost`.
+        recognise_own: bool,
+    },
+    /// `store.release`: remove my claim (unfenced: whatever claim is there).
+    Release { fenced: bool },
+    /// `store.commit`: several local writes in one transaction.
+    Commit { writes: Vec<WriteKind> },
+    /// `lease.check`: the holder looks at its own clock: has my lease run out?
+    LeaseCheck,
+    /// `downstream.call`: sends the effect; after a timeout it may still land.
+    Call {
+        /// Sends a native idempotency key, derived from ours.
+        key: bool,
+        /// Sends the fencing token of my claim.
+        token: bool,
+    },
+    /// `downstream.query`: asks whether the effect exists.
+    Query {
+        /// Sends my fencing token: a resource that checks tokens refuses older ones from then on.
+        token: bool,
+    },
+    /// `wait`: backoff, poll or settle time.
+    Wait(WaitFor),
+}
+
+/// How long a `wait` takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WaitFor {
+    /// `for = "1s"`, in milliseconds.
+    Fixed(i64),
+    /// `for = "?poll"`: the policy's `[waits] poll = "1s"` says.
+    Named(String),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordAs {
+    Succeeded,
+    Failed,
+}
+
+/// A part of a local transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum WriteKind {
+    Effect,
+    Receipt,
+}
+
+/// What a state sees when its operation is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Outcome {
+    Inserted,
+    InProgress,
+    Expired,
+    Succeeded,
+    Failed,
+    Mismatch,
+    Absent,
+    Written,
+    Taken,
+    Lost,
+    Renewed,
+    Recorded,
+    Released,
+    Committed,
+    Aborted,
+    Unknown,
+    Held,
+    Ok,
+    Error,
+    Timeout,
+    Applied,
+    Elapsed,
+}
+
+/// The final answers: `respond.NAME`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Answer {
+    /// The result of my own execution (or of the effect that a query found). Final for the client.
+    Success,
+    /// The recorded response of an earlier attempt. Final.
+    Replay,
+    /// A recorded failure of my own execution. Final.
+    Failed,
+    /// Not done, try again: nothing is recorded. The client retries.
+    Error,
+    /// Nobody knows whether it was done. The client retries.
+    Unknown,
+    /// Another attempt is at it (409). The client retries.
+    InFlight,
+    /// The key was used with another payload (422). Final.
+    Mismatch,
+}

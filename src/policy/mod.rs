@@ -1,0 +1,193 @@
+//! A policy: which model, and the promises of its surroundings, checked.
+//!
+//! All durations are milliseconds. `None` is an undeclared bound: unbounded.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::check::{property::Property, verdict::Verdict};
+use crate::source::Span;
+
+/// A policy file that passed every check that needs no model, and those that do.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    pub name: String,
+    pub summary: String,
+    /// As the user named it.
+    pub path: PathBuf,
+    /// The text of `model`: a shipped name, a name from `--models`, or a path relative to the file.
+    pub model: String,
+    pub operation: LogicalOperation,
+    pub key: Key,
+    pub trigger: Trigger,
+    /// None where the model does no store operation and the policy has no `[store]`.
+    pub store: Option<Store>,
+    /// None where the model makes no call and the policy has no `[downstream]`.
+    pub downstream: Option<Downstream>,
+    /// Choice name to option name; every choice of the model is here.
+    pub choices: BTreeMap<String, String>,
+    /// Wait name to milliseconds; every named wait of the model is here.
+    pub waits: BTreeMap<String, i64>,
+    pub faults: Faults,
+    pub expect: BTreeMap<Property, Verdict>,
+    pub waivers: Vec<Waiver>,
+}
+
+/// `[operation]`.
+#[derive(Clone, Debug)]
+pub struct LogicalOperation {
+    pub effect: Effect,
+    /// What makes two requests the same logical operation.
+    pub identity: Vec<String>,
+    /// Fields that are the same on every attempt of an operation though not part of its identity.
+    pub stable: Vec<String>,
+    pub severity: Option<String>,
+}
+
+/// What the effect does when it is applied again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Absolute: applying it again changes nothing.
+    Set,
+    Delta,
+    Create,
+    /// By id: applying it again changes nothing.
+    Delete,
+    Restart,
+    Toggle,
+    Notify,
+}
+
+impl Effect {
+    /// A second application leaves the world as the first one did.
+    pub fn naturally_idempotent(self) -> bool {
+        matches!(self, Effect::Set | Effect::Delete)
+    }
+}
+
+/// `[key]`.
+#[derive(Clone, Debug)]
+pub struct Key {
+    /// `from`: the fields the key is computed from.
+    pub from: Vec<String>,
+    /// Whether the payload is compared (`fingerprint` is not empty).
+    pub fingerprint: Vec<String>,
+    pub supplied_by: SuppliedBy,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SuppliedBy {
+    Client,
+    Server,
+    /// `"none"`: no key travels with the request; every attempt is on its own.
+    Nobody,
+}
+
+impl Policy {
+    /// Fields of the key that may differ between two attempts of one operation: they split it.
+    /// A field is known to be the same when it is in `identity` or declared in `stable`.
+    pub fn splitting_fields(&self) -> Vec<&str> {
+        let known =
+            |field: &String| self.operation.identity.contains(field) || self.operation.stable.contains(field);
+        self.key.from.iter().filter(|field| !known(field)).map(String::as_str).collect()
+    }
+
+    /// Identity fields that the key leaves out: operations that differ only there are merged.
+    pub fn merging_fields(&self) -> Vec<&str> {
+        let missing = |field: &&String| !self.key.from.contains(field);
+        self.operation.identity.iter().filter(missing).map(String::as_str).collect()
+    }
+}
+
+/// `[trigger]` of kind `http`.
+#[derive(Clone, Debug)]
+pub struct Trigger {
+    /// Simultaneous requests under one key, at least 1.
+    pub requests: u32,
+    /// Further requests: same key, other payload.
+    pub conflicting: u32,
+    /// Attempts after the first, per request.
+    pub retries: u32,
+    /// The client's: it gives up on an attempt exactly then. None: at any moment.
+    pub timeout: Option<i64>,
+    /// At least this long between giving up (or a retryable answer) and the next attempt.
+    pub backoff: Option<i64>,
+    /// No attempt is sent later than this after the operation's first one.
+    pub within: Option<i64>,
+}
+
+/// `[store]`.
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// `memory`, `sqlite`, `postgres`…: for now a label; all are linearizable and durable.
+    pub kind: String,
+    /// A claim older than this reads as `expired`. None: a claim never expires by itself.
+    pub lease: Option<i64>,
+    /// A receipt older than this (since the claim, or since the record) is gone. None: kept.
+    pub ttl: Option<i64>,
+}
+
+/// `[downstream]`.
+#[derive(Clone, Debug)]
+pub struct Downstream {
+    /// A call that answers does so after at least this long.
+    pub latency_min: i64,
+    /// And at most this long. None: any time later.
+    pub latency_max: Option<i64>,
+    /// The caller's. None: it waits for ever.
+    pub timeout: Option<i64>,
+    /// A timed-out call may still take effect this long after its timeout. None: at any later moment.
+    pub late: Option<i64>,
+    pub native_key: Option<NativeKey>,
+    /// The effect can be looked up.
+    pub query: bool,
+    /// The resource refuses a token lower than the highest it has seen.
+    pub fencing: bool,
+    pub errors: Errors,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NativeKey {
+    /// The downstream forgets a key this long after its first use, or later. None: never forgets.
+    pub ttl: Option<i64>,
+}
+
+/// What an error answer of the downstream says about the effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Errors {
+    /// The downstream never answers with an error.
+    Never,
+    /// An error means that the effect did not happen and never will.
+    Definite,
+    /// An error may come after the effect. The cautious default.
+    Ambiguous,
+}
+
+/// `[faults]`: the adversary's budget.
+#[derive(Clone, Debug)]
+pub struct Faults {
+    /// Default 1.
+    pub crashes: u32,
+    /// Whether a crashed attempt may be run again from its start, by a supervisor or a proxy. Default false.
+    pub restart: bool,
+    /// Requests that never reach the service. Default 0.
+    pub lost_requests: u32,
+    /// Answers that never reach the client. Default 1.
+    pub lost_responses: u32,
+    /// Store writes that happen though the caller sees an error and repeats them. Default 0.
+    pub ambiguous_acks: u32,
+    /// Transactions that the store rolls back (deadlock, serialization failure). Default 0.
+    pub aborts: u32,
+    /// Longest stall between two steps of a worker. None: it may stall for ever.
+    pub pause: Option<i64>,
+}
+
+/// `[[waiver]]`: a reviewed override.
+#[derive(Clone, Debug)]
+pub struct Waiver {
+    pub property: Property,
+    pub reason: String,
+    /// `YYYY-MM-DD`; the waiver holds up to and including this day.
+    pub until: String,
+    pub span: Span,
+}

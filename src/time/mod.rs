@@ -1,0 +1,115 @@
+//! Time: what a timed transition system is, and the two readings of it.
+//!
+//! A [`TimedSystem`] describes its discrete states, the clocks each of them has, and the edges
+//! between them with clock constraints. [`zone`] reads it in dense time with difference-bound
+//! matrices; [`ticks`] reads the very same edges in integer time. Nothing here knows of receipts.
+
+use std::hash::Hash;
+
+use smallvec::SmallVec;
+
+pub mod ticks;
+pub mod zone;
+
+/// The number of a clock in one discrete state: 1 for the first. 0 is the constant zero.
+pub type Clock = u8;
+
+/// The bound of a clock that is never compared: see [`TimedSystem::bounds`].
+pub const NO_BOUND: i64 = i64::MIN;
+
+/// `left - right <= bound`, or `<` when strict. Either side may be clock 0.
+///
+/// Policies use closed constraints only; the textbook models in the tests need strict ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Constraint {
+    pub left: Clock,
+    pub right: Clock,
+    /// In the system's unit of time.
+    pub bound: i64,
+    pub strict: bool,
+}
+
+impl Constraint {
+    /// `clock <= bound`.
+    pub fn at_most(clock: Clock, bound: i64) -> Self {
+        Self { left: clock, right: 0, bound, strict: false }
+    }
+
+    /// `clock >= bound`.
+    pub fn at_least(clock: Clock, bound: i64) -> Self {
+        Self { left: 0, right: clock, bound: -bound, strict: false }
+    }
+
+    /// `clock < bound`.
+    pub fn below(clock: Clock, bound: i64) -> Self {
+        Self { left: clock, right: 0, bound, strict: true }
+    }
+
+    /// `clock > bound`.
+    pub fn above(clock: Clock, bound: i64) -> Self {
+        Self { left: 0, right: clock, bound: -bound, strict: true }
+    }
+}
+
+/// Where a clock of the target state takes its value from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ClockFrom {
+    /// It starts now.
+    Zero,
+    /// It goes on as this clock of the source state.
+    Old(Clock),
+}
+
+pub type Guard = SmallVec<[Constraint; 4]>;
+pub type ClockMap = SmallVec<[ClockFrom; 16]>;
+
+/// One discrete step: possible while the guard holds, at once.
+#[derive(Clone, Debug)]
+pub struct Edge<S, L> {
+    pub label: L,
+    pub guard: Guard,
+    /// One entry for each clock of the target state: entry `i` is clock `i + 1`.
+    pub clocks: ClockMap,
+    pub target: S,
+    /// What this step brings to light, as a set of bits: the search keeps a shortest witness of
+    /// each bit. Their meaning is the system's.
+    pub facts: u64,
+}
+
+/// A group of parts of a state that are alike in everything but their clocks: the members may be
+/// exchanged. Each member lists its clocks, in the same order as the others.
+pub type Interchangeable = Vec<SmallVec<[Clock; 4]>>;
+
+/// A network of clocks and discrete states, given by its steps. Deterministic: the same state
+/// gives the same edges in the same order.
+pub trait TimedSystem {
+    type State: Clone + Eq + Hash + std::fmt::Debug;
+    type Label: Clone + std::fmt::Debug;
+
+    /// Where every run begins, all clocks at zero.
+    fn initial(&self) -> Vec<Self::State>;
+
+    /// How many clocks this state has.
+    fn clock_count(&self, state: &Self::State) -> usize;
+
+    /// Appends what the clocks must satisfy for time to pass in this state.
+    fn invariant(&self, state: &Self::State, out: &mut Vec<Constraint>);
+
+    /// Appends every step out of this state, whether or not its guard can be met.
+    fn edges(&self, state: &Self::State, out: &mut Vec<Edge<Self::State, Self::Label>>);
+
+    /// For each clock `c` of the state, the greatest constant `k` that it is compared with before
+    /// its next reset: `lower[c]` over comparisons `c >= k` and `c > k`, `upper[c]` over
+    /// `c <= k` and `c < k`; [`NO_BOUND`] where there is none. Both slices have
+    /// `clock_count + 1` entries; entry 0 stays 0.
+    fn bounds(&self, state: &Self::State, lower: &mut [i64], upper: &mut [i64]);
+
+    /// Groups whose members may be exchanged. Two members belong to one group only if exchanging
+    /// all their clocks maps the state to itself.
+    fn interchangeable(&self, _state: &Self::State) -> Vec<Interchangeable> {
+        Vec::new()
+    }
+
+    /// The largest constant in any guard, invariant or bound: decides how wide numbers must be.
+    fn greatest_constant(&self) -> i64;
+}
