@@ -2,3 +2,46 @@
 
 pub mod property;
 pub mod verdict;
+
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+/// Which of the two engines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    /// The native explorer over zones: dense time.
+    Zones,
+    /// Integer time under stateright.
+    Stateright,
+}
+
+/// Where a search gives up. Each is printed when it ends a search.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Zones stored.
+    pub states_max: Option<u64>,
+    /// Bytes held by the search.
+    pub memory_max: Option<u64>,
+    pub time_max: Option<Duration>,
+}
+
+/// Everything that steers a check, apart from the policy.
+pub struct VerifyOptions<'a> {
+    pub engine: Engine,
+    pub limits: Limits,
+    /// Set from outside (Ctrl-C): the search stops soon after.
+    pub cancel: &'a AtomicBool,
+    /// Called now and then, at least a few times a second.
+    pub progress: &'a (dyn Fn(&Progress) + Sync),
+}
+
+/// A glimpse of a running search.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Progress {
+    /// Zones expanded so far.
+    pub visited: u64,
+    pub queue: u64,
+    pub depth: u32,
+    /// Bytes held, estimated.
+    pub memory: u64,
+}

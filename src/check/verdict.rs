@@ -63,7 +63,7 @@ pub struct Scope {
 }
 
 /// How the search went.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SearchStats {
     /// Zones expanded.
     pub visited: u64,
