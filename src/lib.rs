@@ -4,4 +4,5 @@ pub mod check;
 pub mod model;
 pub mod policy;
 pub mod source;
+pub mod system;
 pub mod time;

@@ -1,6 +1,7 @@
 //! The search over a timed system, and what is made of it: verdicts, numbers, counterexamples.
 
 pub mod property;
+pub mod trace;
 pub mod verdict;
 
 use std::sync::atomic::AtomicBool;

@@ -1,5 +1,6 @@
 //! A protocol: the state machine of one attempt, as a checked table.
 
+mod names;
 pub mod operation;
 
 pub use operation::{Answer, Operation, Outcome, RecordAs, WriteKind};

@@ -1,0 +1,274 @@
+//! From a path of abstract states to a run with moments, and back: a run is shown only after the
+//! concrete semantics took every step of it.
+//!
+//! The search works on states in which interchangeable parts are sorted and zones are widened. The
+//! path it finds is walked again with names, without symmetry; the moments are the least solution
+//! of the differences that guards and invariants demand, which owes nothing to the zones.
+
+use smallvec::SmallVec;
+
+use super::property::Property;
+use super::verdict::{Change, Counterexample, Step};
+use crate::system::world::{Packed, World};
+use crate::system::{Step as SystemStep, System, facts};
+use crate::time::ticks::{self, Values};
+use crate::time::{ClockFrom, Constraint};
+
+/// `moments[later] - moments[earlier] <= bound`.
+#[derive(Clone, Copy)]
+struct Difference {
+    later: usize,
+    earlier: usize,
+    bound: i64,
+}
+
+/// The least non-negative moments that meet all differences, if there are any.
+fn least_moments(count: usize, differences: &[Difference]) -> Option<Vec<i64>> {
+    let mut moments = vec![0_i64; count];
+    for _ in 0..=count {
+        let mut changed = false;
+        for d in differences {
+            let least = moments[d.later] - d.bound;
+            if moments[d.earlier] < least {
+                moments[d.earlier] = least;
+                changed = true;
+            }
+        }
+        if !changed {
+            return (moments[0] == 0).then_some(moments);
+        }
+    }
+    None
+}
+
+/// A walk along an abstract path, with names and with the event that started each clock.
+struct Walk<'a> {
+    system: &'a System,
+    canonical: &'a System,
+    /// Canonical states after each step.
+    path: &'a [(Packed, u64)],
+    differences: Vec<Difference>,
+    taken: Vec<(u32, World, SystemStep)>,
+    /// Steps that may still be tried: the search for the right names is bounded.
+    tries: u32,
+}
+
+impl Walk<'_> {
+    fn go(&mut self, world: &World, started: &[usize]) -> bool {
+        let Some((wanted, facts)) = self.path.get(self.taken.len()) else {
+            return true;
+        };
+        let event = self.taken.len() + 1;
+        let mut steps = Vec::new();
+        self.system.steps(world, &mut steps);
+        for (edge, mut step) in steps.into_iter().enumerate() {
+            if step.facts & facts != *facts || self.canonical.canonical(&step.world) != *wanted {
+                continue;
+            }
+            if self.tries == 0 {
+                return false;
+            }
+            self.tries -= 1;
+            let mark = self.differences.len();
+            self.differences.push(Difference { later: event - 1, earlier: event, bound: 0 });
+            let mut invariant = Vec::new();
+            self.system.world_invariant(world, &mut invariant);
+            for constraint in invariant.iter().chain(&step.guard) {
+                self.demand(constraint, event, started);
+            }
+            let map = step.world.number_clocks();
+            let now: Vec<usize> = map
+                .iter()
+                .map(|from| match from {
+                    ClockFrom::Zero => event,
+                    ClockFrom::Old(clock) => started[*clock as usize - 1],
+                })
+                .collect();
+            let mut invariant = Vec::new();
+            self.system.world_invariant(&step.world, &mut invariant);
+            for constraint in &invariant {
+                self.demand(constraint, event, &now);
+            }
+            if least_moments(event + 1, &self.differences).is_some() {
+                let next = step.world.clone();
+                self.taken.push((edge as u32, world.clone(), step));
+                if self.go(&next, &now) {
+                    return true;
+                }
+                self.taken.pop();
+            }
+            self.differences.truncate(mark);
+        }
+        false
+    }
+
+    /// A constraint on clocks at the moment of `event`, as a difference of two events.
+    fn demand(&mut self, c: &Constraint, event: usize, started: &[usize]) {
+        let difference = if c.right == 0 {
+            Difference { later: event, earlier: started[c.left as usize - 1], bound: c.bound }
+        } else {
+            Difference { later: started[c.right as usize - 1], earlier: event, bound: c.bound }
+        };
+        self.differences.push(difference);
+    }
+}
+
+/// Makes a run with names and moments of an abstract path.
+///
+/// `path` has, for each step, the canonical state it leads to and the facts it must carry.
+/// `repeats_from` is the first step of the part that repeats, if the run has no end. None: the
+/// path has no concrete run, which is a fault of the search.
+pub fn concretize(
+    system: &System,
+    property: Property,
+    path: &[(Packed, u64)],
+    repeats_from: Option<usize>,
+) -> Option<Counterexample> {
+    let plain = system.clone().with_symmetry(false);
+    let start = plain.initial_world();
+    let mut walk = Walk {
+        system: &plain,
+        canonical: system,
+        path,
+        differences: Vec::new(),
+        taken: Vec::new(),
+        tries: 100_000,
+    };
+    if !walk.go(&start, &[]) {
+        return None;
+    }
+    let moments = least_moments(walk.taken.len() + 1, &walk.differences)?;
+    let unit = system.times.unit_ms;
+    let mut steps: Vec<Step> = Vec::with_capacity(walk.taken.len());
+    for (index, (edge, before, step)) in walk.taken.iter().enumerate() {
+        steps.push(shown(&plain, before, step, *edge, moments[index + 1] * unit));
+    }
+    if repeats_from.is_none()
+        && let (Some(last), Some((_, facts))) = (steps.last_mut(), path.last())
+    {
+        last.breaks = Some(breaks(*facts));
+    }
+    let round_ms = repeats_from.map(|from| {
+        let begins = if from == 0 { 0 } else { moments[from] };
+        (moments[walk.taken.len()] - begins) * unit
+    });
+    Some(Counterexample { property, steps, repeats_from, round_ms })
+}
+
+/// The facts of the last step, as the end of a sentence.
+pub fn breaks(bits: u64) -> String {
+    let says = facts::ALL.iter().filter(|fact| fact.bit & bits != 0).map(|fact| fact.says);
+    says.collect::<Vec<_>>().join("; ")
+}
+
+fn shown(system: &System, before: &World, step: &SystemStep, edge: u32, at_ms: i64) -> Step {
+    let described = system.describe(before, step);
+    let changes = described.changes.into_iter().map(|(what, from, to)| Change { what, from, to }).collect();
+    Step {
+        at_ms,
+        who: described.who,
+        does: described.does,
+        sees: described.sees,
+        changes,
+        edge,
+        breaks: None,
+    }
+}
+
+/// Why a run could not be taken again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReplayError {
+    /// The moment is not a multiple of the policy's unit of time, or goes back.
+    Moment { step: usize },
+    /// The state has no step with this number.
+    NoSuchStep { step: usize },
+    /// Time cannot pass that far before the step.
+    TooLate { step: usize },
+    /// The clocks do not allow the step at its moment.
+    NotAllowed { step: usize },
+    /// The step is possible but is another one than the file says.
+    Different { step: usize, is: String },
+    /// Every step is possible, but the last one does not break the property.
+    BreaksNothing,
+    /// The repeating part does not lead back to where it began.
+    NoLoop,
+}
+
+impl std::fmt::Display for ReplayError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ReplayError::Moment { step } => write!(f, "step {}: no run has this moment here", step + 1),
+            ReplayError::NoSuchStep { step } => write!(f, "step {}: there is no such step", step + 1),
+            ReplayError::TooLate { step } => {
+                write!(f, "step {}: something else has to happen before this moment", step + 1)
+            }
+            ReplayError::NotAllowed { step } => {
+                write!(f, "step {}: not possible at this moment", step + 1)
+            }
+            ReplayError::Different { step, is } => {
+                write!(f, "step {}: the policy does something else there: {is}", step + 1)
+            }
+            ReplayError::BreaksNothing => f.write_str("the run is possible, but breaks nothing"),
+            ReplayError::NoLoop => f.write_str("the run is possible, but does not repeat"),
+        }
+    }
+}
+
+impl std::error::Error for ReplayError {}
+
+/// Takes a counterexample's steps again, one by one, with whole numbers for clocks, and says what
+/// each did.
+///
+/// # Errors
+/// The first step that is not possible as written, or a run that breaks nothing.
+pub fn replay(
+    system: &System,
+    counterexample: &Counterexample,
+    broken_by: u64,
+) -> Result<Vec<Step>, ReplayError> {
+    let system = &system.clone().with_symmetry(false);
+    let unit = system.times.unit_ms;
+    let mut world = system.initial_world();
+    let mut clocks: Values = SmallVec::new();
+    let (mut now, mut out, mut facts_seen) = (0_i64, Vec::new(), 0);
+    let mut loop_state = None;
+    for (index, step) in counterexample.steps.iter().enumerate() {
+        if counterexample.repeats_from == Some(index) {
+            loop_state = Some(world.pack());
+        }
+        let delay = step.at_ms.checked_sub(now).filter(|d| *d >= 0 && d % unit == 0);
+        let delay = delay.ok_or(ReplayError::Moment { step: index })? / unit;
+        clocks = ticks::later(&clocks, delay, i64::MAX);
+        let mut invariant = Vec::new();
+        system.world_invariant(&world, &mut invariant);
+        if !ticks::allow(&invariant, &clocks) {
+            return Err(ReplayError::TooLate { step: index });
+        }
+        let mut steps = Vec::new();
+        system.steps(&world, &mut steps);
+        let taken = steps.into_iter().nth(step.edge as usize);
+        let mut taken = taken.ok_or(ReplayError::NoSuchStep { step: index })?;
+        if !ticks::allow(&taken.guard, &clocks) {
+            return Err(ReplayError::NotAllowed { step: index });
+        }
+        let mut now_shown = shown(system, &world, &taken, step.edge, step.at_ms);
+        if (&now_shown.who, &now_shown.does, &now_shown.sees) != (&step.who, &step.does, &step.sees) {
+            let is = format!("{} {} {}", now_shown.who, now_shown.does, now_shown.sees);
+            return Err(ReplayError::Different { step: index, is });
+        }
+        let map = taken.world.number_clocks();
+        clocks = ticks::follow(&map, &clocks);
+        facts_seen = taken.facts & broken_by;
+        if facts_seen != 0 && index + 1 == counterexample.steps.len() {
+            now_shown.breaks = Some(breaks(facts_seen));
+        }
+        out.push(now_shown);
+        world = taken.world;
+        now = step.at_ms;
+    }
+    match loop_state {
+        Some(state) if state != world.pack() => Err(ReplayError::NoLoop),
+        None if facts_seen == 0 => Err(ReplayError::BreaksNothing),
+        _ => Ok(out),
+    }
+}
