@@ -1,5 +1,6 @@
 //! The search over a timed system, and what is made of it: verdicts, numbers, counterexamples.
 
+pub mod judge;
 pub mod property;
 pub mod trace;
 pub mod verdict;

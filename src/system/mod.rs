@@ -9,6 +9,7 @@ pub mod compile;
 pub mod describe;
 mod downstream;
 pub mod facts;
+mod loops;
 mod store;
 mod worker;
 pub mod world;
@@ -337,3 +338,12 @@ impl TimedSystem for System {
     }
 }
 
+
+impl From<Who> for Actor {
+    fn from(who: Who) -> Actor {
+        match who {
+            Who::Client(index) => Actor::Attempt(index as u8),
+            Who::Zombie(index) => Actor::Zombie(index as u8),
+        }
+    }
+}
