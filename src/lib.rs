@@ -3,5 +3,6 @@
 pub mod check;
 pub mod model;
 pub mod policy;
+pub mod report;
 pub mod source;
 pub mod time;

@@ -1,7 +1,11 @@
 //! The search over a timed system, and what is made of it: verdicts, numbers, counterexamples.
 
+pub mod properties;
 pub mod property;
+pub mod shim;
 pub mod verdict;
+
+pub use shim::{CheckError, ReplayError, explore, replay, verify};
 
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
