@@ -293,7 +293,8 @@ impl Scope {
         optional(self.lost_responses, "lost response", "lost responses");
         optional(self.ambiguous_acks, "ambiguous ack", "ambiguous acks");
         optional(self.aborts, "abort", "aborts");
-        for (name, bound) in [("pause", self.pause_ms), ("late effects", self.late_ms), ("retries", self.within_ms)]
+        for (name, bound) in
+            [("pause", self.pause_ms), ("late effects", self.late_ms), ("retries", self.within_ms)]
         {
             parts.push(match bound {
                 Some(ms) => format!("{name} <= {}", format_ms(ms)),

@@ -86,7 +86,12 @@ fn policy(index: usize, result: &PolicyResult, options: &Options, out: &mut dyn 
     }
     if options.detail == Detail::All {
         for property in not_applicable {
-            writeln!(out, "  {DIM}– {:width$}  not applicable: {}{PLAIN}", property.property.name(), property.reason)?;
+            writeln!(
+                out,
+                "  {DIM}– {:width$}  not applicable: {}{PLAIN}",
+                property.property.name(),
+                property.reason
+            )?;
         }
     } else if !not_applicable.is_empty() {
         let names: Vec<&str> = not_applicable.iter().map(|property| property.property.name()).collect();
