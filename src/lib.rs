@@ -3,6 +3,7 @@
 pub mod check;
 pub mod model;
 pub mod policy;
+pub mod report;
 pub mod source;
 pub mod system;
 pub mod time;

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use super::property::Property;
 use super::verdict::{Change, Counterexample, Step};
 use crate::system::world::{Packed, World};
-use crate::system::{Step as SystemStep, System, facts};
+use crate::system::{CompileError, Step as SystemStep, System, facts};
 use crate::time::ticks::{self, Values};
 use crate::time::{ClockFrom, Constraint};
 
@@ -178,6 +178,8 @@ fn shown(system: &System, before: &World, step: &SystemStep, edge: u32, at_ms: i
 /// Why a run could not be taken again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReplayError {
+    /// The policy itself cannot be run.
+    Compile(CompileError),
     /// The moment is not a multiple of the policy's unit of time, or goes back.
     Moment { step: usize },
     /// The state has no step with this number.
@@ -197,6 +199,7 @@ pub enum ReplayError {
 impl std::fmt::Display for ReplayError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            ReplayError::Compile(error) => error.fmt(f),
             ReplayError::Moment { step } => write!(f, "step {}: no run has this moment here", step + 1),
             ReplayError::NoSuchStep { step } => write!(f, "step {}: there is no such step", step + 1),
             ReplayError::TooLate { step } => {
@@ -226,6 +229,7 @@ pub fn replay(
     counterexample: &Counterexample,
     broken_by: u64,
 ) -> Result<Vec<Step>, ReplayError> {
+    let canonical = system;
     let system = &system.clone().with_symmetry(false);
     let unit = system.times.unit_ms;
     let mut world = system.initial_world();
@@ -234,7 +238,7 @@ pub fn replay(
     let mut loop_state = None;
     for (index, step) in counterexample.steps.iter().enumerate() {
         if counterexample.repeats_from == Some(index) {
-            loop_state = Some(world.pack());
+            loop_state = Some(canonical.canonical(&world));
         }
         let delay = step.at_ms.checked_sub(now).filter(|d| *d >= 0 && d % unit == 0);
         let delay = delay.ok_or(ReplayError::Moment { step: index })? / unit;
@@ -267,7 +271,7 @@ pub fn replay(
         now = step.at_ms;
     }
     match loop_state {
-        Some(state) if state != world.pack() => Err(ReplayError::NoLoop),
+        Some(state) if state != canonical.canonical(&world) => Err(ReplayError::NoLoop),
         None if facts_seen == 0 => Err(ReplayError::BreaksNothing),
         _ => Ok(out),
     }

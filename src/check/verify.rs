@@ -10,9 +10,9 @@ use super::property::Property;
 use super::search::{
     Exploration, Extrapolation, Observer, SearchError, SearchOptions, Subsumption, Witness, explore,
 };
-use super::trace::{concretize, replay};
+use super::trace::{self, ReplayError, concretize};
 use super::verdict::{
-    Counterexample, Number, PolicyResult, PropertyResult, Scope, SearchStats, Verdict, format_ms,
+    Counterexample, Number, PolicyResult, PropertyResult, Scope, SearchStats, Step, Verdict, format_ms,
 };
 use super::{Engine, Limits, VerifyOptions, oracle};
 use crate::model::{Operation, Outcome, Protocol};
@@ -106,13 +106,13 @@ pub fn verify_with(
         Engine::Stateright => oracle::search(&system, options),
     };
     for found in &findings.broken {
-        let steps = replay(&system, &found.counterexample, broken_by(found.property));
+        let steps = trace::replay(&system, &found.counterexample, broken_by(found.property));
         if let Err(error) = steps {
             return Err(CheckError::Unreplayable(found.property, error.to_string()));
         }
     }
     let properties =
-        Property::ALL.into_iter().map(|p| judge(p, policy, &system, &mut findings)).collect::<Vec<_>>();
+        Property::ALL.into_iter().map(|p| judge(p, policy, &system, &mut findings, options)).collect::<Vec<_>>();
     let scope = scope(policy, &system);
     Ok(PolicyResult {
         policy: policy.name.clone(),
@@ -130,6 +130,19 @@ pub fn verify_with(
         loops: findings.loops,
         properties,
     })
+}
+
+/// Takes the steps of a counterexample again, one by one, and says what each does.
+///
+/// # Errors
+/// The first step that is not possible, or a run that breaks nothing.
+pub fn replay(
+    policy: &Policy,
+    protocol: &Protocol,
+    counterexample: &Counterexample,
+) -> Result<Vec<Step>, ReplayError> {
+    let system = System::new(policy, protocol).map_err(ReplayError::Compile)?;
+    trace::replay(&system, counterexample, broken_by(counterexample.property))
 }
 
 /// A property that does not hold, with the run that shows it.
@@ -301,17 +314,17 @@ fn find_endless(
     findings.loops = Some(graph.stats().clone());
     let components = graph.components();
     for arc in graph.arcs() {
-        let inside = components.of(arc.from);
-        if components.of(arc.to) != inside || !plain.takes_time(&arc.label) {
+        let inside = components.of[arc.from];
+        if components.of[arc.to] != inside || !plain.takes_time(&arc.label) {
             continue;
         }
         let within = |a: &super::graph::Arc<Label>| {
-            components.of(a.from) == inside && components.of(a.to) == inside
+            components.of[a.from] == inside && components.of[a.to] == inside
         };
         // Every live attempt has a step of its own in this component.
-        let actors: BTreeSet<_> = graph.arcs().iter().filter(|a| within(a)).map(|a| key(a.label.actor)).collect();
+        let actors: BTreeSet<_> = graph.arcs().iter().filter(|a| within(a)).map(|a| actor_key(a.label.actor)).collect();
         let world = World::unpack(graph.node(arc.from).0);
-        let all_move = world.live().all(|(who, _)| actors.contains(&key(who.into())));
+        let all_move = world.live().all(|(who, _)| actors.contains(&actor_key(who.into())));
         if !all_move {
             continue;
         }
@@ -324,7 +337,7 @@ fn find_endless(
     Ok(())
 }
 
-fn key(actor: Actor) -> (u8, u8) {
+pub(super) fn actor_key(actor: Actor) -> (u8, u8) {
     match actor {
         Actor::Client(index) => (0, index),
         Actor::Attempt(index) => (1, index),
@@ -361,6 +374,7 @@ fn judge(
     policy: &Policy,
     system: &System,
     findings: &mut Findings,
+    options: &VerifyOptions,
 ) -> PropertyResult {
     let expected = policy.expect.get(&property).copied();
     let mut result = PropertyResult {
@@ -384,7 +398,7 @@ fn judge(
         result.verdict = Verdict::Violated;
         result.reason = found.headline();
         result.counterexample = Some(found);
-        let waiver = policy.waivers.iter().find(|w| w.property == property && w.is_in_force());
+        let waiver = policy.waivers.iter().find(|w| w.property == property && w.until.as_str() >= options.today);
         result.waived = waiver.map(|w| w.reason.clone());
         return result;
     }
