@@ -1,6 +1,8 @@
 //! The search over a timed system, and what is made of it: verdicts, numbers, counterexamples.
 
+pub mod graph;
 pub mod property;
+pub mod search;
 pub mod verdict;
 
 use std::sync::atomic::AtomicBool;

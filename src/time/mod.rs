@@ -112,4 +112,9 @@ pub trait TimedSystem {
 
     /// The largest constant in any guard, invariant or bound: decides how wide numbers must be.
     fn greatest_constant(&self) -> i64;
+
+    /// No state has more clocks than this: a small number here may let the numbers be narrow.
+    fn clocks_max(&self) -> usize {
+        Clock::MAX.into()
+    }
 }

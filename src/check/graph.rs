@@ -1,0 +1,223 @@
+//! The zone graph as an explicit graph, for what reachability does not tell: cycles.
+
+use std::collections::VecDeque;
+
+use super::search::{Arcs, Exploration, SearchError, SearchOptions, Starts, Subsumption, explore_from};
+use super::verdict::SearchStats;
+use crate::time::zone::Zone;
+use crate::time::{Edge, TimedSystem};
+
+/// A transition between two nodes, by their numbers.
+#[derive(Clone, Debug)]
+pub struct Arc<L> {
+    pub from: usize,
+    pub to: usize,
+    /// The number of the edge among all edges of the state of `from`.
+    pub number: u32,
+    pub label: L,
+}
+
+/// Nodes and arcs that are reachable from given nodes along given edges. Zones are told apart by
+/// equality, so a cycle here is a cycle of the system.
+pub struct Graph<'s, S: TimedSystem> {
+    exploration: Exploration<'s, S>,
+    starts: Vec<usize>,
+    list: ArcList<S::Label>,
+}
+
+/// Arcs in order of their source.
+struct ArcList<L> {
+    arcs: Vec<Arc<L>>,
+    /// Where the arcs of each node begin; nodes behind the last have none.
+    first: Vec<usize>,
+}
+
+impl<L: Clone> Arcs<L> for ArcList<L> {
+    fn arc(&mut self, from: usize, to: usize, number: u32, label: &L) {
+        while self.first.len() <= from {
+            self.first.push(self.arcs.len());
+        }
+        self.arcs.push(Arc { from, to, number, label: label.clone() });
+    }
+
+    fn memory(&self) -> u64 {
+        (self.arcs.capacity() * size_of::<Arc<L>>() + self.first.capacity() * size_of::<usize>()) as u64
+    }
+}
+
+impl<'s, S: TimedSystem> Graph<'s, S> {
+    /// Explores from the given nodes, taking their zones as they are, along the edges that `keep`
+    /// admits. Nodes are numbered from 0 in the order found. Subsumption is by equality, whatever
+    /// the options say.
+    pub fn build(
+        system: &'s S,
+        options: &SearchOptions,
+        starts: Vec<(S::State, Zone)>,
+        keep: impl FnMut(&Edge<S::State, S::Label>) -> bool,
+    ) -> Result<Self, SearchError> {
+        let options = SearchOptions { subsumption: Subsumption::Equality, ..*options };
+        let mut list = ArcList { arcs: Vec::new(), first: Vec::new() };
+        let (exploration, starts) =
+            explore_from(system, &options, Starts::At(starts), &mut (), &mut list, keep)?;
+        Ok(Self { exploration, starts, list })
+    }
+
+    pub fn stats(&self) -> &SearchStats {
+        self.exploration.stats()
+    }
+
+    pub fn node_count(&self) -> usize {
+        self.stats().stored as usize
+    }
+
+    /// State and zone of a node.
+    pub fn node(&self, node: usize) -> (&S::State, Zone) {
+        self.exploration.node(node).expect("equality drops no node")
+    }
+
+    /// For each of the nodes started from, in the order given, its number here.
+    pub fn starts(&self) -> &[usize] {
+        &self.starts
+    }
+
+    /// All arcs, in order of their source.
+    pub fn arcs(&self) -> &[Arc<S::Label>] {
+        &self.list.arcs
+    }
+
+    /// The arcs out of a node.
+    pub fn arcs_from(&self, node: usize) -> &[Arc<S::Label>] {
+        let at = |node: usize| self.list.first.get(node).copied().unwrap_or(self.list.arcs.len());
+        &self.list.arcs[at(node)..at(node + 1)]
+    }
+
+    /// The strongly connected components.
+    pub fn components(&self) -> Components {
+        self.components_where(|_| true)
+    }
+
+    /// The strongly connected components of the graph with only these arcs.
+    pub fn components_where(&self, keep: impl Fn(&Arc<S::Label>) -> bool) -> Components {
+        let targets = |node: usize, at: usize| {
+            let arcs = self.arcs_from(node);
+            (at..arcs.len()).find(|&at| keep(&arcs[at])).map(|at| (arcs[at].to, at + 1))
+        };
+        Components::find(self.node_count(), targets)
+    }
+
+    /// A way with the fewest arcs between two nodes, along these arcs only. Empty when the nodes are
+    /// the same; none when there is no way.
+    pub fn shortest_way(
+        &self,
+        from: usize,
+        to: usize,
+        keep: impl Fn(&Arc<S::Label>) -> bool,
+    ) -> Option<Vec<&Arc<S::Label>>> {
+        let mut reached: Vec<Option<&Arc<S::Label>>> = vec![None; self.node_count()];
+        let mut queue = VecDeque::from([from]);
+        while let Some(node) = queue.pop_front() {
+            if node == to {
+                let mut way = Vec::new();
+                let mut at = to;
+                while let Some(arc) = reached[at].filter(|_| at != from) {
+                    way.push(arc);
+                    at = arc.from;
+                }
+                way.reverse();
+                return Some(way);
+            }
+            for arc in self.arcs_from(node).iter().filter(|arc| keep(arc)) {
+                if reached[arc.to].is_none() && arc.to != from {
+                    reached[arc.to] = Some(arc);
+                    queue.push_back(arc.to);
+                }
+            }
+        }
+        None
+    }
+
+    /// A shortest cycle that begins with this arc, along these arcs only.
+    pub fn cycle_through<'a>(
+        &'a self,
+        arc: &'a Arc<S::Label>,
+        keep: impl Fn(&Arc<S::Label>) -> bool,
+    ) -> Option<Vec<&'a Arc<S::Label>>> {
+        let mut cycle = vec![arc];
+        cycle.extend(self.shortest_way(arc.to, arc.from, keep)?);
+        Some(cycle)
+    }
+}
+
+/// Strongly connected components, numbered so that arcs lead to the same or a smaller number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Components {
+    /// The component of each node.
+    pub of: Vec<usize>,
+    pub count: usize,
+}
+
+impl Components {
+    /// Tarjan's algorithm with a stack of its own: zone graphs are deeper than the call stack.
+    ///
+    /// `next(node, at)` gives the first arc of the node at or after position `at`, as its target and
+    /// the position behind it.
+    pub fn find(nodes: usize, next: impl Fn(usize, usize) -> Option<(usize, usize)>) -> Self {
+        const UNSEEN: usize = usize::MAX;
+        const OPEN: usize = usize::MAX;
+        // The smallest index known to be reachable; its own index first.
+        let mut low = vec![UNSEEN; nodes];
+        let mut of = vec![OPEN; nodes];
+        let mut count = 0;
+        let mut seen = 0;
+        let mut open = Vec::new();
+        // Node, position among its arcs, its own index.
+        let mut calls: Vec<(usize, usize, usize)> = Vec::new();
+        for root in 0..nodes {
+            if low[root] != UNSEEN {
+                continue;
+            }
+            calls.push((root, 0, seen));
+            low[root] = seen;
+            seen += 1;
+            open.push(root);
+            while let Some(call) = calls.last_mut() {
+                let (node, at, index) = *call;
+                if let Some((to, behind)) = next(node, at) {
+                    call.1 = behind;
+                    if low[to] == UNSEEN {
+                        calls.push((to, 0, seen));
+                        low[to] = seen;
+                        seen += 1;
+                        open.push(to);
+                    } else if of[to] == OPEN {
+                        low[node] = low[node].min(low[to]);
+                    }
+                    continue;
+                }
+                calls.pop();
+                if let Some((parent, ..)) = calls.last() {
+                    low[*parent] = low[*parent].min(low[node]);
+                }
+                if low[node] == index {
+                    while let Some(member) = open.pop() {
+                        of[member] = count;
+                        if member == node {
+                            break;
+                        }
+                    }
+                    count += 1;
+                }
+            }
+        }
+        Self { of, count }
+    }
+
+    /// The nodes of each component.
+    pub fn members(&self) -> Vec<Vec<usize>> {
+        let mut members = vec![Vec::new(); self.count];
+        for (node, &component) in self.of.iter().enumerate() {
+            members[component].push(node);
+        }
+        members
+    }
+}

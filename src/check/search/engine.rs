@@ -1,0 +1,365 @@
+//! The search itself: the table of nodes, what is known of each state, and the loop.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use smallvec::SmallVec;
+
+use super::step::Stepper;
+use super::tables::{Interner, ZonePools};
+use super::{Observer, SearchError, SearchOptions, Starts, Subsumption};
+use crate::check::Progress;
+use crate::check::verdict::SearchStats;
+use crate::time::zone::{self, Scalar, View};
+use crate::time::{Edge, TimedSystem};
+
+/// No parent, or no zone any more.
+const NONE: u32 = u32::MAX;
+/// In [`Node::edge`]: covered, but kept in the queue.
+const COVERED: u32 = 1 << 31;
+/// How many nodes are expanded between two looks at the limits.
+const LOOK: u64 = 64;
+const PROGRESS_EVERY: Duration = Duration::from_millis(100);
+
+/// Nodes are numbered in the order found, which is the order of expansion.
+struct Node {
+    state: u32,
+    /// Where its zone is.
+    slot: u32,
+    parent: u32,
+    /// The number of the edge from the parent, among all edges of its state.
+    edge: u32,
+}
+
+/// A node as its state knows it. The sum of the matrix (see [`zone::weight`]), or its hash where
+/// only equality counts, keeps most comparisons away from the matrix.
+struct Known {
+    key: i64,
+    node: u32,
+    slot: u32,
+}
+
+struct StateInfo {
+    profile: u32,
+    known: SmallVec<[Known; 1]>,
+}
+
+/// Is told of every transition with the numbers of its two nodes.
+pub(in crate::check) trait Arcs<L> {
+    fn arc(&mut self, _from: usize, _to: usize, _number: u32, _label: &L) {}
+
+    fn memory(&self) -> u64 {
+        0
+    }
+}
+
+impl<L> Arcs<L> for () {}
+
+pub(super) struct Engine<'s, S: TimedSystem, T: Scalar> {
+    pub(super) system: &'s S,
+    pub(super) stepper: Stepper<T>,
+    states: Interner<S::State>,
+    infos: Vec<StateInfo>,
+    zones: ZonePools<T>,
+    nodes: Vec<Node>,
+    /// For each fact, the node and the number of the edge that first showed it.
+    found: [Option<(u32, u32)>; 64],
+    pub facts: u64,
+    pub stats: SearchStats,
+    subsumption: Subsumption,
+    keep_shortest: bool,
+    /// The next node to expand, and the first one of the next layer.
+    cursor: usize,
+    layer_end: usize,
+    /// Entries of lists of known nodes that did not fit inside.
+    spilled: u64,
+}
+
+impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
+    pub fn new(system: &'s S, options: &SearchOptions) -> Self {
+        Self {
+            system,
+            stepper: Stepper::new(system, options),
+            states: Interner::new(),
+            infos: Vec::new(),
+            zones: ZonePools::new(),
+            nodes: Vec::new(),
+            found: [None; 64],
+            facts: 0,
+            stats: SearchStats::default(),
+            subsumption: options.subsumption,
+            keep_shortest: options.keep_shortest,
+            cursor: 0,
+            layer_end: 0,
+            spilled: 0,
+        }
+    }
+
+    /// Adds the nodes to start from, and gives their numbers.
+    pub fn start(&mut self, starts: Starts<S>) -> Result<Vec<usize>, SearchError> {
+        let mut numbers = Vec::new();
+        match starts {
+            Starts::Initial => {
+                for state in self.system.initial() {
+                    let state = self.state_number(&state)?;
+                    if self.stepper.first(self.infos[state as usize].profile)? {
+                        numbers.push(self.insert(state, NONE, 0)? as usize);
+                    }
+                }
+            }
+            Starts::At(nodes) => {
+                for (state, zone) in nodes {
+                    let state = self.state_number(&state)?;
+                    self.stepper.next.clear();
+                    for entry in zone.entries() {
+                        self.stepper.next.push(match entry.decode() {
+                            Some((bound, _)) if bound.abs() > T::CEILING => {
+                                return Err(SearchError::Diverged);
+                            }
+                            Some((bound, strict)) => T::encode(bound, strict),
+                            None => T::INFINITY,
+                        });
+                    }
+                    let n = self.stepper.n(self.infos[state as usize].profile);
+                    assert_eq!(self.stepper.next.len(), n * n, "the zone has the clocks of the state");
+                    numbers.push(self.insert(state, NONE, 0)? as usize);
+                }
+            }
+        }
+        self.layer_end = self.nodes.len();
+        Ok(numbers)
+    }
+
+    /// Explores along the edges to keep, until nothing is left or a limit is reached.
+    pub fn run(
+        &mut self,
+        options: &SearchOptions,
+        observer: &mut impl Observer<S>,
+        arcs: &mut impl Arcs<S::Label>,
+        mut keep: impl FnMut(&Edge<S::State, S::Label>) -> bool,
+    ) -> Result<(), SearchError> {
+        let began = Instant::now();
+        let mut reported = began;
+        let mut edges = Vec::new();
+        let mut parent = Vec::new();
+        let mut looked = 0;
+        while self.cursor < self.nodes.len() {
+            if self.cursor == self.layer_end {
+                self.stats.depth += 1;
+                self.layer_end = self.nodes.len();
+            }
+            let Node { state, slot, .. } = self.nodes[self.cursor];
+            if slot == NONE {
+                self.cursor += 1;
+                continue;
+            }
+            if self.stats.visited >= looked {
+                looked = self.stats.visited + LOOK;
+                let now = Instant::now();
+                if now - reported >= PROGRESS_EVERY {
+                    reported = now;
+                    (options.progress)(&self.progress(arcs));
+                }
+                if let Some(limit) = self.exhausted(options, now - began, arcs) {
+                    self.stats.stopped_by = Some(limit);
+                    break;
+                }
+            }
+            if options.limits.states_max.is_some_and(|most| self.stats.stored > most) {
+                self.stats.stopped_by = Some("the limit of states".to_owned());
+                break;
+            }
+            self.stats.visited += 1;
+            let n = self.stepper.n(self.infos[state as usize].profile);
+            parent.clear();
+            parent.extend_from_slice(self.zones.get(n, slot));
+            if self.nodes[self.cursor].edge & COVERED != 0 {
+                self.drop_zone(self.cursor, n);
+            }
+            observer.state(self.states.get(state), &View::new(n, &parent));
+            edges.clear();
+            self.system.edges(self.states.get(state), &mut edges);
+            if edges.len() >= COVERED as usize {
+                return Err(SearchError::TooMany);
+            }
+            for (number, edge) in edges.iter().enumerate() {
+                if !keep(edge) || !self.stepper.enable(n, &parent, &edge.guard)? {
+                    continue;
+                }
+                let target = self.state_number(&edge.target)?;
+                if !self.stepper.step(n, &edge.clocks, self.infos[target as usize].profile)? {
+                    continue;
+                }
+                self.stats.transitions += 1;
+                observer.edge(self.states.get(state), edge, &View::new(n, &self.stepper.enabled));
+                self.note_facts(edge.facts, number as u32);
+                let to = self.insert(target, self.cursor as u32, number as u32)?;
+                arcs.arc(self.cursor, to as usize, number as u32, &edge.label);
+            }
+            self.cursor += 1;
+            if options.facts_wanted != 0 && options.facts_wanted & !self.facts == 0 {
+                break;
+            }
+        }
+        self.stats.complete = self.cursor == self.nodes.len();
+        self.stats.states = self.states.all().len() as u64;
+        self.stats.seconds = began.elapsed().as_secs_f64();
+        Ok(())
+    }
+
+    fn state_number(&mut self, state: &S::State) -> Result<u32, SearchError> {
+        let (id, new) = self.states.intern(state);
+        if new {
+            let profile = self.stepper.profile(self.system, state)?;
+            self.infos.push(StateInfo { profile, known: SmallVec::new() });
+        }
+        Ok(id)
+    }
+
+    /// Adds the zone in `stepper.next`, unless it is known; gives the node that stands for it.
+    fn insert(&mut self, state: u32, parent: u32, edge: u32) -> Result<u32, SearchError> {
+        let info = &mut self.infos[state as usize];
+        let n = self.stepper.n(info.profile);
+        let zone = &self.stepper.next[..];
+        let before = info.known.len();
+        let key = match self.subsumption {
+            Subsumption::Equality => {
+                let key = hash(zone);
+                let same = |known: &&Known| known.key == key && self.zones.get(n, known.slot) == zone;
+                if let Some(known) = info.known.iter().find(same) {
+                    self.stats.covered += 1;
+                    return Ok(known.node);
+                }
+                key
+            }
+            Subsumption::Inclusion => {
+                let key = zone::weight(zone);
+                let mut at = 0;
+                while let Some(known) = info.known.get(at) {
+                    if key <= known.key {
+                        if zone::included(zone, self.zones.get(n, known.slot)) {
+                            self.stats.covered += 1;
+                            return Ok(known.node);
+                        }
+                    } else if zone::included(self.zones.get(n, known.slot), zone) {
+                        self.stats.covered += 1;
+                        self.stats.stored -= 1;
+                        let known = info.known.swap_remove(at);
+                        let node = &mut self.nodes[known.node as usize];
+                        // Still waiting, in the layer that is being expanded: fewer steps away.
+                        let waits = (self.cursor + 1..self.layer_end).contains(&(known.node as usize));
+                        if self.keep_shortest && waits {
+                            node.edge |= COVERED;
+                        } else {
+                            self.zones.remove(n, node.slot);
+                            node.slot = NONE;
+                        }
+                        continue;
+                    }
+                    at += 1;
+                }
+                key
+            }
+        };
+        if self.nodes.len() >= NONE as usize {
+            return Err(SearchError::TooMany);
+        }
+        let node = self.nodes.len() as u32;
+        let slot = self.zones.insert(n, zone);
+        self.nodes.push(Node { state, slot, parent, edge });
+        info.known.push(Known { key, node, slot });
+        if info.known.len() > before && info.known.spilled() {
+            self.spilled += 1;
+        }
+        self.stats.stored += 1;
+        Ok(node)
+    }
+
+    fn drop_zone(&mut self, node: usize, n: usize) {
+        let node = &mut self.nodes[node];
+        self.zones.remove(n, node.slot);
+        node.slot = NONE;
+    }
+
+    fn note_facts(&mut self, facts: u64, number: u32) {
+        let mut new = facts & !self.facts;
+        self.facts |= facts;
+        while new != 0 {
+            self.found[new.trailing_zeros() as usize] = Some((self.cursor as u32, number));
+            new &= new - 1;
+        }
+    }
+
+    fn progress(&self, arcs: &impl Arcs<S::Label>) -> Progress {
+        Progress {
+            visited: self.stats.visited,
+            queue: (self.nodes.len() - self.cursor) as u64,
+            depth: self.stats.depth,
+            memory: self.memory() + arcs.memory(),
+        }
+    }
+
+    /// The limit that is reached, other than the number of states.
+    fn exhausted(
+        &self,
+        options: &SearchOptions,
+        spent: Duration,
+        arcs: &impl Arcs<S::Label>,
+    ) -> Option<String> {
+        if options.cancel.load(Ordering::Relaxed) {
+            return Some("an interrupt".to_owned());
+        }
+        let limits = options.limits;
+        if limits.time_max.is_some_and(|most| spent > most) {
+            return Some("the limit of time".to_owned());
+        }
+        let memory = self.memory() + arcs.memory();
+        limits.memory_max.is_some_and(|most| memory > most).then(|| "the limit of memory".to_owned())
+    }
+
+    /// Bytes held by the tables.
+    pub fn memory(&self) -> u64 {
+        let nodes =
+            self.nodes.capacity() * size_of::<Node>() + self.infos.capacity() * size_of::<StateInfo>();
+        // A list that grows holds up to twice what is in it.
+        let lists = self.spilled * 2 * size_of::<Known>() as u64;
+        nodes as u64 + lists + self.zones.memory() + self.states.memory() + self.stepper.memory()
+    }
+
+    pub fn states(&self) -> &[S::State] {
+        self.states.all()
+    }
+
+    pub fn node_count(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// State and zone of a node; none when it was covered later.
+    pub fn stored(&self, node: usize) -> Option<(&S::State, usize, &[T])> {
+        let Node { state, slot, edge, .. } = self.nodes[node];
+        if slot == NONE || edge & COVERED != 0 {
+            return None;
+        }
+        let n = self.stepper.n(self.infos[state as usize].profile);
+        Some((self.states.get(state), n, self.zones.get(n, slot)))
+    }
+
+    /// The steps to the edge that first showed a fact: states, and edge numbers.
+    pub(super) fn path(&self, bit: u32) -> Option<Vec<(&S::State, u32)>> {
+        let (mut node, mut number) = (*self.found.get(bit as usize)?)?;
+        let mut steps = Vec::new();
+        while node != NONE {
+            let Node { state, parent, edge, .. } = self.nodes[node as usize];
+            steps.push((self.states.get(state), number));
+            (node, number) = (parent, edge & !COVERED);
+        }
+        steps.reverse();
+        Some(steps)
+    }
+}
+
+fn hash<T: Scalar>(zone: &[T]) -> i64 {
+    let step =
+        |hash: u64, entry: &T| (hash.rotate_left(5) ^ entry.bits()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    zone.iter().fold(0, step) as i64
+}

@@ -1,0 +1,204 @@
+//! One step of the zone graph: from a state and a zone, through an edge, to the next zone.
+
+use super::symmetry::{self, Scratch};
+use super::tables::Interner;
+use super::{Extrapolation, SearchError, SearchOptions};
+use crate::time::zone::{self, Scalar};
+use crate::time::{Clock, ClockFrom, Constraint, Interchangeable, NO_BOUND, TimedSystem};
+
+/// What the zones of a state need to know of it. Many states share one.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct Profile {
+    /// Clocks and the constant zero.
+    pub n: usize,
+    invariant: Vec<Constraint>,
+    lower: Vec<i64>,
+    upper: Vec<i64>,
+    groups: Vec<Interchangeable>,
+}
+
+/// Computes steps; holds the profiles and the working matrices.
+pub(super) struct Stepper<T> {
+    profiles: Interner<Profile>,
+    extrapolation: Extrapolation,
+    symmetry: bool,
+    greatest: i64,
+    clocks_max: usize,
+    /// The parent's zone cut by the guard.
+    pub enabled: Vec<T>,
+    /// The zone after the step.
+    pub next: Vec<T>,
+    spare: Vec<T>,
+    scratch: Scratch,
+    /// How the clocks of the last zone were put in order; empty when they stayed.
+    pub order: Vec<Clock>,
+}
+
+impl<T: Scalar> Stepper<T> {
+    pub fn new<S: TimedSystem>(system: &S, options: &SearchOptions) -> Self {
+        Self {
+            profiles: Interner::new(),
+            extrapolation: options.extrapolation,
+            symmetry: options.symmetry,
+            greatest: system.greatest_constant(),
+            clocks_max: system.clocks_max(),
+            enabled: Vec::new(),
+            next: Vec::new(),
+            spare: Vec::new(),
+            scratch: Scratch::default(),
+            order: Vec::new(),
+        }
+    }
+
+    /// A stepper for the same system that has seen nothing yet.
+    pub fn fresh(&self) -> Self {
+        Self {
+            profiles: Interner::new(),
+            extrapolation: self.extrapolation,
+            symmetry: self.symmetry,
+            greatest: self.greatest,
+            clocks_max: self.clocks_max,
+            enabled: Vec::new(),
+            next: Vec::new(),
+            spare: Vec::new(),
+            scratch: Scratch::default(),
+            order: Vec::new(),
+        }
+    }
+
+    /// Asks the system about a state, and checks what it declared.
+    pub fn profile<S: TimedSystem>(&mut self, system: &S, state: &S::State) -> Result<u32, SearchError> {
+        let clocks = system.clock_count(state);
+        if clocks > self.clocks_max || clocks > Clock::MAX.into() {
+            return Err(SearchError::ClocksNotDeclared(clocks));
+        }
+        let mut invariant = Vec::new();
+        system.invariant(state, &mut invariant);
+        for constraint in &invariant {
+            self.check(constraint)?;
+        }
+        let (mut lower, mut upper) = (Vec::new(), Vec::new());
+        if self.extrapolation != Extrapolation::None {
+            lower.resize(clocks + 1, NO_BOUND);
+            upper.resize(clocks + 1, NO_BOUND);
+            (lower[0], upper[0]) = (0, 0);
+            system.bounds(state, &mut lower, &mut upper);
+            (lower[0], upper[0]) = (0, 0);
+            if let Some(&bound) = lower.iter().chain(&upper).find(|bound| **bound > self.greatest) {
+                return Err(SearchError::ConstantNotDeclared(bound));
+            }
+            // No clock is below zero: a comparison with less says as little as none.
+            for bound in lower.iter_mut().chain(&mut upper).filter(|bound| **bound < 0) {
+                *bound = NO_BOUND;
+            }
+        }
+        if self.extrapolation == Extrapolation::M {
+            for (lower, upper) in lower.iter_mut().zip(&mut upper) {
+                let greater = (*lower).max(*upper);
+                (*lower, *upper) = (greater, greater);
+            }
+        }
+        let mut groups = if self.symmetry { system.interchangeable(state) } else { Vec::new() };
+        groups.retain(|group| group.len() > 1 && !group[0].is_empty());
+        let profile = Profile { n: clocks + 1, invariant, lower, upper, groups };
+        Ok(self.profiles.intern(&profile).0)
+    }
+
+    fn check(&self, constraint: &Constraint) -> Result<(), SearchError> {
+        if constraint.bound.unsigned_abs() > self.greatest as u64 {
+            return Err(SearchError::ConstantNotDeclared(constraint.bound));
+        }
+        let diagonal = constraint.left != 0 && constraint.right != 0;
+        if diagonal && self.extrapolation != Extrapolation::None {
+            return Err(SearchError::Diagonal);
+        }
+        Ok(())
+    }
+
+    /// Clocks of a profile, and the constant zero.
+    pub fn n(&self, profile: u32) -> usize {
+        self.profiles.get(profile).n
+    }
+
+    /// Puts the first zone of an initial state into `next`. False when it is empty.
+    pub fn first(&mut self, profile: u32) -> Result<bool, SearchError> {
+        let n = self.n(profile);
+        self.next.clear();
+        self.next.resize(n * n, T::ZERO);
+        self.settle(profile)
+    }
+
+    /// Cuts a zone by a guard, into `enabled`. False when nothing is left.
+    pub fn enable(&mut self, n: usize, parent: &[T], guard: &[Constraint]) -> Result<bool, SearchError> {
+        for constraint in guard {
+            self.check(constraint)?;
+        }
+        // Most edges that can't be taken fail on one constraint alone: no need to copy for those.
+        let one_fails = |c: &Constraint| {
+            let bound = T::encode(c.bound, c.strict);
+            !zone::admits(n, parent, c.left.into(), c.right.into(), bound)
+        };
+        if guard.iter().any(one_fails) {
+            return Ok(false);
+        }
+        self.enabled.clear();
+        self.enabled.extend_from_slice(parent);
+        Ok(cut(n, &mut self.enabled, guard))
+    }
+
+    /// Takes `enabled` over to the target state, into `next`. False when it is empty there.
+    pub fn step(&mut self, n: usize, clocks: &[ClockFrom], target: u32) -> Result<bool, SearchError> {
+        let m = self.n(target);
+        assert_eq!(clocks.len() + 1, m, "an edge gives every clock of its target a value");
+        self.next.resize(m * m, T::ZERO);
+        zone::map(n, &self.enabled, clocks, &mut self.next);
+        self.settle(target)
+    }
+
+    /// Invariant, delay, extrapolation, order.
+    fn settle(&mut self, profile: u32) -> Result<bool, SearchError> {
+        let Profile { n, invariant, lower, upper, groups } = self.profiles.get(profile);
+        let n = *n;
+        if !cut(n, &mut self.next, invariant) {
+            return Ok(false);
+        }
+        zone::elapse(n, &mut self.next);
+        if !cut(n, &mut self.next, invariant) {
+            return Ok(false);
+        }
+        if self.extrapolation == Extrapolation::None {
+            // The sums of the next step must be possible, too.
+            let most = zone::GREATEST_CONSTANT << 8;
+            let wide = |entry: &T| entry.decode().is_some_and(|(bound, _)| bound.abs() > most);
+            if self.next.iter().any(wide) {
+                return Err(SearchError::Diverged);
+            }
+        } else {
+            zone::extrapolate(n, &mut self.next, lower, upper);
+        }
+        self.order.clear();
+        if !groups.is_empty() {
+            if symmetry::order(n, &self.next, groups, &mut self.scratch, &mut self.order) {
+                self.spare.resize(n * n, T::ZERO);
+                zone::permute(n, &self.next, &self.order, &mut self.spare);
+                std::mem::swap(&mut self.next, &mut self.spare);
+            } else {
+                self.order.clear();
+            }
+        }
+        Ok(true)
+    }
+
+    pub fn memory(&self) -> u64 {
+        // The vectors of a profile are short: count their contents by its number of clocks.
+        let inside: usize =
+            self.profiles.all().iter().map(|profile| 16 * profile.n + 24 * profile.invariant.len()).sum();
+        self.profiles.memory() + inside as u64
+    }
+}
+
+fn cut<T: Scalar>(n: usize, zone: &mut [T], constraints: &[Constraint]) -> bool {
+    constraints
+        .iter()
+        .all(|c| zone::constrain(n, zone, c.left.into(), c.right.into(), T::encode(c.bound, c.strict)))
+}

@@ -1,0 +1,178 @@
+//! Where the search keeps things: states once each, zones packed by size.
+
+use std::hash::{Hash, Hasher};
+
+use rustc_hash::FxHasher;
+
+const VACANT: u32 = u32::MAX;
+
+/// Gives each distinct value a number, counted from 0.
+pub(super) struct Interner<V> {
+    values: Vec<V>,
+    /// The hash of each value, to grow the table and to skip most comparisons.
+    hashes: Vec<u64>,
+    /// Open addressing, a power of two, at most half full.
+    table: Vec<u32>,
+}
+
+impl<V: Eq + Hash> Interner<V> {
+    pub fn new() -> Self {
+        Self { values: Vec::new(), hashes: Vec::new(), table: vec![VACANT; 64] }
+    }
+
+    /// The number of the value, and whether it is new.
+    pub fn intern(&mut self, value: &V) -> (u32, bool)
+    where
+        V: Clone,
+    {
+        let mut hasher = FxHasher::default();
+        value.hash(&mut hasher);
+        let hash = hasher.finish();
+        let mask = self.table.len() - 1;
+        let mut slot = (hash >> 20) as usize & mask;
+        loop {
+            let id = self.table[slot];
+            if id == VACANT {
+                break;
+            }
+            if self.hashes[id as usize] == hash && self.values[id as usize] == *value {
+                return (id, false);
+            }
+            slot = (slot + 1) & mask;
+        }
+        let id = self.values.len() as u32;
+        self.table[slot] = id;
+        self.values.push(value.clone());
+        self.hashes.push(hash);
+        if 2 * self.values.len() > self.table.len() {
+            self.grow();
+        }
+        (id, true)
+    }
+
+    fn grow(&mut self) {
+        let mask = 2 * self.table.len() - 1;
+        self.table.clear();
+        self.table.resize(mask + 1, VACANT);
+        for (id, hash) in self.hashes.iter().enumerate() {
+            let mut slot = (hash >> 20) as usize & mask;
+            while self.table[slot] != VACANT {
+                slot = (slot + 1) & mask;
+            }
+            self.table[slot] = id as u32;
+        }
+    }
+
+    pub fn get(&self, id: u32) -> &V {
+        &self.values[id as usize]
+    }
+
+    pub fn all(&self) -> &[V] {
+        &self.values
+    }
+
+    /// Without what the values own on the heap.
+    pub fn memory(&self) -> u64 {
+        let each = size_of::<V>() + size_of::<u64>();
+        (self.values.capacity() * each + self.table.capacity() * size_of::<u32>()) as u64
+    }
+}
+
+/// Zones in one chunk of a pool: enough to make chunks rare, few enough not to waste memory.
+const CHUNK: usize = 256;
+
+/// Matrices of one size, in chunks that never move.
+struct Pool<T> {
+    chunks: Vec<Vec<T>>,
+    used: u32,
+    free: Vec<u32>,
+}
+
+/// Matrices of any size, each named by its size and its slot.
+pub(super) struct ZonePools<T> {
+    pools: Vec<Pool<T>>,
+    bytes: u64,
+}
+
+impl<T: Copy> ZonePools<T> {
+    pub fn new() -> Self {
+        Self { pools: Vec::new(), bytes: 0 }
+    }
+
+    /// Stores an `n * n` matrix, and gives its slot.
+    pub fn insert(&mut self, n: usize, zone: &[T]) -> u32 {
+        debug_assert_eq!(zone.len(), n * n);
+        while self.pools.len() <= n {
+            self.pools.push(Pool { chunks: Vec::new(), used: 0, free: Vec::new() });
+        }
+        let pool = &mut self.pools[n];
+        if let Some(slot) = pool.free.pop() {
+            let (chunk, at) = place(n, slot);
+            pool.chunks[chunk][at..at + n * n].copy_from_slice(zone);
+            return slot;
+        }
+        let slot = pool.used;
+        let (chunk, _) = place(n, slot);
+        if chunk == pool.chunks.len() {
+            pool.chunks.push(Vec::with_capacity(CHUNK * n * n));
+        }
+        pool.chunks[chunk].extend_from_slice(zone);
+        pool.used += 1;
+        self.bytes += size_of_val(zone) as u64;
+        slot
+    }
+
+    #[inline]
+    pub fn get(&self, n: usize, slot: u32) -> &[T] {
+        let (chunk, at) = place(n, slot);
+        &self.pools[n].chunks[chunk][at..at + n * n]
+    }
+
+    /// The slot may be used again.
+    pub fn remove(&mut self, n: usize, slot: u32) {
+        self.pools[n].free.push(slot);
+    }
+
+    pub fn memory(&self) -> u64 {
+        let free: usize = self.pools.iter().map(|pool| pool.free.capacity()).sum();
+        self.bytes + (free * size_of::<u32>()) as u64
+    }
+}
+
+#[inline]
+fn place(n: usize, slot: u32) -> (usize, usize) {
+    let slot = slot as usize;
+    (slot / CHUNK, slot % CHUNK * n * n)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interns_each_value_once() {
+        let mut interner = Interner::new();
+        for round in 0..2 {
+            for value in 0..5000_u64 {
+                assert_eq!(interner.intern(&(value * 977)), (value as u32, round == 0));
+            }
+        }
+        assert_eq!(interner.all().len(), 5000);
+        assert_eq!(*interner.get(7), 7 * 977);
+    }
+
+    #[test]
+    fn pools_keep_sizes_apart_and_reuse_slots() {
+        let mut pools = ZonePools::new();
+        let slots: Vec<u32> = (0..1000).map(|k| pools.insert(2, &[k, k, k, k + 1])).collect();
+        let other = pools.insert(1, &[7]);
+        assert_eq!(pools.get(2, slots[999]), [999, 999, 999, 1000]);
+        assert_eq!(pools.get(1, other), [7]);
+        let before = pools.memory();
+        pools.remove(2, slots[300]);
+        assert_eq!(pools.insert(2, &[1, 2, 3, 4]), slots[300]);
+        assert_eq!(pools.get(2, slots[300]), [1, 2, 3, 4]);
+        assert_eq!(pools.get(2, slots[301]), [301, 301, 301, 302]);
+        assert!(pools.memory() >= before);
+    }
+}
