@@ -113,7 +113,9 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
                     self.stepper.next.clear();
                     for entry in zone.entries() {
                         self.stepper.next.push(match entry.decode() {
-                            Some((bound, _)) if bound.abs() > T::CEILING => return Err(SearchError::Diverged),
+                            Some((bound, _)) if bound.abs() > T::CEILING => {
+                                return Err(SearchError::Diverged);
+                            }
                             Some((bound, strict)) => T::encode(bound, strict),
                             None => T::INFINITY,
                         });
@@ -298,7 +300,12 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
     }
 
     /// The limit that is reached, other than the number of states.
-    fn exhausted(&self, options: &SearchOptions, spent: Duration, arcs: &impl Arcs<S::Label>) -> Option<String> {
+    fn exhausted(
+        &self,
+        options: &SearchOptions,
+        spent: Duration,
+        arcs: &impl Arcs<S::Label>,
+    ) -> Option<String> {
         if options.cancel.load(Ordering::Relaxed) {
             return Some("an interrupt".to_owned());
         }
@@ -312,7 +319,8 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
 
     /// Bytes held by the tables.
     pub fn memory(&self) -> u64 {
-        let nodes = self.nodes.capacity() * size_of::<Node>() + self.infos.capacity() * size_of::<StateInfo>();
+        let nodes =
+            self.nodes.capacity() * size_of::<Node>() + self.infos.capacity() * size_of::<StateInfo>();
         // A list that grows holds up to twice what is in it.
         let lists = self.spilled * 2 * size_of::<Known>() as u64;
         nodes as u64 + lists + self.zones.memory() + self.states.memory() + self.stepper.memory()
@@ -338,12 +346,7 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
 
     /// The steps to the edge that first showed a fact: states, and edge numbers.
     pub(super) fn path(&self, bit: u32) -> Option<Vec<(&S::State, u32)>> {
-        let (node, number) = (*self.found.get(bit as usize)?)?;
-        Some(self.path_through(node, number))
-    }
-
-    /// The steps to a node, and then along this edge of it.
-    pub(super) fn path_through(&self, mut node: u32, mut number: u32) -> Vec<(&S::State, u32)> {
+        let (mut node, mut number) = (*self.found.get(bit as usize)?)?;
         let mut steps = Vec::new();
         while node != NONE {
             let Node { state, parent, edge, .. } = self.nodes[node as usize];
@@ -351,17 +354,12 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
             (node, number) = (parent, edge & !COVERED);
         }
         steps.reverse();
-        steps
-    }
-
-    /// The steps to a node. None for a node that is not there.
-    pub(super) fn path_to_node(&self, node: usize) -> Option<Vec<(&S::State, u32)>> {
-        let Node { parent, edge, .. } = *self.nodes.get(node)?;
-        Some(if parent == NONE { Vec::new() } else { self.path_through(parent, edge & !COVERED) })
+        Some(steps)
     }
 }
 
 fn hash<T: Scalar>(zone: &[T]) -> i64 {
-    let step = |hash: u64, entry: &T| (hash.rotate_left(5) ^ entry.bits()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let step =
+        |hash: u64, entry: &T| (hash.rotate_left(5) ^ entry.bits()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     zone.iter().fold(0, step) as i64
 }

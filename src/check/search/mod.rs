@@ -110,7 +110,9 @@ impl fmt::Display for SearchError {
             Self::ClocksNotDeclared(clocks) => {
                 write!(f, "a state has {clocks} clocks, more than were declared")
             }
-            Self::Diagonal => write!(f, "a constraint compares two clocks, which extrapolation does not allow"),
+            Self::Diagonal => {
+                write!(f, "a constraint compares two clocks, which extrapolation does not allow")
+            }
             Self::Diverged => write!(f, "without extrapolation the zones grew beyond the numbers"),
             Self::TooMany => write!(f, "more zones or edges than can be numbered"),
         }
@@ -222,17 +224,6 @@ impl<S: TimedSystem> Exploration<'_, S> {
     pub fn nodes(&self) -> impl Iterator<Item = (&S::State, Zone)> + '_ {
         let count = either!(self, engine => engine.node_count());
         (0..count).filter_map(|node| self.node(node))
-    }
-
-    /// The same with the number of each.
-    pub fn numbered_nodes(&self) -> impl Iterator<Item = (usize, (&S::State, Zone))> + '_ {
-        let count = either!(self, engine => engine.node_count());
-        (0..count).filter_map(|number| self.node(number).map(|node| (number, node)))
-    }
-
-    /// A run to a node, by its number.
-    pub fn path_to(&self, node: usize) -> Option<Witness<S>> {
-        either!(self, engine => engine.path_to(node))
     }
 
     /// A node by its number, if it is stored.

@@ -198,7 +198,7 @@ impl<T: Scalar> Stepper<T> {
 }
 
 fn cut<T: Scalar>(n: usize, zone: &mut [T], constraints: &[Constraint]) -> bool {
-    constraints.iter().all(|c| {
-        zone::constrain(n, zone, c.left.into(), c.right.into(), T::encode(c.bound, c.strict))
-    })
+    constraints
+        .iter()
+        .all(|c| zone::constrain(n, zone, c.left.into(), c.right.into(), T::encode(c.bound, c.strict)))
 }

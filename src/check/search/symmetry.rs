@@ -140,7 +140,9 @@ impl<T: Scalar> Table<'_, T> {
         for at in 0..members.len() {
             let beats = |other: &&Member| {
                 let duels = self.clocks(&members[at]).iter().zip(self.clocks(other));
-                duels.map(|(&a, &b)| self.entry(b, a).cmp(&self.entry(a, b))).fold(Ordering::Equal, Ordering::then)
+                duels
+                    .map(|(&a, &b)| self.entry(b, a).cmp(&self.entry(a, b)))
+                    .fold(Ordering::Equal, Ordering::then)
                     == Ordering::Less
             };
             let group = members[at].group;

@@ -23,17 +23,7 @@ pub struct WitnessStep<S: TimedSystem> {
 
 impl<S: TimedSystem, T: Scalar> Engine<'_, S, T> {
     pub(super) fn witness(&self, bit: u32) -> Option<Witness<S>> {
-        Some(self.walk(self.path(bit)?))
-    }
-
-    pub(super) fn path_to(&self, node: usize) -> Option<Witness<S>> {
-        Some(self.walk(self.path_to_node(node)?))
-    }
-
-    fn walk(&self, path: Vec<(&S::State, u32)>) -> Witness<S> {
-        if path.is_empty() {
-            return Witness { steps: Vec::new() };
-        }
+        let path = self.path(bit)?;
         // The zones of the path may be gone: step through it again.
         let mut stepper = self.stepper.fresh();
         let fault = "a path that was walked once can be walked again";
@@ -57,6 +47,6 @@ impl<S: TimedSystem, T: Scalar> Engine<'_, S, T> {
             }
             steps.push(WitnessStep { state: state.clone(), number, edge, moved });
         }
-        Witness { steps }
+        Some(Witness { steps })
     }
 }
