@@ -1,8 +1,13 @@
 //! The search over a timed system, and what is made of it: verdicts, numbers, counterexamples.
 
 pub mod graph;
+pub mod judge;
+pub mod oracle;
+pub mod properties;
 pub mod property;
 pub mod search;
+pub mod shim;
+pub mod trace;
 pub mod verdict;
 mod verify;
 
