@@ -169,7 +169,7 @@ fn holding() -> Vec<PropertyResult> {
 }
 
 fn report(policies: Vec<PolicyResult>) -> Report {
-    Report { tool: "[VERSION]".to_owned(), ..Report::new(policies, Vec::new(), 1.84) }
+    Report { tool: "[VERSION]".to_owned(), ..Report::new(policies, Vec::new(), 0, 1.84) }
 }
 
 /// One of each kind.
@@ -269,7 +269,7 @@ fn a_policy_that_could_not_be_checked() {
         path: "policies/spin.toml".to_owned(),
         message: "the loop poll -> claim takes no time".to_owned(),
     };
-    let report = Report::new(Vec::new(), vec![failure], 0.0);
+    let report = Report::new(Vec::new(), vec![failure], 2, 0.0);
     snapshot!("human_not_checked", rendered(&report, &Options::default()));
 }
 

@@ -102,7 +102,8 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
             Err(failure) => failures.push(failure),
         }
     }
-    let report = Report::new(results, failures, began.elapsed().as_secs_f64());
+    let unread = input.selected.saturating_sub(input.policies.len()) as u64;
+    let report = Report::new(results, failures, unread, began.elapsed().as_secs_f64());
     let traces = match &args.traces {
         Some(folder) => write_traces(&report, &texts, folder)?,
         None => BTreeMap::new(),
