@@ -262,7 +262,8 @@ pub struct Report {
     /// Policies without a result. The exit code is 2 then, whatever the others say.
     pub failures: Vec<CheckFailure>,
     /// Policies per standing, after `[expect]` and waivers: `holds`, `violated-as-expected`,
-    /// `waived`, `inconclusive`, `unexpected`, `failed`. Always all six.
+    /// `waived`, `inconclusive`, `unexpected`, and `failed` for those that could not be read or
+    /// checked. Always all six.
     pub summary: BTreeMap<String, u64>,
     /// How long the whole run took.
     pub seconds: f64,
@@ -272,8 +273,14 @@ pub struct Report {
 pub const REPORT_VERSION: u32 = 1;
 
 impl Report {
-    /// A report with its summary counted.
-    pub fn new(policies: Vec<PolicyResult>, failures: Vec<CheckFailure>, seconds: f64) -> Report {
+    /// A report with its summary counted. `unread` says how many further policies were asked for
+    /// and have a fault in their files.
+    pub fn new(
+        policies: Vec<PolicyResult>,
+        failures: Vec<CheckFailure>,
+        unread: u64,
+        seconds: f64,
+    ) -> Report {
         let count = |standing: &[Standing]| {
             policies.iter().filter(|policy| standing.contains(&policy.standing())).count() as u64
         };
@@ -283,7 +290,7 @@ impl Report {
             ("waived".to_owned(), count(&[Standing::Waived])),
             ("inconclusive".to_owned(), count(&[Standing::Inconclusive])),
             ("unexpected".to_owned(), count(&[Standing::Unexpected])),
-            ("failed".to_owned(), failures.len() as u64),
+            ("failed".to_owned(), failures.len() as u64 + unread),
         ]);
         let tool = env!("CARGO_PKG_VERSION").to_owned();
         Report { version: REPORT_VERSION, tool, policies, failures, summary, seconds }

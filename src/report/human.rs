@@ -61,7 +61,10 @@ pub fn render(report: &Report, options: &Options, out: &mut dyn Write) -> io::Re
 }
 
 fn policy(index: usize, result: &PolicyResult, options: &Options, out: &mut dyn Write) -> io::Result<()> {
-    let (colour, _, word) = look(result.standing());
+    let (colour, _, mut word) = look(result.standing());
+    if result.standing() == Standing::Unexpected && !result.properties.iter().any(unexpectedly_violated) {
+        word = "expectation not met";
+    }
     writeln!(
         out,
         "{BOLD}{}{PLAIN}  {} (model {})  {colour}{}{PLAIN}",
@@ -112,6 +115,10 @@ fn policy(index: usize, result: &PolicyResult, options: &Options, out: &mut dyn 
         }
     }
     Ok(())
+}
+
+fn unexpectedly_violated(property: &PropertyResult) -> bool {
+    property.standing() == Standing::Unexpected && property.verdict == Verdict::Violated
 }
 
 /// Colour, mark and word of a standing; the word also stands in for the verdict of a policy.
@@ -273,7 +280,7 @@ pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use idemcheck::check::properties::{self, Info};
 use idemcheck::check::property::Property;
-use idemcheck::check::shim;
+use idemcheck::check::shim::Code;
 
 use crate::exit::Exit;
 use crate::glossary;
@@ -20,6 +20,8 @@ pub struct Args {
 struct Topic {
     kind: &'static str,
     name: &'static str,
+    /// Another name for it: a code has a number and a name.
+    alias: Option<&'static str>,
     /// One clause, for the list.
     brief: String,
     text: Text,
@@ -28,6 +30,14 @@ struct Topic {
 enum Text {
     Property(&'static Info),
     Prose(&'static str),
+    /// Lines as they are, examples among them.
+    Lines(&'static str),
+}
+
+impl Topic {
+    fn names(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.name).chain(self.alias)
+    }
 }
 
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
@@ -37,7 +47,9 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         return Ok(Exit::Holds);
     };
     let wanted = name.trim();
-    if let Some(topic) = topics.iter().find(|topic| topic.name.eq_ignore_ascii_case(wanted)) {
+    if let Some(topic) =
+        topics.iter().find(|topic| topic.names().any(|name| name.eq_ignore_ascii_case(wanted)))
+    {
         output::to_stdout(|out| explain(topic, out))?;
         return Ok(Exit::Holds);
     }
@@ -53,35 +65,39 @@ fn topics() -> Vec<Topic> {
     let properties = Property::ALL.map(properties::info).into_iter().map(|info| Topic {
         kind: "property",
         name: info.property.name(),
+        alias: None,
         brief: info.holds_when.to_owned(),
         text: Text::Property(info),
     });
     let entries = glossary::ALL.iter().map(|entry| Topic {
         kind: entry.kind,
         name: entry.name,
+        alias: None,
         brief: entry.brief.to_owned(),
         text: Text::Prose(entry.text),
     });
-    let codes = shim::diagnostic_codes().into_iter().map(|(name, text)| Topic {
+    let codes = Code::ALL.iter().map(|code| Topic {
         kind: "diagnostic",
-        name,
-        brief: text.split(['.', '\n']).next().unwrap_or(text).to_owned(),
-        text: Text::Prose(text),
+        name: code.id(),
+        alias: Some(code.name()),
+        brief: format!("{}: {}", code.name(), code.description()),
+        text: Text::Lines(code.explanation()),
     });
     properties.chain(entries).chain(codes).collect()
 }
 
-fn nearest<'a>(wanted: &str, topics: &'a [Topic]) -> Option<&'a str> {
-    let wanted = wanted.to_lowercase().replace('_', "-");
-    let distance =
-        |topic: &Topic| strsim::damerau_levenshtein(&wanted, &topic.name.to_lowercase().replace('_', "-"));
-    let best = topics.iter().min_by_key(|topic| distance(topic))?;
-    // Beyond a third of the name it is a guess, not a slip. A part of a name is a slip, too.
-    if distance(best) <= (best.name.len() / 3).max(1) {
-        return Some(best.name);
+/// The name that was probably meant.
+fn nearest(wanted: &str, topics: &[Topic]) -> Option<&'static str> {
+    let plain = |name: &str| name.to_lowercase().replace('_', "-");
+    let wanted = plain(wanted);
+    let names = || topics.iter().flat_map(Topic::names);
+    let distance = |name: &str| strsim::damerau_levenshtein(&wanted, &plain(name));
+    let best = names().min_by_key(|name| distance(name))?;
+    // Beyond a third of the name it is a guess, not a slip.
+    if distance(best) <= (best.len() / 3).max(1) {
+        return Some(best);
     }
-    let within = |topic: &&Topic| wanted.len() >= 3 && topic.name.to_lowercase().contains(&wanted);
-    topics.iter().find(within).map(|topic| topic.name)
+    names().find(|name| wanted.len() >= 3 && plain(name).contains(&wanted))
 }
 
 fn list(topics: &[Topic], out: &mut dyn Write) -> io::Result<()> {
@@ -104,6 +120,10 @@ fn explain(topic: &Topic, out: &mut dyn Write) -> io::Result<()> {
         Text::Prose(text) => {
             writeln!(out, "  {}.\n", topic.brief)?;
             wrapped(text, out)
+        }
+        Text::Lines(text) => {
+            writeln!(out, "  {}.\n", topic.brief)?;
+            text.lines().try_for_each(|line| writeln!(out, "  {line}"))
         }
         Text::Property(info) => {
             writeln!(out)?;

@@ -30,12 +30,16 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
             args.listen
         );
     }
-    let input = input::read(std::slice::from_ref(&args.policy), args.models.as_deref())?;
-    if input.errors {
+    let loaded = input::read(std::slice::from_ref(&args.policy), args.models.as_deref());
+    if loaded.failed() {
         return Ok(Exit::CouldNotRun);
     }
-    let [source] = input.policies.as_slice() else {
-        bail!("explore needs one policy; {} names {}", args.policy.display(), input.policies.len());
+    let [source] = loaded.policies.as_slice() else {
+        bail!(
+            "explore needs exactly one policy, and {} names {}",
+            args.policy.display(),
+            loaded.policies.len()
+        );
     };
     // The server behind this panics on a port in use, so ask first.
     drop(TcpListener::bind(args.listen).with_context(|| format!("cannot listen on {}", args.listen))?);

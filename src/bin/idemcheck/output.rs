@@ -44,24 +44,65 @@ pub fn to_stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow
 /// Runs `write` on a new file without colours. A reader sees the old file or the new one.
 pub fn to_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
     let failed = || format!("cannot write {}", path.display());
+    let mut text = StripStream::new(Vec::new());
+    write(&mut text).with_context(failed)?;
+    replace(path, &text.into_inner()).with_context(failed)
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    // A rename would put a file in the place of a link, or of a device such as /dev/null.
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    if fs::metadata(&path).is_ok_and(|metadata| !metadata.is_file()) {
+        return fs::write(&path, bytes);
+    }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).with_context(failed)?;
+    fs::create_dir_all(folder)?;
     let mut name = OsString::from(".");
-    name.push(path.file_name().with_context(failed)?);
+    name.push(path.file_name().ok_or(io::ErrorKind::InvalidFilename)?);
     name.push(format!(".{}.tmp", std::process::id()));
     // In the same folder: a rename is atomic within one file system only.
     let scratch = folder.join(name);
-    let mut text = StripStream::new(Vec::new());
-    write(&mut text).with_context(failed)?;
     let written = (|| {
         let mut file = File::create(&scratch)?;
-        file.write_all(&text.into_inner())?;
+        file.write_all(bytes)?;
         file.sync_all()?;
-        fs::rename(&scratch, path)
+        fs::rename(&scratch, &path)
     })();
     if written.is_err() {
         // Whatever went wrong is the news; a leftover is not.
         let _ = fs::remove_file(&scratch);
     }
-    written.with_context(failed)
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_written_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/report.txt");
+        to_file(&path, |out| write!(out, "\x1b[1mfirst\x1b[0m")).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "first");
+        let fault = to_file(&path, |out| {
+            write!(out, "half")?;
+            Err(io::Error::other("full"))
+        });
+        assert!(fault.is_err());
+        assert_eq!(fs::read_to_string(&path).unwrap(), "first");
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_stays_a_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let (target, link) = (folder.path().join("target"), folder.path().join("link"));
+        fs::write(&target, "old").unwrap();
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        to_file(&link, |out| write!(out, "new")).unwrap();
+        assert_eq!(fs::read_to_string(&target).unwrap(), "new");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    }
 }

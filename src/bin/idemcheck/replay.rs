@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, bail};
 use idemcheck::check;
 use idemcheck::check::verdict::Counterexample;
 use idemcheck::report::human;
@@ -22,10 +22,17 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let shown = args.file.display();
     let text = std::fs::read_to_string(&args.file).with_context(|| format!("cannot read {shown}"))?;
     let file = TraceFile::from_json(&text).map_err(|fault| anyhow!("{shown}: {fault}"))?;
-    let source = input::read_texts(file.policy_path.as_ref(), &file.policy_text, &file.model_text)?;
+    let model_path = format!("{}.toml", file.model);
+    let loaded = input::read_texts(
+        (file.policy_path.as_ref(), &file.policy_text),
+        (model_path.as_ref(), &file.model_text),
+    );
+    let [source] = loaded.policies.as_slice() else {
+        bail!("this idemcheck can't read the policy in {shown} (written by idemcheck {})", file.tool);
+    };
     let steps = check::replay(&source.policy, &source.protocol, &file.counterexample)
         .map_err(|error| anyhow!("{error}"))
-        .with_context(|| format!("{shown} does not run as recorded (found by idemcheck {})", file.tool))?;
+        .with_context(|| format!("{shown} does not run as recorded (written by idemcheck {})", file.tool))?;
     let same = steps == file.counterexample.steps;
     let run = Counterexample { steps, ..file.counterexample };
     output::to_stdout(|out| {

@@ -28,7 +28,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let schema = match args.format {
         Format::Policy => shim::policy_schema(),
         Format::Model => shim::model_schema(),
-        Format::Report => json::schema(),
+        Format::Report => json::schema().to_value(),
     };
     let text = serde_json::to_string_pretty(&schema)?;
     output::to_stdout(|out| writeln!(out, "{text}"))?;

@@ -86,30 +86,34 @@ enum Format {
 pub fn run(args: Args) -> anyhow::Result<Exit> {
     let began = Instant::now();
     let cancel = cancel_on_interrupt()?;
-    let input = input::read(&args.paths, args.models.as_deref())?;
-    if input.selected == 0 && !input.errors {
+    let loaded = input::read(&args.paths, args.models.as_deref());
+    if loaded.policies.is_empty() && loaded.failed() {
+        return Ok(Exit::CouldNotRun);
+    }
+    if loaded.selected == 0 {
         eprintln!("nothing selected: no policy found in {}", shown_paths(&args.paths));
         return Ok(Exit::NothingSelected);
     }
-    let checked = check_all(&input.policies, &args, began, cancel);
+    let checked = check_all(&loaded.policies, &args, began, cancel);
     let (mut results, mut texts, mut failures) = (Vec::new(), Vec::new(), Vec::new());
-    for (checked, source) in checked.into_iter().zip(&input.policies) {
+    for (checked, source) in checked.into_iter().zip(&loaded.policies) {
         match checked {
             Ok(result) => {
                 results.push(only(result, &args.property));
-                texts.push(source);
+                texts.push(loaded.texts(source));
             }
             Err(failure) => failures.push(failure),
         }
     }
-    let report = Report::new(results, failures, began.elapsed().as_secs_f64());
+    let unread = loaded.selected.saturating_sub(loaded.policies.len()) as u64;
+    let report = Report::new(results, failures, unread, began.elapsed().as_secs_f64());
     let traces = match &args.traces {
         Some(folder) => write_traces(&report, &texts, folder)?,
         None => BTreeMap::new(),
     };
     write_report(&report, &traces, &args)?;
     let exit = Exit::of(&report);
-    Ok(if input.errors { exit.max(Exit::CouldNotRun) } else { exit })
+    Ok(if loaded.failed() { exit.max(Exit::CouldNotRun) } else { exit })
 }
 
 /// The first Ctrl-C ends the searches, and what is known is reported; the second ends the process.
@@ -191,13 +195,13 @@ fn only(mut result: PolicyResult, properties: &[Property]) -> PolicyResult {
 /// Writes the counterexamples; gives their paths, by index of the policy.
 fn write_traces(
     report: &Report,
-    sources: &[&LoadedPolicy],
+    texts: &[(&str, &str)],
     folder: &Path,
 ) -> anyhow::Result<BTreeMap<(usize, Property), String>> {
     let names = trace::file_names(report);
     let mut paths = BTreeMap::new();
-    for (index, (result, source)) in report.policies.iter().zip(sources).enumerate() {
-        for file in TraceFile::of(result, &source.policy_text, &source.model_text) {
+    for (index, (result, (policy_text, model_text))) in report.policies.iter().zip(texts).enumerate() {
+        for file in TraceFile::of(result, policy_text, model_text) {
             let Some(name) = names.get(&(index, file.property)) else { continue };
             let path = folder.join(name);
             output::to_file(&path, |out| out.write_all(file.to_json().as_bytes()))?;
