@@ -1,6 +1,7 @@
 //! idemcheck proves, or refutes with a timed counterexample, that a retried operation executes once.
 
 pub mod check;
+pub mod diag;
 pub mod model;
 pub mod policy;
 pub mod report;

@@ -6,7 +6,6 @@ pub mod oracle;
 pub mod properties;
 pub mod property;
 pub mod search;
-pub mod shim;
 pub mod trace;
 pub mod verdict;
 mod verify;

@@ -123,7 +123,7 @@ pub fn verify_with(
             Engine::Zones => "zones".to_owned(),
             Engine::Stateright => "stateright".to_owned(),
         },
-        scope_line: scope_line(&scope),
+        scope_line: scope.line(),
         scope,
         warnings: warnings(policy, &system, &findings),
         search: findings.search,
@@ -398,7 +398,7 @@ fn judge(
         result.verdict = Verdict::Violated;
         result.reason = found.headline();
         result.counterexample = Some(found);
-        let waiver = policy.waivers.iter().find(|w| w.property == property && w.until.as_str() >= options.today);
+        let waiver = policy.waivers.iter().find(|w| w.property == property && !w.is_expired(options.today));
         result.waived = waiver.map(|w| w.reason.clone());
         return result;
     }
@@ -455,38 +455,6 @@ fn scope(policy: &Policy, system: &System) -> Scope {
         late_ms: policy.downstream.as_ref().and_then(|d| d.late),
         within_ms: policy.trigger.within,
     }
-}
-
-fn scope_line(scope: &Scope) -> String {
-    let count = |n: u32, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
-    let mut parts = vec![count(scope.requests, "request", "requests")];
-    let mut more = |n: u32, one: &str, many: &str| {
-        if n > 0 {
-            parts.push(count(n, one, many));
-        }
-    };
-    more(scope.conflicting, "with another payload", "with another payload");
-    more(scope.merged, "of another operation", "of another operation");
-    parts.push(count(scope.attempts_each, "attempt each", "attempts each"));
-    let mut more = |n: u32, one: &str, many: &str| {
-        if n > 0 {
-            parts.push(count(n, one, many));
-        }
-    };
-    let crash = if scope.restart { "crash with restart" } else { "crash" };
-    let crashes = if scope.restart { "crashes with restart" } else { "crashes" };
-    more(scope.crashes, crash, crashes);
-    more(scope.lost_requests, "lost request", "lost requests");
-    more(scope.lost_responses, "lost response", "lost responses");
-    more(scope.ambiguous_acks, "ambiguous acknowledgement", "ambiguous acknowledgements");
-    more(scope.aborts, "abort", "aborts");
-    let mut bound = |name: &str, sign: &str, ms: Option<i64>| {
-        parts.push(ms.map_or_else(|| format!("{name} unbounded"), |ms| format!("{name} {sign} {}", format_ms(ms))));
-    };
-    bound("pause", "<=", scope.pause_ms);
-    bound("late effects", "<=", scope.late_ms);
-    bound("retries", "within", scope.within_ms);
-    parts.join(", ")
 }
 
 /// What no run ever did: a proof about a dead branch is vacuous.

@@ -2,6 +2,16 @@
 //!
 //! All durations are milliseconds. `None` is an undeclared bound: unbounded.
 
+pub mod check;
+pub mod draft;
+pub mod keys;
+pub mod load;
+pub mod read;
+mod rules;
+pub mod schema;
+
+pub use load::{Loaded, LoadedPolicy, load, load_texts};
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -190,4 +200,53 @@ pub struct Waiver {
     /// `YYYY-MM-DD`; the waiver holds up to and including this day.
     pub until: String,
     pub span: Span,
+}
+
+impl Waiver {
+    /// Whether the waiver's last day is before `today`, as `YYYY-MM-DD`.
+    pub fn is_expired(&self, today: &str) -> bool {
+        self.until.as_str() < today
+    }
+}
+
+impl Effect {
+    /// The words of `effect`, in the order of the variants.
+    pub const NAMES: [&str; 7] = ["set", "delta", "create", "delete", "restart", "toggle", "notify"];
+
+    pub fn name(self) -> &'static str {
+        Effect::NAMES[self as usize]
+    }
+
+    pub fn from_name(name: &str) -> Option<Effect> {
+        let all = [
+            Effect::Set,
+            Effect::Delta,
+            Effect::Create,
+            Effect::Delete,
+            Effect::Restart,
+            Effect::Toggle,
+            Effect::Notify,
+        ];
+        all.into_iter().find(|effect| effect.name() == name)
+    }
+}
+
+impl SuppliedBy {
+    pub fn name(self) -> &'static str {
+        match self {
+            SuppliedBy::Client => "client",
+            SuppliedBy::Server => "server",
+            SuppliedBy::Nobody => "none",
+        }
+    }
+}
+
+impl Errors {
+    pub fn name(self) -> &'static str {
+        match self {
+            Errors::Never => "never",
+            Errors::Definite => "definite",
+            Errors::Ambiguous => "ambiguous",
+        }
+    }
 }

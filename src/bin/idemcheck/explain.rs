@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use idemcheck::check::properties::{self, Info};
 use idemcheck::check::property::Property;
-use idemcheck::check::shim::Code;
+use idemcheck::diag::Code;
 
 use crate::exit::Exit;
 use crate::glossary;

@@ -1,7 +1,8 @@
 //! `idemcheck schema`: the file formats, for editors and validators.
 
 use clap::ValueEnum;
-use idemcheck::check::shim;
+use idemcheck::model::schema::model_schema;
+use idemcheck::policy::schema::policy_schema;
 use idemcheck::report::json;
 
 use crate::exit::Exit;
@@ -26,8 +27,8 @@ enum Format {
 
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let schema = match args.format {
-        Format::Policy => shim::policy_schema(),
-        Format::Model => shim::model_schema(),
+        Format::Policy => policy_schema(),
+        Format::Model => model_schema(),
         Format::Report => json::schema().to_value(),
     };
     let text = serde_json::to_string_pretty(&schema)?;

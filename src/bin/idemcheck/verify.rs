@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use idemcheck::check::property::Property;
-use idemcheck::check::shim::LoadedPolicy;
+use idemcheck::policy::load::LoadedPolicy;
 use idemcheck::check::verdict::{CheckFailure, PolicyResult, Report};
 use idemcheck::check::{self, Engine, Limits, VerifyOptions};
 use idemcheck::report::human::{Detail, Options};
@@ -141,6 +141,7 @@ fn check_all(
     let line = progress::Line::new(policies.len(), !args.quiet);
     let next = AtomicUsize::new(0);
     let results = Mutex::new(BTreeMap::new());
+    let today = jiff::Zoned::now().date().to_string();
     let work = || {
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
@@ -157,7 +158,7 @@ fn check_all(
                     // After the deadline each further search ends as it begins, inconclusive.
                     time_max: args.timeout.map(|timeout| timeout.saturating_sub(began.elapsed())),
                 },
-                today,
+                today: &today,
                 cancel,
                 progress: &|glimpse| line.glimpse(index, glimpse),
             };
