@@ -7,6 +7,7 @@
 
 use smallvec::SmallVec;
 
+use super::judge::broken_by;
 use super::property::Property;
 use super::verdict::{Change, Counterexample, Step};
 use crate::system::world::{Packed, World};
@@ -144,9 +145,9 @@ pub fn concretize(
         steps.push(shown(&plain, before, step, *edge, moments[index + 1] * unit));
     }
     if repeats_from.is_none()
-        && let (Some(last), Some((_, facts))) = (steps.last_mut(), path.last())
+        && let (Some(last), Some((.., step))) = (steps.last_mut(), walk.taken.last())
     {
-        last.breaks = Some(breaks(*facts));
+        last.breaks = Some(breaks(step.facts & broken_by(property)));
     }
     let round_ms = repeats_from.map(|from| {
         let begins = if from == 0 { 0 } else { moments[from] };
