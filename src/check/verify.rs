@@ -103,7 +103,7 @@ pub fn verify_with(
     }
     let mut findings = match options.engine {
         Engine::Zones => search_zones(&system, options, reductions)?,
-        Engine::Stateright => oracle::search(&system, options),
+        Engine::Stateright => oracle::search(&system, options)?,
     };
     for found in &findings.broken {
         let steps = trace::replay(&system, &found.counterexample, broken_by(found.property));
