@@ -91,10 +91,7 @@ impl Label {
     pub fn is_fault_or_send(&self) -> bool {
         matches!(self.action, Action::Send { .. } | Action::AckLost { .. } | Action::Crash { .. })
             || matches!(self.ending, Some(Ending::AnswerLost(_)))
-            || matches!(
-                self.action,
-                Action::Operate { outcome: Outcome::Timeout | Outcome::Unknown | Outcome::Aborted }
-            )
+            || matches!(self.action, Action::Operate { outcome } if outcome.is_fault())
     }
 }
 
