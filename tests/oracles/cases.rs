@@ -43,6 +43,15 @@ pub fn mutated_models() -> impl Strategy<Value = Case> {
     (tables::mutated(), policies::gene()).prop_map(|(protocol, gene)| Case::new(protocol, &gene))
 }
 
+/// Slow tables, and clients that give up on one attempt after the other: many that are alike but
+/// for their clocks.
+pub fn crowds() -> impl Strategy<Value = Case> {
+    (tables::slow(), policies::gene(), 0..3_usize).prop_map(|(protocol, gene, crowd)| {
+        let trigger = [(1, 0, 2), (2, 0, 1), (3, 0, 0)][crowd];
+        Case::new(protocol, &gene.crowded(trigger))
+    })
+}
+
 /// What the reader demands of a table: every state is reachable, and every path can end.
 fn tidy(protocol: &mut Protocol) {
     loop {

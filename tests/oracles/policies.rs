@@ -55,6 +55,8 @@ pub fn gene() -> impl Strategy<Value = PolicyGene> {
     let trigger = prop_oneof![
         2 => Just((1, 0, 0)),
         6 => Just((1, 0, 1)),
+        // Two zombies that are alike.
+        2 => Just((1, 0, 2)),
         5 => Just((2, 0, 0)),
         2 => Just((1, 1, 0)),
         1 => Just((2, 0, 1)),
@@ -97,6 +99,21 @@ pub fn gene() -> impl Strategy<Value = PolicyGene> {
     )
 }
 
+impl PolicyGene {
+    /// The same with this trigger, clients that may give up at any moment, and few faults.
+    pub fn crowded(mut self, trigger: (u32, u32, u32)) -> PolicyGene {
+        self.trigger = trigger;
+        self.client = (None, None, None);
+        self.store.1 = None;
+        self.call.1.2 = None;
+        for fault in [1, 2, 3, 4] {
+            self.faults[fault] = false;
+        }
+        self.faults[0] &= self.faults[5];
+        self
+    }
+}
+
 /// A policy that the reader would take for this protocol.
 pub fn policy(gene: &PolicyGene, protocol: &Protocol) -> Policy {
     let calls = does(protocol, Operation::uses_downstream);
@@ -111,7 +128,9 @@ pub fn policy(gene: &PolicyGene, protocol: &Protocol) -> Policy {
     let (latency_min, (latency_more, call_timeout, late)) = gene.call;
     // Many attempts, faults and clocks at once are more than integer time can count.
     let crowded = (requests + conflicting) * (retries + 1) > 2;
-    let (late, pause) = if crowded { (None, None) } else { (late, gene.pause) };
+    let alone = requests + conflicting == 1;
+    let pause = gene.pause.filter(|_| !crowded || alone);
+    let late = late.filter(|_| !crowded);
     let count = |index: usize| {
         let before = gene.faults[..index].iter().filter(|fault| **fault).count();
         u32::from(gene.faults[index] && before < if crowded { 1 } else { 2 })

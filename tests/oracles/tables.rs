@@ -48,7 +48,25 @@ fn operation() -> impl Strategy<Value = Operation> {
 }
 
 pub fn table() -> impl Strategy<Value = Protocol> {
-    vec((operation(), vec(pick(), 6)), 3..=8).prop_map(|genes| {
+    table_of(operation(), 3..=8)
+}
+
+/// Tables in which attempts pile up: most states take time.
+pub fn slow() -> impl Strategy<Value = Protocol> {
+    let waits = prop_oneof![
+        5 => (1..=3_i64).prop_map(|ms| Operation::Wait(WaitFor::Fixed(ms))),
+        2 => any::<bool>().prop_map(|token| Operation::Call { key: false, token }),
+        1 => Just(Operation::Commit { writes: vec![WriteKind::Effect] }),
+        4 => operation(),
+    ];
+    table_of(waits, 2..=4)
+}
+
+fn table_of(
+    operation: impl Strategy<Value = Operation>,
+    states: std::ops::RangeInclusive<usize>,
+) -> impl Strategy<Value = Protocol> {
+    vec((operation, vec(pick(), 6)), states).prop_map(|genes| {
         let count = genes.len();
         let state = |(at, (operation, picks)): (usize, (Operation, Vec<Pick>))| {
             let outcomes = OperationSpec::named(operation.name()).expect("it is in the table").outcomes;
