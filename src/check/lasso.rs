@@ -1,60 +1,138 @@
-//! Time made visible in a graph of zones: a cycle of zones need not take any time, but one with a
-//! beat in it does.
+//! Which cycles of zones can be gone round for ever while time goes on.
+//!
+//! A cycle of zones need not take any time. Time can go on without end on an infinite path exactly
+//! where every clock that is held below a bound again and again also starts anew again and again
+//! (Herbreteau, Srivathsan, Walukiewicz: Efficient emptiness check for timed Büchi automata). So
+//! arcs that bound a clock which their component never starts anew are taken out, until none is left.
 
-use crate::system::world::Packed;
+use super::graph::{Arc, Components, Graph};
+use crate::system::world::{Attempt, Packed, Slot, World};
 use crate::system::{Label, System};
-use crate::time::{ClockFrom, ClockMap, Constraint, Edge, TimedSystem};
+use crate::time::{ClockFrom, Constraint, TimedSystem};
 
-/// A system with one clock more, the last, and a step of nobody's: the beat, possible whenever the
-/// clock shows a unit or more since the last one. Time goes on without end exactly where beats do.
-pub(super) struct Beating<'a>(pub &'a System);
+/// Sets of clocks by what they belong to: their numbers differ from state to state, but in a cycle
+/// without faults and requests nobody comes or goes.
+type Roles = u128;
 
-impl Beating<'_> {
-    /// The clocks of a state, all going on, and the beat's from zero.
-    pub fn clocks_from(&self, state: &Packed) -> ClockMap {
-        let clocks = self.0.clock_count(state) as u8;
-        (1..=clocks).map(ClockFrom::Old).chain([ClockFrom::Zero]).collect()
+/// The roles of the clocks of a world, in the order that numbers them.
+fn roles(world: &World) -> Vec<Roles> {
+    let mut out = Vec::new();
+    let mut next = 0;
+    let mut visit = |slot: Slot| {
+        if slot.present() {
+            out.push(1 << next);
+        }
+        next += 1;
+    };
+    visit(world.horizon);
+    world.keys.iter().for_each(|key| [key.receipt.clock, key.native.clock].into_iter().for_each(&mut visit));
+    let clocks = |attempt: Option<&Attempt>| attempt.map_or([Slot::NONE; 2], |a| [a.clock, a.held]);
+    for client in &world.clients {
+        visit(client.clock);
+        clocks(client.attempt.as_ref()).into_iter().for_each(&mut visit);
+    }
+    world.zombies.iter().flat_map(|attempt| clocks(Some(attempt))).for_each(&mut visit);
+    world.flights.iter().for_each(|flight| visit(flight.clock));
+    out
+}
+
+/// What a step or a state does to the clocks.
+#[derive(Clone, Copy, Default)]
+struct Flow {
+    /// Held below a bound.
+    bounded: Roles,
+    /// Started anew, or no more.
+    reset: Roles,
+    /// Some bound is zero: no time can have passed.
+    at_once: bool,
+}
+
+impl Flow {
+    fn bound(&mut self, constraints: &[Constraint], roles: &[Roles]) {
+        for constraint in constraints.iter().filter(|c| c.right == 0) {
+            self.bounded |= roles[usize::from(constraint.left) - 1];
+            self.at_once |= constraint.bound <= 0;
+        }
     }
 }
 
-impl TimedSystem for Beating<'_> {
-    type State = Packed;
-    /// None: the beat.
-    type Label = Option<Label>;
+/// The arcs on which time can go on for ever: whether each is left, and their components.
+pub(super) struct Lasso {
+    pub kept: Vec<bool>,
+    pub components: Components,
+}
 
-    fn initial(&self) -> Vec<Packed> {
-        self.0.initial()
+impl Lasso {
+    pub fn find(system: &System, graph: &Graph<System>) -> Lasso {
+        let flows = flows(system, graph);
+        let arcs = graph.arcs();
+        let mut kept = vec![true; arcs.len()];
+        let mut first = Vec::with_capacity(graph.node_count());
+        for node in 0..graph.node_count() {
+            let before = first.last().map_or(0, |(_, end)| *end);
+            first.push((before, before + graph.arcs_from(node).len()));
+        }
+        loop {
+            let next = |node: usize, at: usize| {
+                let (begin, end) = first[node];
+                let found = (begin + at..end).find(|arc| kept[*arc])?;
+                Some((arcs[found].to, found - begin + 1))
+            };
+            let components = Components::find(graph.node_count(), next);
+            let inside = |arc: &Arc<Label>| components.of[arc.from] == components.of[arc.to];
+            let mut total = vec![Flow::default(); components.count];
+            // Whether some step of the component need not come at once.
+            let mut slow = vec![false; components.count];
+            for (index, arc) in arcs.iter().enumerate().filter(|(index, arc)| kept[*index] && inside(arc)) {
+                let all = &mut total[components.of[arc.from]];
+                all.bounded |= flows[index].bounded;
+                all.reset |= flows[index].reset;
+                slow[components.of[arc.from]] |= !flows[index].at_once;
+            }
+            let mut changed = false;
+            for (index, arc) in arcs.iter().enumerate() {
+                let component = components.of[arc.from];
+                let blocking = total[component].bounded & !total[component].reset;
+                let stays = inside(arc) && flows[index].bounded & blocking == 0 && slow[component];
+                changed |= kept[index] && !stays;
+                kept[index] &= stays;
+            }
+            if !changed {
+                return Lasso { kept, components };
+            }
+        }
     }
+}
 
-    fn clock_count(&self, state: &Packed) -> usize {
-        self.0.clock_count(state) + 1
-    }
-
-    fn invariant(&self, state: &Packed, out: &mut Vec<Constraint>) {
-        self.0.invariant(state, out);
-    }
-
-    fn edges(&self, state: &Packed, out: &mut Vec<Edge<Packed, Option<Label>>>) {
+/// For each arc: what its step and the state before it do.
+fn flows(system: &System, graph: &Graph<System>) -> Vec<Flow> {
+    let mut flows = Vec::with_capacity(graph.arcs().len());
+    for node in 0..graph.node_count() {
+        let arcs = graph.arcs_from(node);
+        if arcs.is_empty() {
+            continue;
+        }
+        let state: &Packed = graph.node(node).0;
+        let before = roles(&World::unpack(state));
+        let mut stay = Flow::default();
+        let mut invariant = Vec::new();
+        system.invariant(state, &mut invariant);
+        stay.bound(&invariant, &before);
         let mut edges = Vec::new();
-        self.0.edges(state, &mut edges);
-        let beat = self.clock_count(state) as u8;
-        out.extend(edges.into_iter().map(|edge| {
-            let Edge { label, guard, mut clocks, target, facts } = edge;
-            clocks.push(ClockFrom::Old(beat));
-            Edge { label: Some(label), guard, clocks, target, facts }
-        }));
-        let guard = [Constraint::at_least(beat, 1)].into_iter().collect();
-        out.push(Edge { label: None, guard, clocks: self.clocks_from(state), target: state.clone(), facts: 0 });
+        system.edges(state, &mut edges);
+        for arc in arcs {
+            let edge = &edges[arc.number as usize];
+            let mut flow = stay;
+            flow.bound(&edge.guard, &before);
+            let after = roles(&World::unpack(&edge.target));
+            let goes_on = |(role, from): (&Roles, &ClockFrom)| match from {
+                ClockFrom::Old(clock) if before[usize::from(*clock) - 1] == *role => *role,
+                _ => 0,
+            };
+            let on = after.iter().zip(&edge.clocks).map(goes_on).fold(0, |all, role| all | role);
+            flow.reset = before.iter().chain(&after).fold(0, |all, role| all | role) & !on;
+            flows.push(flow);
+        }
     }
-
-    fn bounds(&self, state: &Packed, lower: &mut [i64], upper: &mut [i64]) {
-        let beat = lower.len() - 1;
-        self.0.bounds(state, &mut lower[..beat], &mut upper[..beat]);
-        lower[beat] = 1;
-        upper[beat] = crate::time::NO_BOUND;
-    }
-
-    fn greatest_constant(&self) -> i64 {
-        self.0.greatest_constant().max(1)
-    }
+    flows
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::graph::Graph;
 use super::judge::{broken_by, not_applicable};
-use super::lasso::Beating;
+use super::lasso::Lasso;
 use super::property::Property;
 use super::search::{
     Exploration, Extrapolation, Observer, SearchError, SearchOptions, Subsumption, Witness, explore,
@@ -290,9 +290,8 @@ fn abstract_path(system: &System, witness: &Witness<System>, last: u64) -> Vec<(
 ///
 /// Such a run ends up where every live attempt is in a state that can repeat and where nothing
 /// but the attempts' own steps happen. Inclusion would lose cycles and symmetry would mix up who
-/// goes round, so this graph uses neither. A cycle counts if time passes in it (it has a beat, see
-/// [`Beating`]) and every live attempt takes part: one that only stalls is a fault that has not
-/// stopped.
+/// goes round, so this graph uses neither. A cycle counts if time can go on in it (see [`Lasso`])
+/// and every live attempt takes part: one that only stalls is a fault that has not stopped.
 fn find_endless(
     system: &System,
     exploration: &Exploration<System>,
@@ -301,69 +300,70 @@ fn find_endless(
     findings: &mut Findings,
 ) -> Result<(), CheckError> {
     let plain = system.clone().with_symmetry(false);
-    let beating = Beating(&plain);
     let mut starts = Vec::new();
     let mut origins = Vec::new();
     for (number, (state, zone)) in exploration.numbered_nodes() {
         let world = World::unpack(state);
         let mut live = world.live().peekable();
         if live.peek().is_some() && live.all(|(_, attempt)| repeating.contains(&attempt.at)) {
-            starts.push((state.clone(), zone.map(&beating.clocks_from(state))));
+            starts.push((state.clone(), zone));
             origins.push(number);
         }
     }
-    let keep = |edge: &Edge<Packed, Option<Label>>| edge.label.is_none_or(|label| !label.is_fault_or_send());
-    let graph = Graph::build(&beating, search, starts, keep)?;
+    let keep = |edge: &Edge<Packed, Label>| !edge.label.is_fault_or_send();
+    let graph = Graph::build(&plain, search, starts, keep)?;
     findings.loops = Some(graph.stats().clone());
-    let components = graph.components();
-    let inside = |arc: &&Arc| components.of[arc.from] == components.of[arc.to];
+    let Lasso { kept, components } = Lasso::find(&plain, &graph);
+    let arcs: Vec<&Arc> = graph.arcs().iter().zip(&kept).filter_map(|(arc, kept)| kept.then_some(arc)).collect();
     let mut actors = vec![BTreeSet::new(); components.count];
-    for arc in graph.arcs().iter().filter(inside) {
-        actors[components.of[arc.from]].extend(arc.label.map(|label| actor_key(label.actor)));
+    for arc in &arcs {
+        actors[components.of[arc.from]].insert(actor_key(arc.label.actor));
     }
-    for beat in graph.arcs().iter().filter(inside).filter(|arc| arc.label.is_none()) {
-        let component = components.of[beat.from];
-        // Every live attempt has a step of its own in this component.
-        let world = World::unpack(graph.node(beat.from).0);
-        let acts = |actor| actors[component].contains(&actor_key(actor));
-        if world.live().next().is_none() || !world.live().all(|(who, _)| acts(who.into())) {
-            continue;
-        }
-        let within = |arc: &Arc| components.of[arc.from] == component && components.of[arc.to] == component;
-        let round = round(&graph, beat, &actors[component], within);
-        let counterexample = round
-            .and_then(|round| endless_run(system, exploration, &graph, &origins, &round))
-            .ok_or_else(|| CheckError::Unreplayable(Property::NoStuckKey, "no moments fit the round".to_owned()))?;
-        findings.broken.push(Broken { property: Property::NoStuckKey, counterexample });
-        return Ok(());
-    }
+    // Every live attempt has a step of its own in this component.
+    let all_act = |arc: &&&Arc| {
+        let world = World::unpack(graph.node(arc.from).0);
+        let mut live = world.live();
+        live.all(|(who, _)| actors[components.of[arc.from]].contains(&actor_key(who.into())))
+    };
+    let Some(first) = arcs.iter().find(all_act) else { return Ok(()) };
+    let component = components.of[first.from];
+    let inside: BTreeSet<_> = arcs.iter().filter(|arc| components.of[arc.from] == component).map(|a| key(a)).collect();
+    let round = round(&graph, first, &actors[component], |arc| inside.contains(&key(arc)));
+    let counterexample = round
+        .and_then(|round| endless_run(system, exploration, &graph, &origins, &round))
+        .ok_or_else(|| CheckError::Unreplayable(Property::NoStuckKey, "no moments fit the round".to_owned()))?;
+    findings.broken.push(Broken { property: Property::NoStuckKey, counterexample });
     Ok(())
 }
 
-type Arc = super::graph::Arc<Option<Label>>;
+type Arc = super::graph::Arc<Label>;
 
-/// A way from this beat back to it on which everybody acts.
+fn key(arc: &Arc) -> (usize, u32) {
+    (arc.from, arc.number)
+}
+
+/// A way from this arc back to where it begins, on which everybody acts.
 fn round<'g>(
-    graph: &'g Graph<Beating>,
-    beat: &'g Arc,
+    graph: &'g Graph<System>,
+    first: &'g Arc,
     actors: &BTreeSet<(u8, u8)>,
     within: impl Fn(&Arc) -> bool,
 ) -> Option<Vec<&'g Arc>> {
-    let mut round = vec![beat];
+    let mut round = vec![first];
     for actor in actors {
-        let acts = |arc: &Arc| arc.label.is_some_and(|label| actor_key(label.actor) == *actor);
+        let acts = |arc: &Arc| actor_key(arc.label.actor) == *actor;
         if round.iter().any(|arc| acts(arc)) {
             continue;
         }
-        let at = round.last().map_or(beat.to, |arc| arc.to);
+        let at = round.last().map_or(first.to, |arc| arc.to);
         let goals = graph.arcs().iter().filter(|arc| within(arc) && acts(arc));
         let ways = goals.filter_map(|goal| graph.shortest_way(at, goal.from, &within).map(|way| (way, goal)));
         let (way, goal) = ways.min_by_key(|(way, _)| way.len())?;
         round.extend(way);
         round.push(goal);
     }
-    let at = round.last().map_or(beat.to, |arc| arc.to);
-    round.extend(graph.shortest_way(at, beat.from, within)?);
+    let at = round.last().map_or(first.to, |arc| arc.to);
+    round.extend(graph.shortest_way(at, first.from, within)?);
     Some(round)
 }
 
@@ -380,7 +380,7 @@ pub(super) fn actor_key(actor: Actor) -> (u8, u8) {
 fn endless_run(
     system: &System,
     exploration: &Exploration<System>,
-    graph: &Graph<Beating>,
+    graph: &Graph<System>,
     origins: &[usize],
     cycle: &[&Arc],
 ) -> Option<Counterexample> {
@@ -392,15 +392,10 @@ fn endless_run(
     });
     let (stem, way) = ways.min_by_key(|(stem, way)| stem.steps.len() + way.len())?;
     let mut path = abstract_path(system, &stem, 0);
-    // A beat is nobody's step.
-    let steps = |arcs: &[&Arc]| {
-        let acting = arcs.iter().filter(|arc| arc.label.is_some());
-        let canonical = |arc: &&Arc| (system.canonical(&World::unpack(graph.node(arc.to).0)), 0);
-        acting.map(canonical).collect::<Vec<_>>()
-    };
-    path.extend(steps(&way));
+    let canonical = |arc: &&Arc| (system.canonical(&World::unpack(graph.node(arc.to).0)), 0);
+    path.extend(way.iter().map(canonical));
     let repeats_from = path.len();
-    path.extend(steps(cycle));
+    path.extend(cycle.iter().map(canonical));
     concretize(system, Property::NoStuckKey, &path, Some(repeats_from))
 }
 
