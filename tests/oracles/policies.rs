@@ -100,6 +100,19 @@ pub fn gene() -> impl Strategy<Value = PolicyGene> {
 }
 
 impl PolicyGene {
+    /// Two attempts at most, one fault, and fewer times: models of many states are large enough.
+    pub fn modest(mut self) -> PolicyGene {
+        let (requests, conflicting, retries) = self.trigger;
+        self.trigger = match requests + conflicting {
+            1 => (1, 0, retries.min(1)),
+            _ => (2 - conflicting, conflicting, 0),
+        };
+        let first = self.faults[..5].iter().position(|fault| *fault);
+        (0..5).filter(|fault| Some(*fault) != first).for_each(|fault| self.faults[fault] = false);
+        self.pause = self.pause.filter(|_| self.client.0.is_none());
+        self
+    }
+
     /// The same with this trigger, clients that may give up at any moment, and few faults.
     pub fn crowded(mut self, trigger: (u32, u32, u32)) -> PolicyGene {
         self.trigger = trigger;
@@ -131,9 +144,10 @@ pub fn policy(gene: &PolicyGene, protocol: &Protocol) -> Policy {
     let alone = requests + conflicting == 1;
     let pause = gene.pause.filter(|_| !crowded || alone);
     let late = late.filter(|_| !crowded);
+    let faults_most = if crowded { 1 } else { 2 };
     let count = |index: usize| {
         let before = gene.faults[..index].iter().filter(|fault| **fault).count();
-        u32::from(gene.faults[index] && before < if crowded { 1 } else { 2 })
+        u32::from(gene.faults[index] && before < faults_most)
     };
     let fields = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     let from = match gene.key {

@@ -99,7 +99,8 @@ fn usual(n: u8, operation: &Operation, outcome: Outcome, at: usize, count: usize
         let next = at + 1 + usize::from(n % 3 / 2);
         if next < count { Target::State(next) } else { Target::Respond(or) }
     };
-    let sometimes = |answer: Answer| if n % 4 == 0 { onward(answer) } else { Target::Respond(answer) };
+    let sometimes =
+        |answer: Answer| if n.is_multiple_of(4) { onward(answer) } else { Target::Respond(answer) };
     match outcome {
         Outcome::Inserted | Outcome::Written | Outcome::Taken | Outcome::Renewed | Outcome::Held => {
             onward(Answer::Success)
