@@ -1,11 +1,15 @@
 //! Textbook systems, whose exact numbers of zones are on record from other tools.
 
+mod csmacd;
 mod fischer;
+mod lease;
 mod processes;
 
+use csmacd::CsmaCd;
 use fischer::Fischer;
 use idemcheck::check::search::{Exploration, Extrapolation, SearchOptions, Subsumption, explore};
 use idemcheck::time::TimedSystem;
+use lease::Lease;
 
 /// As TChecker's `covreach` searches.
 fn covreach() -> SearchOptions<'static> {
@@ -52,7 +56,42 @@ fn fischer_reach() {
 fn fischer_symmetric() {
     let options = SearchOptions { symmetry: true, ..covreach() };
     for (processes, visited) in [(6, 54), (8, 88), (9, 136), (12, 235)] {
+        run(&Fischer::sorted(processes), &options);
+    }
+    for (processes, visited) in [(6, 54), (8, 88), (9, 136), (12, 235)] {
         assert_eq!(run(&Fischer::sorted(processes), &options).stats().visited, visited, "{processes}");
     }
     let _ = Extrapolation::None;
+}
+
+#[test]
+fn csmacd_covreach() {
+    for (stations, visited) in [(6, 2_594), (8, 20_738), (10, 144_898)] {
+        assert_eq!(run(&CsmaCd { stations }, &covreach()).stats().visited, visited);
+    }
+}
+
+#[test]
+fn csmacd_reach() {
+    assert_eq!(run(&CsmaCd { stations: 6 }, &reach()).stats().visited, 34_098);
+}
+
+#[test]
+fn lease_covreach() {
+    assert_eq!(run(&Lease::new(3, 1, 20, 10), &covreach()).stats().visited, 177);
+    assert_eq!(run(&Lease::new(4, 2, 20, 10), &covreach()).stats().visited, 1_012);
+    for forget in [false, true] {
+        for n in [5, 6, 8] {
+            println!("{n} {forget}");
+            run(&Lease { forget, ..Lease::new(n, 2, 20, 10) }, &reach());
+        }
+        run(&Lease { forget, ..Lease::new(8, 2, 20, 10) }, &covreach());
+    }
+    for n in [5, 6] {
+        run(
+            &Lease { sorted: true, ..Lease::new(n, 2, 20, 10) },
+            &SearchOptions { symmetry: true, ..covreach() },
+        );
+    }
+    assert_eq!(counts(&run(&Lease::new(8, 2, 20, 10), &covreach())), [40_938, 40_938, 167_271, 208_208]);
 }
