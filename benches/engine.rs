@@ -16,7 +16,7 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use idemcheck::check::search::{SearchOptions, explore};
-use idemcheck::time::zone::{self, Scalar};
+use idemcheck::time::zone::{self, Scalar, Thresholds};
 use idemcheck::time::{ClockFrom, NO_BOUND, TimedSystem};
 
 /// A zone over nine clocks that were reset one after the other, with at least a unit in between.
@@ -48,9 +48,9 @@ fn operations<T: Scalar>(c: &mut Criterion, width: &str) {
         b.iter_batched(fresh, work, BatchSize::SmallInput)
     });
     group.bench_function("extrapolate", |b| {
-        let (lower, upper) = (vec![5; n], vec![NO_BOUND; n]);
+        let thresholds = Thresholds::new(&vec![5; n], &vec![NO_BOUND; n]);
         let work = |mut z: Vec<T>| {
-            zone::extrapolate(n, &mut z, &lower, &upper);
+            thresholds.extrapolate(&mut z);
             z
         };
         b.iter_batched(fresh, work, BatchSize::SmallInput)

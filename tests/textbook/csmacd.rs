@@ -2,7 +2,7 @@
 
 use idemcheck::time::{ClockFrom, ClockMap, Constraint, Edge, Guard, NO_BOUND, TimedSystem};
 
-use super::processes::{Kinds, Part, assemble, clocks_of};
+use super::processes::{Clocks, Kinds, Part, Parts, assemble, clocks_of};
 
 /// How long a frame takes, and how long a signal takes to reach everyone.
 const FRAME: i64 = 808;
@@ -42,7 +42,7 @@ impl State {
         }
     }
 
-    fn station_clocks(&self) -> Vec<Option<u8>> {
+    fn station_clocks(&self) -> Clocks {
         clocks_of(&self.stations, self.bus_clocks() + 1, |kind| kind != WAIT)
     }
 }
@@ -85,7 +85,7 @@ impl TimedSystem for CsmaCd {
             if matches!(bus, Bus::Telling(_)) {
                 map.push(ClockFrom::Zero);
             }
-            let mut parts: Vec<Part> = (state.stations.iter().zip(&clocks))
+            let mut parts: Parts = (state.stations.iter().zip(&clocks))
                 .map(|(&kind, clock)| Part { kind, clock: clock.map(ClockFrom::Old) })
                 .collect();
             if let Some((station, kind)) = moved {

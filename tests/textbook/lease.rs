@@ -3,7 +3,7 @@
 
 use idemcheck::time::{ClockFrom, ClockMap, Constraint, Edge, Guard, Interchangeable, NO_BOUND, TimedSystem};
 
-use super::processes::{Kinds, Part, assemble, clocks_of, groups};
+use super::processes::{Clocks, Kinds, Part, Parts, assemble, clocks_of, groups};
 
 /// Ready to claim, asking whether the effect exists, calling, recording, crashed, finished.
 const START: u8 = 0;
@@ -62,7 +62,7 @@ impl Lease {
         !self.forget || processes.iter().any(|kind| kind & OWNER != 0)
     }
 
-    fn process_clocks(&self, state: &State) -> Vec<Option<u8>> {
+    fn process_clocks(&self, state: &State) -> Clocks {
         clocks_of(&state.processes, 1 + u8::from(self.has_age(&state.processes)), has_clock)
     }
 }
@@ -92,7 +92,7 @@ impl TimedSystem for Lease {
         let owned = state.processes.iter().any(|kind| kind & OWNER != 0);
         let mut add =
             |process: usize, name, to: u8, claim: bool, change: &dyn Fn(&mut State), guard: Guard| {
-                let mut parts: Vec<Part> = (state.processes.iter().zip(&clocks))
+                let mut parts: Parts = (state.processes.iter().zip(&clocks))
                     .map(|(&kind, clock)| Part { kind, clock: clock.map(ClockFrom::Old) })
                     .collect();
                 if claim || name == "record" {
