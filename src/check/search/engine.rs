@@ -202,7 +202,7 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
             }
         }
         self.stats.complete = self.cursor == self.nodes.len();
-        self.stats.states = self.states.all().len() as u64;
+        self.stats.states = self.states().count() as u64;
         self.stats.seconds = began.elapsed().as_secs_f64();
         Ok(())
     }
@@ -326,8 +326,10 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
         nodes as u64 + lists + self.zones.memory() + self.states.memory() + self.stepper.memory()
     }
 
-    pub fn states(&self) -> &[S::State] {
-        self.states.all()
+    /// The states that some run reaches: a target may have a number only because an edge names it.
+    pub fn states(&self) -> impl Iterator<Item = &S::State> {
+        let reached = self.states.all().iter().zip(&self.infos).filter(|(_, info)| !info.known.is_empty());
+        reached.map(|(state, _)| state)
     }
 
     pub fn node_count(&self) -> usize {

@@ -245,9 +245,9 @@ impl<S: TimedSystem> Exploration<'_, S> {
         })
     }
 
-    /// The discrete states seen, each once.
-    pub fn states(&self) -> &[S::State] {
-        either!(self, engine => engine.states())
+    /// The discrete states reached, each once.
+    pub fn states(&self) -> Box<dyn Iterator<Item = &S::State> + '_> {
+        either!(self, engine => Box::new(engine.states()))
     }
 
     /// Bytes held by the tables of the search.

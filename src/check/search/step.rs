@@ -3,23 +3,25 @@
 use super::symmetry::{self, Scratch};
 use super::tables::Interner;
 use super::{Extrapolation, SearchError, SearchOptions};
-use crate::time::zone::{self, Scalar};
+use crate::time::zone::{self, Scalar, Thresholds};
 use crate::time::{Clock, ClockFrom, Constraint, Interchangeable, NO_BOUND, TimedSystem};
 
 /// What the zones of a state need to know of it. Many states share one.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct Profile {
+struct Profile<T> {
     /// Clocks and the constant zero.
-    pub n: usize,
-    invariant: Vec<Constraint>,
-    lower: Vec<i64>,
-    upper: Vec<i64>,
+    n: usize,
+    /// The part of the invariant that bounds a clock from above, and the rest.
+    caps: Vec<(Clock, T)>,
+    rest: Vec<Constraint>,
+    /// None without extrapolation.
+    thresholds: Option<Thresholds<T>>,
     groups: Vec<Interchangeable>,
 }
 
 /// Computes steps; holds the profiles and the working matrices.
 pub(super) struct Stepper<T> {
-    profiles: Interner<Profile>,
+    profiles: Interner<Profile<T>>,
     extrapolation: Extrapolation,
     symmetry: bool,
     greatest: i64,
@@ -72,36 +74,48 @@ impl<T: Scalar> Stepper<T> {
         if clocks > self.clocks_max || clocks > Clock::MAX.into() {
             return Err(SearchError::ClocksNotDeclared(clocks));
         }
-        let mut invariant = Vec::new();
-        system.invariant(state, &mut invariant);
-        for constraint in &invariant {
+        let mut rest = Vec::new();
+        system.invariant(state, &mut rest);
+        for constraint in &rest {
             self.check(constraint)?;
         }
-        let (mut lower, mut upper) = (Vec::new(), Vec::new());
-        if self.extrapolation != Extrapolation::None {
-            lower.resize(clocks + 1, NO_BOUND);
-            upper.resize(clocks + 1, NO_BOUND);
-            (lower[0], upper[0]) = (0, 0);
-            system.bounds(state, &mut lower, &mut upper);
-            (lower[0], upper[0]) = (0, 0);
-            if let Some(&bound) = lower.iter().chain(&upper).find(|bound| **bound > self.greatest) {
-                return Err(SearchError::ConstantNotDeclared(bound));
+        let mut caps = Vec::new();
+        rest.retain(|c| {
+            let cap = c.left != 0 && c.right == 0;
+            if cap {
+                caps.push((c.left, T::encode(c.bound, c.strict)));
             }
-            // No clock is below zero: a comparison with less says as little as none.
-            for bound in lower.iter_mut().chain(&mut upper).filter(|bound| **bound < 0) {
-                *bound = NO_BOUND;
-            }
+            !cap
+        });
+        let thresholds = match self.extrapolation {
+            Extrapolation::None => None,
+            _ => Some(self.thresholds(system, state, clocks)?),
+        };
+        let mut groups = if self.symmetry { system.interchangeable(state) } else { Vec::new() };
+        groups.retain(|group| group.len() > 1 && !group[0].is_empty());
+        let profile = Profile { n: clocks + 1, caps, rest, thresholds, groups };
+        Ok(self.profiles.intern(&profile).0)
+    }
+
+    fn thresholds<S: TimedSystem>(
+        &self,
+        system: &S,
+        state: &S::State,
+        clocks: usize,
+    ) -> Result<Thresholds<T>, SearchError> {
+        let (mut lower, mut upper) = (vec![NO_BOUND; clocks + 1], vec![NO_BOUND; clocks + 1]);
+        (lower[0], upper[0]) = (0, 0);
+        system.bounds(state, &mut lower, &mut upper);
+        if let Some(&bound) = lower.iter().chain(&upper).find(|bound| **bound > self.greatest) {
+            return Err(SearchError::ConstantNotDeclared(bound));
         }
         if self.extrapolation == Extrapolation::M {
             for (lower, upper) in lower.iter_mut().zip(&mut upper) {
-                let greater = (*lower).max(*upper);
-                (*lower, *upper) = (greater, greater);
+                *lower = (*lower).max(*upper);
+                *upper = *lower;
             }
         }
-        let mut groups = if self.symmetry { system.interchangeable(state) } else { Vec::new() };
-        groups.retain(|group| group.len() > 1 && !group[0].is_empty());
-        let profile = Profile { n: clocks + 1, invariant, lower, upper, groups };
-        Ok(self.profiles.intern(&profile).0)
+        Ok(Thresholds::new(&lower, &upper))
     }
 
     fn check(&self, constraint: &Constraint) -> Result<(), SearchError> {
@@ -157,24 +171,24 @@ impl<T: Scalar> Stepper<T> {
 
     /// Invariant, delay, extrapolation, order.
     fn settle(&mut self, profile: u32) -> Result<bool, SearchError> {
-        let Profile { n, invariant, lower, upper, groups } = self.profiles.get(profile);
+        let Profile { n, caps, rest, thresholds, groups } = self.profiles.get(profile);
         let n = *n;
-        if !cut(n, &mut self.next, invariant) {
+        // Whoever is under the caps was so before the delay: they need no check of their own there.
+        if !cut(n, &mut self.next, rest)
+            || !zone::elapse_within(n, &mut self.next, caps)
+            || !cut(n, &mut self.next, rest)
+        {
             return Ok(false);
         }
-        zone::elapse(n, &mut self.next);
-        if !cut(n, &mut self.next, invariant) {
-            return Ok(false);
-        }
-        if self.extrapolation == Extrapolation::None {
+        if let Some(thresholds) = thresholds {
+            thresholds.extrapolate(&mut self.next);
+        } else {
             // The sums of the next step must be possible, too.
             let most = zone::GREATEST_CONSTANT << 8;
             let wide = |entry: &T| entry.decode().is_some_and(|(bound, _)| bound.abs() > most);
             if self.next.iter().any(wide) {
                 return Err(SearchError::Diverged);
             }
-        } else {
-            zone::extrapolate(n, &mut self.next, lower, upper);
         }
         self.order.clear();
         if !groups.is_empty() {
@@ -191,8 +205,12 @@ impl<T: Scalar> Stepper<T> {
 
     pub fn memory(&self) -> u64 {
         // The vectors of a profile are short: count their contents by its number of clocks.
-        let inside: usize =
-            self.profiles.all().iter().map(|profile| 16 * profile.n + 24 * profile.invariant.len()).sum();
+        let inside: usize = self
+            .profiles
+            .all()
+            .iter()
+            .map(|profile| (3 * size_of::<T>()) * profile.n + 16 * profile.caps.len())
+            .sum();
         self.profiles.memory() + inside as u64
     }
 }

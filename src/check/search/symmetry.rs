@@ -51,7 +51,8 @@ pub(super) fn order<T: Scalar>(
     }
     if tied {
         table.hint_by_duels(members);
-        tied = split(members);
+        // Where an exchange changes nothing at all, nothing is left to decide.
+        tied = split(members) && !table.all_twins(members);
     }
     if tied {
         scratch.moves.clear();
@@ -148,6 +149,28 @@ impl<T: Scalar> Table<'_, T> {
             let group = members[at].group;
             members[at].hint = members.iter().filter(|m| m.group == group).filter(beats).count() as u64;
         }
+    }
+
+    /// Whether members of equal rank can be exchanged without changing the zone. It is enough to
+    /// look at neighbours: their exchanges make up all others.
+    fn all_twins(&self, members: &[Member]) -> bool {
+        members.windows(2).filter(|pair| pair[0].rank == pair[1].rank).all(|pair| {
+            let (these, those) = (self.clocks(&pair[0]), self.clocks(&pair[1]));
+            let exchange = |clock: Clock| {
+                let at = |list: &[Clock]| list.iter().position(|&other| other == clock);
+                match (at(these), at(those)) {
+                    (Some(at), _) => those[at],
+                    (_, Some(at)) => these[at],
+                    _ => clock,
+                }
+            };
+            these.iter().chain(those).all(|&i| {
+                (0..self.n as Clock).all(|j| {
+                    let (k, l) = (exchange(i), exchange(j));
+                    self.entry(i, j) == self.entry(k, l) && self.entry(j, i) == self.entry(l, k)
+                })
+            })
+        })
     }
 
     /// A hash of how a member's clocks stand to each other, to the clocks that stay, and to every
