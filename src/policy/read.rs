@@ -11,7 +11,7 @@ use super::{Effect, Errors, Faults, NativeKey, SuppliedBy, Waiver};
 use crate::check::{property::Property, verdict::Verdict};
 use crate::diag::{Code, Diagnostic};
 use crate::source::keys::{Key, Kind, is_identifier};
-use crate::source::reader::{Reader, Table, header_span};
+use crate::source::reader::{self, Reader, Table, header_span};
 use crate::source::suggest::{closest, list, short};
 use crate::source::{FileId, Located, Span, document};
 
@@ -50,7 +50,7 @@ pub fn read(file: FileId, path: &Path, text: &str) -> (Option<Draft>, Vec<Diagno
 }
 
 fn given(table: &Table<'_>) -> BTreeSet<String> {
-    table.table.keys().map(|key| key.get_ref().to_string()).collect()
+    reader::given(table.section, table.table)
 }
 
 fn operation(table: &Table<'_>, reader: &mut Reader) -> OperationDraft {

@@ -119,12 +119,27 @@ fn nth_line_span(text: &str, number: usize) -> Option<Span> {
     Some(Span { start: start + lead, end: start + line.trim_end().len().max(lead) })
 }
 
-/// Once a line could not be read, what it said is missing elsewhere: such echoes are dropped, so
-/// that people see causes only.
+/// Once a line could not be read, or a table was given twice and so became two in one, what the
+/// file says is missing or misplaced elsewhere: such echoes are dropped, so that people see causes
+/// only.
 pub fn drop_echoes(text: &str, out: &mut Vec<Diagnostic>) {
     let source = SourceFile::new("", text);
     let line = |diagnostic: &Diagnostic| diagnostic.span.map(|span| source.position(span.start).line);
-    let broken: Vec<_> = out.iter().filter(|d| d.code == Code::NotToml).filter_map(line).collect();
+    let is_header = |line: usize| source.line(line).trim_start().starts_with('[');
+    let lines = text.lines().count();
+    // Lines that say something else than they seem to.
+    let mut broken: Vec<std::ops::RangeInclusive<usize>> = Vec::new();
+    for diagnostic in out.iter() {
+        let Some(at) = line(diagnostic) else { continue };
+        match diagnostic.code {
+            Code::NotToml => broken.push(at..=at),
+            Code::DuplicateKey if is_header(at) => {
+                let end = (at + 1..=lines).find(|line| is_header(*line)).map_or(lines, |next| next - 1);
+                broken.push(at..=end);
+            }
+            _ => {}
+        }
+    }
     if broken.is_empty() {
         return;
     }
@@ -153,9 +168,11 @@ pub fn drop_echoes(text: &str, out: &mut Vec<Diagnostic>) {
         Code::LateWithoutTimeout,
     ];
     out.retain(|diagnostic| {
-        diagnostic.code == Code::NotToml
-            || !absence.contains(&diagnostic.code)
-                && !line(diagnostic).is_some_and(|line| broken.contains(&line))
+        let at = line(diagnostic);
+        let cause = diagnostic.code == Code::NotToml
+            || diagnostic.code == Code::DuplicateKey && at.is_some_and(is_header);
+        let inside = at.is_some_and(|at| broken.iter().any(|range| range.contains(&at)));
+        cause || !inside && !absence.contains(&diagnostic.code)
     });
 }
 
