@@ -17,6 +17,7 @@ pub fn parse<'t>(file: FileId, text: &'t str, out: &mut Vec<Diagnostic>) -> Opti
     let (document, errors) = DeTable::parse_recoverable(text);
     let document = document.into_inner();
     let mut seen = Vec::new();
+    let source = SourceFile::new("", text);
     for error in errors {
         let span: Span = error.span().unwrap_or(0..0).into();
         // A header is looked up twice by the parser, and complained about twice.
@@ -28,7 +29,7 @@ pub fn parse<'t>(file: FileId, text: &'t str, out: &mut Vec<Diagnostic>) -> Opti
         if seen.len() > crate::diag::SHOWN_PER_FILE_MAX {
             break;
         }
-        out.push(explain(file, text, &document, error.message(), span));
+        out.push(explain(file, &source, &document, error.message(), span));
         seen.push(complaint);
     }
     Some(document)
@@ -47,11 +48,16 @@ fn refuse(file: FileId, too_much: TooMuch) -> Diagnostic {
         .help("no policy or model needs this; the file was not read further")
 }
 
-fn explain(file: FileId, text: &str, document: &DeTable<'_>, message: &str, span: Span) -> Diagnostic {
+fn explain(
+    file: FileId,
+    source: &SourceFile,
+    document: &DeTable<'_>,
+    message: &str,
+    span: Span,
+) -> Diagnostic {
     if message != "duplicate key" {
-        return not_toml(file, text, message, span);
+        return not_toml(file, source, message, span);
     }
-    let source = SourceFile::new("", text);
     let word = source.slice(span).trim();
     let at = source.position(span.start).line;
     let header = source.line(at).trim_start().starts_with('[');
@@ -59,7 +65,7 @@ fn explain(file: FileId, text: &str, document: &DeTable<'_>, message: &str, span
         (1..at)
             .rev()
             .find(|line| source.line(*line).trim() == source.line(at).trim())
-            .and_then(|line| nth_line_span(text, line))
+            .and_then(|line| nth_line_span(&source.text, line))
     } else {
         earlier_key(document, word.trim_matches(['"', '\'']), span.start)
     };
@@ -76,8 +82,7 @@ fn explain(file: FileId, text: &str, document: &DeTable<'_>, message: &str, span
     diagnostic
 }
 
-fn not_toml(file: FileId, text: &str, message: &str, span: Span) -> Diagnostic {
-    let source = SourceFile::new("", text);
+fn not_toml(file: FileId, source: &SourceFile, message: &str, span: Span) -> Diagnostic {
     let line = source.line(source.position(span.start).line);
     let diagnostic = Diagnostic::new(Code::NotToml, file, format!("not TOML: {message}")).at(span, "");
     match unquoted(line) {

@@ -98,10 +98,9 @@ impl Reader {
         header: Span,
         table: &'t DeTable<'t>,
     ) -> Table<'t> {
-        for (key, _) in table.iter() {
-            if section.key(key.get_ref()).is_none() {
-                self.unknown_key(section, key.get_ref(), key.span().into());
-            }
+        let unknown = table.keys().filter(|key| section.key(key.get_ref()).is_none());
+        for key in unknown {
+            self.unknown_key(section, key.get_ref(), key.span().into());
         }
         // A misspelt key is one mistake, not an unknown one and a missing one.
         let given = given(section, table);
@@ -503,12 +502,12 @@ impl<'t> Table<'t> {
 
 /// The keys that a table has, a misspelt one counting as the one that was meant.
 pub fn given(section: &Section, table: &DeTable<'_>) -> BTreeSet<String> {
-    let meant = |key: &str| {
-        if section.key(key).is_some() {
-            Some(key.to_owned())
-        } else {
-            closest(key, section.names()).map(str::to_owned)
-        }
+    // So many unknown keys are no slips of the pen.
+    let slips = table.len() <= 2 * LIST_MAX;
+    let meant = |key: &str| match section.key(key) {
+        Some(known) => Some(known.name.to_owned()),
+        None if slips => closest(key, section.names()).map(str::to_owned),
+        None => None,
     };
     table.keys().filter_map(|key| meant(key.get_ref())).collect()
 }

@@ -14,10 +14,7 @@ fn sound_files_have_nothing_to_report() {
     assert_eq!(policy.trigger.timeout, Some(10_000));
     assert_eq!(policy.waivers[0].until, "2027-01-31");
     assert!(policy.waivers[0].is_expired("2027-02-01") && !policy.waivers[0].is_expired("2027-01-31"));
-    let minimal = "policy = \"p\"\nmodel = \"m\"\noperation = { effect = \"set\", identity = [\"id\"] }\n[downstream]\n";
-    let model = "model = \"m\"\nstart = \"a\"\n[state.a]\ndo = \"downstream.call\"\nok = \"respond.success\"\n\
-                 error = \"respond.error\"\ntimeout = \"respond.unknown\"\n";
-    let loaded = policy_and_model(minimal, model);
+    let loaded = policy_and_model(MINIMAL, CALL);
     assert_eq!(lines(&loaded), [""; 0]);
     let policy = &loaded.policies[0].policy;
     assert_eq!((policy.trigger.requests, policy.trigger.retries, policy.faults.lost_responses), (2, 1, 1));
@@ -142,7 +139,8 @@ const POLICIES: &[(&str, &str, &[&str])] = &[
         &["IDM021 p.toml 9:1"],
     ),
     (
-        "[key]\nfrom        = [\"tenant\", \"order_id\"]\nfingerprint = [\"body\"]\nsupplied_by = \"client\"\n",
+        "[key]\nfrom        = [\"tenant\", \"order_id\"]\nfingerprint = [\"body\"]\n\
+         supplied_by = \"client\"\n",
         "",
         &["IDM227 p.toml 3:11"],
     ),
@@ -190,8 +188,20 @@ fn no_code_is_without_a_test() {
     assert_eq!(untested, [""; 0]);
 }
 
-const CALL: &str = "model = \"m\"\nstart = \"a\"\n[state.a]\ndo = \"downstream.call\"\nok = \"respond.success\"\n\
-                    error = \"respond.error\"\ntimeout = \"respond.unknown\"\n";
+const MINIMAL: &str = r#"policy = "p"
+model = "m"
+operation = { effect = "set", identity = ["id"] }
+[downstream]
+"#;
+
+const CALL: &str = r#"model = "m"
+start = "a"
+[state.a]
+do = "downstream.call"
+ok = "respond.success"
+error = "respond.error"
+timeout = "respond.unknown"
+"#;
 
 #[test]
 fn promises_that_nobody_uses_are_warnings() {
@@ -249,7 +259,7 @@ fn what_the_choices_leave_out_needs_no_promise() {
 
 #[test]
 fn models_have_states_and_not_too_many() {
-    let policy = "policy = \"p\"\nmodel = \"m\"\noperation = { effect = \"set\", identity = [\"id\"] }\n[downstream]\n";
+    let policy = MINIMAL;
     let none = "model = \"m\"\nstart = \"a\"\n";
     assert_eq!(lines(&policy_and_model(policy, none)), ["IDM100 m.toml 1:1"]);
     let mut many = CALL.to_owned();
@@ -261,12 +271,20 @@ fn models_have_states_and_not_too_many() {
 
 #[test]
 fn a_commit_writes_something_that_is_known() {
-    let policy = "policy = \"p\"\nmodel = \"m\"\noperation = { effect = \"set\", identity = [\"id\"] }\n[store]\nkind = \"memory\"\n\
-                  [key]\nsupplied_by = \"none\"\n";
+    let policy = MINIMAL.replace("[downstream]", "[store]\nkind = \"memory\"\n[key]\nsupplied_by = \"none\"");
+    let policy = policy.as_str();
     let model = |writes: &str| {
         format!(
-            "model = \"m\"\nstart = \"a\"\n[state.a]\ndo = \"store.commit\"\nwrites = {writes}\ncommitted = \"respond.success\"\n\
-             lost = \"respond.error\"\naborted = \"a\"\nunknown = \"respond.unknown\"\n"
+            r#"model = "m"
+start = "a"
+[state.a]
+do = "store.commit"
+writes = {writes}
+committed = "respond.success"
+lost = "respond.error"
+aborted = "a"
+unknown = "respond.unknown"
+"#
         )
     };
     let found = |writes: &str| lines(&policy_and_model(policy, &model(writes)));

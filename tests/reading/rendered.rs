@@ -36,7 +36,7 @@ ttl   = "20s"
 latency = ["20ms", "8s"]
 timeout = "9s"
 query   = true
-lock    = "on"
+fencing = "yes"
 
 [choices]
 in_flight = "wiat"
