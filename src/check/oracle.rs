@@ -113,7 +113,7 @@ impl Ticking {
         let findings = &mut seen.findings;
         findings.facts |= edge.facts;
         findings.note(edge.label);
-        let effects = World::unpack(&edge.target).effects.into_iter().max().unwrap_or(0);
+        let effects = World::unpack(&edge.target).effects_most();
         findings.effects_most = findings.effects_most.max(effects);
         if let (Some(clock), Some(after)) = (edge.label.orphans, self.system.claimable_after) {
             let age = if clock == 0 { 0 } else { from.clocks[clock as usize - 1] };
@@ -396,7 +396,8 @@ fn cycle(
                 last = Some((node, None));
                 break;
             }
-            for (to, actor) in arcs[node].iter().filter(|(to, _)| components.of[*to] == components.of[start]) {
+            for (to, actor) in arcs[node].iter().filter(|(to, _)| components.of[*to] == components.of[start])
+            {
                 if goal.is_some() && actor.map(actor_key) == goal {
                     last = Some((node, Some(*to)));
                     break 'search;

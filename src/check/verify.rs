@@ -111,8 +111,10 @@ pub fn verify_with(
             return Err(CheckError::Unreplayable(found.property, error.to_string()));
         }
     }
-    let properties =
-        Property::ALL.into_iter().map(|p| judge(p, policy, &system, &mut findings, options)).collect::<Vec<_>>();
+    let properties = Property::ALL
+        .into_iter()
+        .map(|p| judge(p, policy, &system, &mut findings, options))
+        .collect::<Vec<_>>();
     let scope = scope(policy, &system);
     Ok(PolicyResult {
         policy: policy.name.clone(),
@@ -191,9 +193,12 @@ impl Findings {
         match label.action {
             Action::Operate { outcome } => {
                 self.taken.insert((label.at, outcome));
-                if outcome == Outcome::Aborted {
-                    self.faults.insert("aborts");
-                }
+                match outcome {
+                    Outcome::Aborted => self.faults.insert("aborts"),
+                    // Only a commit's `unknown` spends this budget; a query's is free.
+                    Outcome::Unknown => self.faults.insert("ambiguous_acks"),
+                    _ => false,
+                };
             }
             Action::AckLost { .. } => {
                 self.faults.insert("ambiguous_acks");
@@ -205,6 +210,9 @@ impl Findings {
                 self.faults.insert("lost_requests");
             }
             _ => {}
+        }
+        if matches!(label.ending, Some(Ending::Died { .. })) {
+            self.faults.insert("crashes");
         }
         if matches!(label.ending, Some(Ending::AnswerLost(_) | Ending::AnswerLate(_))) {
             self.faults.insert("lost_responses");
@@ -242,8 +250,8 @@ fn search_zones(
     let exploration = explore(system, &search, &mut watch)?;
     findings.search = exploration.stats().clone();
     findings.facts = exploration.facts();
-    let effects = |state: &Packed| World::unpack(state).effects.into_iter().max().unwrap_or(0);
-    findings.effects_most = exploration.states().iter().map(effects).max().unwrap_or(0);
+    let effects = |state: &Packed| World::unpack(state).effects_most();
+    findings.effects_most = exploration.states().map(effects).max().unwrap_or(0);
     for property in Property::ALL {
         if let Some(path) = shortest_path(system, &exploration, broken_by(property)) {
             let counterexample = concretize(system, property, &path, None)
@@ -274,11 +282,8 @@ fn shortest_path(
 }
 
 fn abstract_path(system: &System, witness: &Witness<System>, last: u64) -> Vec<(Packed, u64)> {
-    let mut path: Vec<(Packed, u64)> = witness
-        .steps
-        .iter()
-        .map(|step| (system.canonical(&World::unpack(&step.edge.target)), 0))
-        .collect();
+    let mut path: Vec<(Packed, u64)> =
+        witness.steps.iter().map(|step| (system.canonical(&World::unpack(&step.edge.target)), 0)).collect();
     if let Some(end) = path.last_mut() {
         end.1 = last;
     }
@@ -318,21 +323,21 @@ fn find_endless(
         if components.of[arc.to] != inside || !plain.takes_time(&arc.label) {
             continue;
         }
-        let within = |a: &super::graph::Arc<Label>| {
-            components.of[a.from] == inside && components.of[a.to] == inside
-        };
+        let within =
+            |a: &super::graph::Arc<Label>| components.of[a.from] == inside && components.of[a.to] == inside;
         // Every live attempt has a step of its own in this component.
-        let actors: BTreeSet<_> = graph.arcs().iter().filter(|a| within(a)).map(|a| actor_key(a.label.actor)).collect();
+        let actors: BTreeSet<_> =
+            graph.arcs().iter().filter(|a| within(a)).map(|a| actor_key(a.label.actor)).collect();
         let world = World::unpack(graph.node(arc.from).0);
         let all_move = world.live().all(|(who, _)| actors.contains(&actor_key(who.into())));
         if !all_move {
             continue;
         }
         let Some(cycle) = graph.cycle_through(arc, within) else { continue };
-        if let Some(counterexample) = endless_run(system, exploration, &graph, &origins, &cycle) {
-            findings.broken.push(Broken { property: Property::NoStuckKey, counterexample });
-            return Ok(());
-        }
+        let counterexample = endless_run(system, exploration, &graph, &origins, &cycle)
+            .ok_or_else(|| CheckError::Unreplayable(Property::NoStuckKey, "no moments fit".to_owned()))?;
+        findings.broken.push(Broken { property: Property::NoStuckKey, counterexample });
+        return Ok(());
     }
     Ok(())
 }
@@ -402,12 +407,20 @@ fn judge(
         result.waived = waiver.map(|w| w.reason.clone());
         return result;
     }
-    let unfinished = [Some(&findings.search), findings.loops.as_ref().filter(|_| property == Property::NoStuckKey)];
+    if findings.facts & broken_by(property) != 0 {
+        // A search that saw it and has no run to show must not pass.
+        result.verdict = Verdict::Inconclusive;
+        result.reason = "a step breaks it, but no run to it could be made: please report this".to_owned();
+        return result;
+    }
+    let unfinished =
+        [Some(&findings.search), findings.loops.as_ref().filter(|_| property == Property::NoStuckKey)];
     let stopped = unfinished.into_iter().flatten().find(|stats| !stats.complete);
     if let Some(stats) = stopped {
         result.verdict = Verdict::Inconclusive;
         let limit = stats.stopped_by.as_deref().unwrap_or("a limit");
-        result.reason = format!("stopped by {limit} after {} zones, {} steps deep", stats.visited, stats.depth);
+        result.reason =
+            format!("stopped by {limit} after {} zones, {} steps deep", stats.visited, stats.depth);
     } else if findings.facts & facts::FLIGHT_LIMIT != 0 {
         result.verdict = Verdict::Inconclusive;
         result.reason = "more calls in flight than the search can hold".to_owned();
@@ -419,7 +432,8 @@ fn number(property: Property, system: &System, findings: &Findings) -> Option<Nu
     match property {
         Property::SingleExecution => {
             let most = findings.effects_most;
-            let at_least = most >= EFFECTS_MAX || !findings.search.complete;
+            let left_out = findings.facts & (facts::FLIGHT_LEFT_OUT | facts::FLIGHT_LIMIT) != 0 && most > 1;
+            let at_least = most >= EFFECTS_MAX || !findings.search.complete || left_out;
             let value = if at_least { format!("{most} or more") } else { most.to_string() };
             Some(Number { name: "most effects".to_owned(), value, exact: Some(most.into()) })
         }
@@ -439,7 +453,8 @@ fn number(property: Property, system: &System, findings: &Findings) -> Option<Nu
 }
 
 fn scope(policy: &Policy, system: &System) -> Scope {
-    let Faults { crashes, lost_requests, lost_responses, ambiguous_acks, aborts, restart, pause } = policy.faults;
+    let Faults { crashes, lost_requests, lost_responses, ambiguous_acks, aborts, restart, pause } =
+        policy.faults;
     Scope {
         requests: policy.trigger.requests,
         conflicting: policy.trigger.conflicting,

@@ -17,7 +17,7 @@ pub mod world;
 pub use compile::{CompileError, System};
 use world::{Attempt, Call, Key, Packed, Phase, Slot, Status, Who, World};
 
-use crate::model::{Answer, Outcome};
+use crate::model::{Answer, Operation, Outcome};
 use crate::time::{ClockMap, Constraint, Edge, Guard, Interchangeable, TimedSystem};
 
 /// Who takes a step. The index is into the world before the step.
@@ -43,8 +43,9 @@ pub enum Action {
     Call,
     /// An open call, or one nobody waits for, takes effect.
     Land(Landing),
-    /// A worker dies; `restart`: its attempt is run again from the start.
-    Crash { restart: bool },
+    /// A worker dies; `restart`: its attempt is run again from the start; `noticed`: its client
+    /// sees the connection break, else it waits for its timeout.
+    Crash { restart: bool, noticed: bool },
 }
 
 /// What becomes of a call that reaches the downstream.
@@ -64,6 +65,8 @@ pub enum Ending {
     Answered(Answer),
     /// Its answer is lost on the way: a fault.
     AnswerLost(Answer),
+    /// The worker dies before it answers: a fault. The client may notice.
+    Died { noticed: bool, restart: bool },
     /// Its answer comes after the client gave up.
     AnswerLate(Answer),
     /// Nobody listens any more.
@@ -90,7 +93,7 @@ impl Label {
     /// a run in which faults have stopped.
     pub fn is_fault_or_send(&self) -> bool {
         matches!(self.action, Action::Send { .. } | Action::AckLost { .. } | Action::Crash { .. })
-            || matches!(self.ending, Some(Ending::AnswerLost(_)))
+            || matches!(self.ending, Some(Ending::AnswerLost(_) | Ending::Died { .. }))
             || matches!(
                 self.action,
                 Action::Operate { outcome: Outcome::Timeout | Outcome::Unknown | Outcome::Aborted }
@@ -198,14 +201,22 @@ impl System {
                 Some(wait) => Some(wait),
                 None => self.times.pause,
             },
+            _ if self.asking(attempt) => self.times.ask_at_most(),
             _ => self.times.call_timeout,
         }
+    }
+
+    /// Whether the attempt's open call is a query: its answer is on the way.
+    fn asking(&self, attempt: &Attempt) -> bool {
+        let operation = &self.table[attempt.at as usize].operation;
+        attempt.call != Call::None && matches!(operation, Operation::Query { .. })
     }
 
     /// Whether an attempt's clock is needed where it stands.
     fn needs_clock(&self, attempt: &Attempt) -> bool {
         match attempt.call {
             Call::None => self.stay_at_most(attempt).is_some(),
+            _ if self.asking(attempt) => self.stay_at_most(attempt).is_some(),
             _ => {
                 let t = &self.times;
                 t.latency_min > 0 || t.latency_max.is_some() || t.call_timeout.is_some()
@@ -223,12 +234,15 @@ impl System {
             world.horizon = Slot::NONE;
         }
         for client in &mut world.clients {
-            let needed = client.retries > 0
-                && match client.phase {
-                    Phase::Idle => false,
-                    Phase::Waiting => t.client_timeout.is_some() || t.backoff > 0,
-                    Phase::Between => t.backoff > 0,
-                };
+            // Also a last attempt's client gives up: its answer comes in time or not at all.
+            let listens = client.attempt.is_some() && t.client_timeout.is_some();
+            let needed = listens
+                || client.retries > 0
+                    && match client.phase {
+                        Phase::Idle => false,
+                        Phase::Waiting => t.client_timeout.is_some() || t.backoff > 0,
+                        Phase::Between => t.backoff > 0,
+                    };
             if !needed {
                 client.clock = Slot::NONE;
             }
@@ -237,18 +251,84 @@ impl System {
             let kept = alive
                 && match receipt.status {
                     Status::Absent => false,
-                    Status::InProgress => t.lease.is_some() || t.ttl.is_some(),
-                    Status::Succeeded | Status::Failed => t.ttl.is_some(),
+                    Status::InProgress => t.lease.is_some() || (t.ttl.is_some() && !self.ttl_from_claim),
+                    Status::Succeeded | Status::Failed => t.ttl.is_some() && !self.ttl_from_claim,
                 };
             if !kept {
                 receipt.clock = Slot::NONE;
+            }
+            if !alive || receipt.status == Status::Absent {
+                receipt.born = Slot::NONE;
             }
             let keyed_flight = world.flights.iter().any(|f| f.keyed);
             if !native.used || t.native_ttl.is_none() || !(alive || keyed_flight) {
                 native.clock = Slot::NONE;
             }
         }
+        if !self.asks_latest {
+            world.latest = [0; world::CLASSES];
+        }
+        self.forget_tokens(world);
         world.rank_tokens();
+        world.rank_versions();
+    }
+
+    /// Forgets what no step will ask of a token. An attempt's token says whether the receipt is
+    /// its own; beyond that, only the order of those that can still reach the resource matters, and
+    /// of these the ones that came too late already are all alike.
+    fn forget_tokens(&self, world: &mut World) {
+        if self.unfenced_records || self.splits {
+            return;
+        }
+        let receipt = world.keys[0].receipt.token;
+        let (seen, fence) = (world.seen, world.fence);
+        // Too old for good: whatever happens next makes no difference to it.
+        let old = |token: u8| token != 0 && token < seen && (!self.fencing || token < fence);
+        let may_land = |attempt: &Attempt| match attempt.call {
+            Call::Pending => true,
+            Call::None => self.lands[attempt.at as usize],
+            Call::Landed(_) | Call::Refused => self.table[attempt.at as usize]
+                .next
+                .iter()
+                .any(|next| matches!(next, compile::Next::State(state) if self.lands[*state as usize])),
+        };
+        let mut owned = false;
+        let (mut old_attempt, mut old_flight) = (u8::MAX, u8::MAX);
+        let World { clients, zombies, flights, .. } = world;
+        let with_client = clients.iter_mut().filter_map(|c| c.attempt.as_mut());
+        let mut attempts: smallvec::SmallVec<[&mut Attempt; 12]> = with_client.chain(zombies).collect();
+        let mut any_old = false;
+        for attempt in &mut attempts {
+            owned |= attempt.token == receipt;
+            let lands = may_land(attempt);
+            any_old |= lands && attempt.token != 0 && attempt.token < seen.max(fence);
+            if attempt.token == receipt || attempt.token == 0 {
+                continue;
+            }
+            if !lands {
+                attempt.token = 0;
+            } else if old(attempt.token) {
+                old_attempt = old_attempt.min(attempt.token);
+            }
+        }
+        for attempt in attempts {
+            if attempt.token != receipt && old(attempt.token) {
+                attempt.token = old_attempt;
+            }
+        }
+        any_old |= flights.iter().any(|f| f.grant != 0 && f.grant < seen.max(fence));
+        old_flight = flights.iter().map(|f| f.grant).filter(|t| old(*t)).fold(old_flight, u8::min);
+        for flight in flights.iter_mut().filter(|f| old(f.grant)) {
+            flight.grant = old_flight;
+            flight.token = if flight.token == 0 { 0 } else { old_flight };
+        }
+        if !owned {
+            world.keys[0].receipt.token = 0;
+        }
+        if !any_old {
+            (world.seen, world.fence) = (0, 0);
+        }
+        world.forget_grants();
     }
 }
 
@@ -337,7 +417,6 @@ impl TimedSystem for System {
         self.times.greatest()
     }
 }
-
 
 impl From<Who> for Actor {
     fn from(who: Who) -> Actor {
