@@ -9,10 +9,11 @@ use std::collections::HashSet;
 
 use smallvec::SmallVec;
 
+use super::judge::broken_by;
 use super::property::Property;
 use super::verdict::{Change, Counterexample, Step};
 use crate::system::world::{Packed, World};
-use crate::system::{Actor, CompileError, Step as SystemStep, System, facts};
+use crate::system::{Actor, CompileError, Label, Step as SystemStep, System, facts};
 use crate::time::ticks::{self, Values};
 use crate::time::{ClockFrom, Constraint, TimedSystem as _};
 
@@ -43,12 +44,21 @@ fn least_moments(count: usize, differences: &[Difference]) -> Option<Vec<i64>> {
     None
 }
 
+/// One step of an abstract path.
+#[derive(Clone)]
+pub struct PathStep {
+    pub label: Label,
+    /// The canonical state it leads to.
+    pub state: Packed,
+    /// Facts it must carry.
+    pub facts: u64,
+}
+
 /// A walk along an abstract path, with names and with the event that started each clock.
 struct Walk<'a> {
     system: &'a System,
     canonical: &'a System,
-    /// Canonical states after each step.
-    path: &'a [(Packed, u64)],
+    path: &'a [PathStep],
     differences: Vec<Difference>,
     taken: Vec<(u32, World, SystemStep)>,
     /// Steps that may still be tried: the search for the right names is bounded.
@@ -57,14 +67,18 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn go(&mut self, world: &World, started: &[usize]) -> bool {
-        let Some((wanted, facts)) = self.path.get(self.taken.len()) else {
+        let Some(wanted) = self.path.get(self.taken.len()) else {
             return true;
         };
         let event = self.taken.len() + 1;
         let mut steps = Vec::new();
         self.system.steps(world, &mut steps);
         for (edge, mut step) in steps.into_iter().enumerate() {
-            if step.facts & facts != *facts || self.canonical.canonical(&step.world) != *wanted {
+            let alike = step.label.action == wanted.label.action && step.label.ending == wanted.label.ending;
+            if !alike
+                || step.facts & wanted.facts != wanted.facts
+                || self.canonical.canonical(&step.world) != wanted.state
+            {
                 continue;
             }
             if self.tries == 0 {
@@ -117,13 +131,12 @@ impl Walk<'_> {
 
 /// Makes a run with names and moments of an abstract path.
 ///
-/// `path` has, for each step, the canonical state it leads to and the facts it must carry.
 /// `repeats_from` is the first step of the part that repeats, if the run has no end. None: the
 /// path has no concrete run, which is a fault of the search.
 pub fn concretize(
     system: &System,
     property: Property,
-    path: &[(Packed, u64)],
+    path: &[PathStep],
     repeats_from: Option<usize>,
 ) -> Option<Counterexample> {
     let plain = system.clone().with_symmetry(false);
@@ -146,9 +159,9 @@ pub fn concretize(
         steps.push(shown(&plain, before, step, *edge, moments[index + 1] * unit));
     }
     if repeats_from.is_none()
-        && let (Some(last), Some((_, facts))) = (steps.last_mut(), path.last())
+        && let (Some(last), Some((.., step))) = (steps.last_mut(), walk.taken.last())
     {
-        last.breaks = Some(breaks(*facts));
+        last.breaks = Some(breaks(step.facts & broken_by(property)));
     }
     let round_ms = repeats_from.map(|from| {
         let begins = if from == 0 { 0 } else { moments[from] };

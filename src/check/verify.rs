@@ -8,9 +8,10 @@ use super::graph::Graph;
 use super::judge::{broken_by, not_applicable};
 use super::property::Property;
 use super::search::{
-    Exploration, Extrapolation, Observer, SearchError, SearchOptions, Subsumption, Witness, explore,
+    Exploration, Extrapolation, Observer, SearchError, SearchOptions, Subsumption, Witness, WitnessStep,
+    explore,
 };
-use super::trace::{self, ReplayError, concretize};
+use super::trace::{self, PathStep, ReplayError, concretize};
 use super::verdict::{
     Counterexample, Number, PolicyResult, PropertyResult, Scope, SearchStats, Step, Verdict, format_ms,
 };
@@ -268,12 +269,8 @@ fn search_zones(
     Ok(findings)
 }
 
-/// The shortest of the runs that show one of these facts, as canonical states with their facts.
-fn shortest_path(
-    system: &System,
-    exploration: &Exploration<System>,
-    bits: u64,
-) -> Option<Vec<(Packed, u64)>> {
+/// The shortest of the runs that show one of these facts.
+fn shortest_path(system: &System, exploration: &Exploration<System>, bits: u64) -> Option<Vec<PathStep>> {
     let known = exploration.facts() & bits;
     let each = (0..u64::BITS).filter(|bit| known >> bit & 1 != 0);
     let witnesses = each.filter_map(|bit| exploration.witness(bit).map(|w| (1 << bit, w)));
@@ -281,11 +278,15 @@ fn shortest_path(
     Some(abstract_path(system, &witness, bit))
 }
 
-fn abstract_path(system: &System, witness: &Witness<System>, last: u64) -> Vec<(Packed, u64)> {
-    let mut path: Vec<(Packed, u64)> =
-        witness.steps.iter().map(|step| (system.canonical(&World::unpack(&step.edge.target)), 0)).collect();
+fn abstract_path(system: &System, witness: &Witness<System>, last: u64) -> Vec<PathStep> {
+    let step = |step: &WitnessStep<System>| PathStep {
+        label: step.edge.label,
+        state: system.canonical(&World::unpack(&step.edge.target)),
+        facts: 0,
+    };
+    let mut path: Vec<PathStep> = witness.steps.iter().map(step).collect();
     if let Some(end) = path.last_mut() {
-        end.1 = last;
+        end.facts = last;
     }
     path
 }
@@ -360,7 +361,9 @@ fn endless_run(
     cycle: &[&super::graph::Arc<Label>],
 ) -> Option<Counterexample> {
     let entry = cycle.first()?.from;
-    let canonical = |node: usize| (system.canonical(&World::unpack(graph.node(node).0)), 0);
+    let canonical = |node: usize| system.canonical(&World::unpack(graph.node(node).0));
+    let step =
+        |arc: &super::graph::Arc<Label>| PathStep { label: arc.label, state: canonical(arc.to), facts: 0 };
     let ways = graph.starts().iter().zip(origins).filter_map(|(start, origin)| {
         let way = graph.shortest_way(*start, entry, |_| true)?;
         let stem = exploration.path_to(*origin)?;
@@ -368,9 +371,9 @@ fn endless_run(
     });
     let (stem, way) = ways.min_by_key(|(stem, way)| stem.steps.len() + way.len())?;
     let mut path = abstract_path(system, &stem, 0);
-    path.extend(way.iter().map(|arc| canonical(arc.to)));
+    path.extend(way.iter().map(|arc| step(arc)));
     let repeats_from = path.len();
-    path.extend(cycle.iter().map(|arc| canonical(arc.to)));
+    path.extend(cycle.iter().map(|arc| step(arc)));
     concretize(system, Property::NoStuckKey, &path, Some(repeats_from))
 }
 

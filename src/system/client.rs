@@ -99,7 +99,8 @@ impl Steps<'_> {
         // Between the last operation and the answer the worker may stall until the client gave up.
         // Without a timeout a client may give up at any moment.
         if times.client_timeout.is_some() || before.retries > 0 {
-            let stall = times.client_timeout.zip(times.pause);
+            // Nothing follows from a last answer that is not heard, so its moment need not be told.
+            let stall = times.client_timeout.zip(times.pause).filter(|_| before.retries > 0);
             let stall = stall.map(|(timeout, pause)| at_least(before.clock, (timeout - pause).max(0)));
             let late = draft.clone().when(stall.flatten());
             self.emit(actor, action, at, Some(Ending::AnswerLate(answer)), late);
@@ -153,6 +154,7 @@ impl super::System {
             call: Call::None,
             clock: Slot::NONE,
             held: Slot::NONE,
+            down: false,
             name,
         };
         attempt.clock = Slot::started(self.needs_clock(&attempt));

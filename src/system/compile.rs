@@ -256,7 +256,8 @@ impl System {
                 Phase::Between => (t.backoff, None),
                 _ => (t.client_timeout.unwrap_or(0) + t.backoff, t.client_timeout),
             };
-            set(client.clock, Some(low), up);
+            let low = (client.retries > 0).then_some(low);
+            set(client.clock, low, up);
         }
         for (_, attempt) in world.live() {
             let (low, up) = match attempt.call {

@@ -48,6 +48,7 @@ impl System {
                 let sees = format!("an error, though it was {} (fault); repeats", outcome.name());
                 (self.operation_text(label.at), sees)
             }
+            Action::Restart => ("is run again".to_owned(), String::new()),
             Action::Call => match self.table[label.at as usize].operation {
                 Operation::Query { .. } => {
                     ("sends downstream.query".to_owned(), "answer on its way".to_owned())
@@ -93,7 +94,7 @@ impl System {
 
 fn death_text(restart: bool, noticed: bool) -> String {
     let client = if noticed { "" } else { "its client does not notice" };
-    let run = if restart { "and is run again" } else { "" };
+    let run = if restart { "and is to be run again" } else { "" };
     [run, client].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ")
 }
 

@@ -39,7 +39,9 @@ pub enum Action {
     Operate { outcome: Outcome },
     /// The operation's write happens, the caller sees an error and will repeat it.
     AckLost { outcome: Outcome },
-    /// `downstream.call`: the request leaves.
+    /// An attempt that died is run again from the start.
+    Restart,
+    /// `downstream.call`, `downstream.query`: the request leaves.
     Call,
     /// An open call, or one nobody waits for, takes effect.
     Land(Landing),
@@ -92,8 +94,10 @@ impl Label {
     /// A fault, or something that only so many times can happen: absent from the endless part of
     /// a run in which faults have stopped.
     pub fn is_fault_or_send(&self) -> bool {
-        matches!(self.action, Action::Send { .. } | Action::AckLost { .. } | Action::Crash { .. })
-            || matches!(self.ending, Some(Ending::AnswerLost(_) | Ending::Died { .. }))
+        matches!(
+            self.action,
+            Action::Send { .. } | Action::AckLost { .. } | Action::Crash { .. } | Action::Restart
+        ) || matches!(self.ending, Some(Ending::AnswerLost(_) | Ending::Died { .. }))
             || matches!(
                 self.action,
                 Action::Operate { outcome: Outcome::Timeout | Outcome::Unknown | Outcome::Aborted }
@@ -197,6 +201,7 @@ impl System {
     /// How long an attempt can stay where it is.
     fn stay_at_most(&self, attempt: &Attempt) -> Option<i64> {
         match attempt.call {
+            _ if attempt.down => None,
             Call::None => match self.table[attempt.at as usize].wait {
                 Some(wait) => Some(wait),
                 None => self.times.pause,
@@ -227,7 +232,8 @@ impl System {
     /// Drops what no later step can look at: clocks, spent clients, tokens' absolute values.
     fn settle(&self, world: &mut World) {
         world.clients.retain(|c| c.phase == Phase::Idle || c.retries > 0 || c.attempt.is_some());
-        let more = world.more_to_come();
+        let rerun = self.restart && world.budget.crashes > 0 && world.live().next().is_some();
+        let more = world.more_to_come() || rerun;
         let alive = more || world.live().next().is_some();
         let t = &self.times;
         if !more || t.within.is_none() {
@@ -363,7 +369,7 @@ impl Steps<'_> {
 
     /// Nobody is at work, a claim is left, and the model has no way to take it.
     fn leaves_dead_key(&self, after: &World) -> bool {
-        after.live().next().is_none()
+        after.live().all(|(_, attempt)| attempt.down)
             && after.keys.iter().any(|k| k.receipt.status == Status::InProgress)
             && !self.system.abandoned_claimable
     }

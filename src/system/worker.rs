@@ -20,8 +20,11 @@ impl Steps<'_> {
                 return;
             }
         }
-        self.crash(who);
         let attempt = self.before.attempt(who);
+        if attempt.down {
+            return self.restart(who);
+        }
+        self.crash(who);
         if attempt.call != Call::None {
             return self.open_call(who);
         }
@@ -88,6 +91,18 @@ impl Steps<'_> {
         self.emit(actor(who), Action::AckLost { outcome }, at, None, draft);
     }
 
+    /// A dead attempt is run again: nobody said how soon, but no later than a retry would come.
+    fn restart(&mut self, who: Who) {
+        let latest = self.system.times.within.and_then(|within| at_most(self.before.horizon, within));
+        let mut draft = self.draft().when(latest);
+        let system = self.system;
+        let attempt = draft.world.attempt_mut(who);
+        attempt.down = false;
+        attempt.clock = Slot::started(system.needs_clock(attempt));
+        let at = attempt.at;
+        self.emit(actor(who), Action::Restart, at, None, draft);
+    }
+
     fn crash(&mut self, who: Who) {
         let at = self.before.attempt(who).at;
         for (restart, noticed, draft) in self.deaths(who, self.draft()) {
@@ -135,7 +150,7 @@ impl Steps<'_> {
                 let fresh = self.system.restart_splits;
                 let key = if fresh { self.system.key_of_new_attempt(world) } else { dying.key };
                 let mut again = self.system.new_attempt(dying.class, key, dying.name);
-                // Nobody said how soon it comes back.
+                again.down = true;
                 again.clock = Slot::NONE;
                 world.zombies.push(again);
             }

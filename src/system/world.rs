@@ -156,6 +156,8 @@ pub struct Attempt {
     pub clock: Slot,
     /// Since it claimed or renewed, by its own clock.
     pub held: Slot,
+    /// Died, and waits to be run again.
+    pub down: bool,
     /// For people: the request and the number of the attempt. Not part of the state.
     pub name: (u8, u8),
 }
@@ -292,9 +294,10 @@ impl World {
         with_client.chain(self.zombies.iter().enumerate().map(|(i, a)| (Who::Zombie(i), a)))
     }
 
-    /// Whether any client may still send an attempt.
+    /// Whether any client may still send an attempt, or a dead one be run again.
     pub fn more_to_come(&self) -> bool {
         self.clients.iter().any(|c| c.phase == Phase::Idle || c.retries > 0)
+            || self.zombies.iter().any(|a| a.down)
     }
 
     /// Replaces versions by their rank within their class: only which are equal matters.
@@ -580,7 +583,8 @@ fn attempt_record(attempt: &Attempt) -> Record {
             | call << 2
             | u8::from(attempt.owns) << 4
             | u8::from(attempt.clock.present()) << 5
-            | u8::from(attempt.held.present()) << 6,
+            | u8::from(attempt.held.present()) << 6
+            | u8::from(attempt.down) << 7,
     );
     out.push(attempt.token);
     out.push(attempt.known.to_byte());
@@ -680,6 +684,7 @@ impl Reader<'_> {
             call,
             clock: self.slot(head >> 5 & 1 != 0),
             held: self.slot(head >> 6 & 1 != 0),
+            down: head >> 7 != 0,
             name: (0, 0),
         }
     }
