@@ -25,7 +25,10 @@ pub struct Automaton {
     arrows: Vec<Arrow>,
 }
 
-fn constraint() -> impl Strategy<Value = (usize, i64, bool)> {
+/// A clock, a constant, and whether it bounds from below.
+type Comparison = (usize, i64, bool);
+
+fn constraint() -> impl Strategy<Value = Comparison> {
     (0_usize..3, 0..=MOST, any::<bool>())
 }
 
@@ -38,15 +41,15 @@ pub fn automaton() -> impl Strategy<Value = Automaton> {
         let locations: Vec<(usize, Vec<Constraint>)> = locations
             .into_iter()
             .map(|(clocks, caps)| {
-                let cap = |&(clock, bound, _): &(usize, i64, bool)| {
+                let cap = |&(clock, bound, _): &Comparison| {
                     (clock < clocks).then(|| Constraint::at_most(clock as Clock + 1, bound))
                 };
                 (clocks, caps.iter().filter_map(cap).collect())
             })
             .collect();
-        let arrow = |(from, to, guard, clocks): (usize, usize, Vec<(usize, i64, bool)>, Vec<usize>)| {
+        let arrow = |(from, to, guard, clocks): (usize, usize, Vec<Comparison>, Vec<usize>)| {
             let (from, to) = (from % locations.len(), to % locations.len());
-            let limit = |(clock, bound, above): (usize, i64, bool)| {
+            let limit = |(clock, bound, above): Comparison| {
                 let clock = clock as Clock + 1;
                 let limit = if above {
                     Constraint::at_least(clock, bound)
@@ -74,16 +77,18 @@ pub fn automaton() -> impl Strategy<Value = Automaton> {
     })
 }
 
+/// Lower and upper constants of the clocks of a location.
+type Constants = [Vec<i64>; 2];
+
 impl Automaton {
-    /// Lower and upper constants of the clocks of every location: what is compared there, and what
-    /// the clocks are compared with further on.
+    /// For every location: what its clocks are compared with there, and further on.
     fn constants(&self) -> Vec<[Vec<i64>; 2]> {
         let mut all: Vec<[Vec<i64>; 2]> = self
             .locations
             .iter()
             .map(|(clocks, _)| [vec![NO_BOUND; clocks + 1], vec![NO_BOUND; clocks + 1]])
             .collect();
-        let raise = |all: &mut Vec<[Vec<i64>; 2]>, location: usize, c: &Constraint| {
+        let raise = |all: &mut [Constants], location: usize, c: &Constraint| {
             let (side, clock, bound) =
                 if c.left == 0 { (0, c.right, -c.bound) } else { (1, c.left, c.bound) };
             let entry = &mut all[location][side][usize::from(clock)];
@@ -100,10 +105,10 @@ impl Automaton {
             for arrow in &self.arrows {
                 for (clock, from) in (1..).zip(&arrow.clocks) {
                     if let ClockFrom::Old(old) = from {
-                        for side in 0..2 {
-                            let later = all[arrow.to][side][clock];
-                            let entry = &mut all[arrow.from][side][usize::from(*old)];
-                            *entry = (*entry).max(later);
+                        let later = all[arrow.to].clone();
+                        for (side, later) in all[arrow.from].iter_mut().zip(later) {
+                            let entry = &mut side[usize::from(*old)];
+                            *entry = later[clock].max(*entry);
                         }
                     }
                 }

@@ -144,10 +144,10 @@ fn extrapolate_as_printed(zone: &Naive, lower: &[i64], upper: &[i64]) -> Naive {
     let n = zone.n;
     let least = |clock: usize| -zone.bounds[clock].unwrap().0;
     let mut result = zone.clone();
-    for i in 0..n {
+    for (i, &lower) in lower.iter().enumerate() {
         for j in (0..n).filter(|&j| j != i) {
             let Some((bound, _)) = zone.bounds[i * n + j] else { continue };
-            if bound > lower[i] || least(i) > lower[i] || least(j) > upper[j] && i != 0 {
+            if bound > lower || least(i) > lower || least(j) > upper[j] && i != 0 {
                 result.bounds[i * n + j] = None;
             } else if least(j) > upper[j] {
                 // Not above any constant: at least zero, as every clock.
