@@ -315,3 +315,75 @@ fn shortest_way_survives_a_larger_zone() {
         assert_eq!(exploration.stats().stored, 4);
     }
 }
+
+/// Two workers start one after the other; either may leave once it has worked for 5, and then the
+/// other must not have worked for more than 2. The workers are alike.
+struct Workers;
+
+impl TimedSystem for Workers {
+    type State = u8;
+    type Label = u8;
+
+    fn initial(&self) -> Vec<u8> {
+        vec![0]
+    }
+
+    fn clock_count(&self, state: &u8) -> usize {
+        [0, 1, 2, 1, 0][usize::from(*state)]
+    }
+
+    fn invariant(&self, _: &u8, _: &mut Vec<Constraint>) {}
+
+    fn edges(&self, state: &u8, out: &mut Vec<Edge<u8, u8>>) {
+        let mut add = |label, guard: &[Constraint], clocks: &[ClockFrom], facts| {
+            let (guard, clocks) = (Guard::from_slice(guard), clocks.iter().copied().collect());
+            out.push(Edge { label, guard, clocks, target: state + 1, facts });
+        };
+        match state {
+            0 => add(0, &[], &[ClockFrom::Zero], 0),
+            1 => add(0, &[Constraint::at_least(1, 1)], &[ClockFrom::Old(1), ClockFrom::Zero], 0),
+            2 => {
+                add(1, &[Constraint::at_least(1, 5)], &[ClockFrom::Old(2)], 0);
+                add(2, &[Constraint::at_least(2, 5)], &[ClockFrom::Old(1)], 0);
+            }
+            3 => add(0, &[Constraint::at_most(1, 2)], &[], 1),
+            _ => {}
+        }
+    }
+
+    fn bounds(&self, state: &u8, lower: &mut [i64], upper: &mut [i64]) {
+        match state {
+            1 => (lower[1], upper[1]) = (5, 2),
+            2 => (1..3).for_each(|clock| (lower[clock], upper[clock]) = (5, 2)),
+            3 => upper[1] = 2,
+            _ => {}
+        }
+    }
+
+    fn interchangeable(&self, state: &u8) -> Vec<crate::time::Interchangeable> {
+        let member = |clock: u8| [clock].into_iter().collect();
+        if *state == 2 { vec![vec![member(1), member(2)]] } else { Vec::new() }
+    }
+
+    fn greatest_constant(&self) -> i64 {
+        5
+    }
+}
+
+#[test]
+fn witnesses_follow_the_exchange_of_clocks() {
+    let exploration = explore(&Workers, &SearchOptions::default(), &mut ()).unwrap();
+    let witness = exploration.witness(0).unwrap();
+    // The younger worker comes first in order, so the older one becomes clock 2, and leaves.
+    let start = &witness.steps[1];
+    assert_eq!(start.moved, [2, 1]);
+    assert_eq!(start.edge.clocks[..], [ClockFrom::Zero, ClockFrom::Old(1)]);
+    assert_eq!(witness.steps[2].edge.label, 2);
+    // The maps, one after the other, make a run.
+    let mut zone = Zone::zero(0);
+    for step in &witness.steps {
+        zone.elapse();
+        assert!(zone.constrain_all(&step.edge.guard));
+        zone = zone.map(&step.edge.clocks);
+    }
+}

@@ -95,6 +95,13 @@ fn naive_of(n: usize, constraints: &[Constraint]) -> Naive {
     naive
 }
 
+/// Clocks that are not far apart, and seldom bounded: the way that leaves most to extrapolation.
+fn any_distance(n: usize, most: i64) -> impl Strategy<Value = Constraint> {
+    (1..n as Clock, 0..n as Clock, 0..=most, any::<bool>())
+        .prop_map(move |(left, right, bound, strict)| Constraint { left, right, bound, strict })
+        .prop_filter("two clocks", |c| c.left != c.right)
+}
+
 fn any_constraint(n: usize, most: i64) -> impl Strategy<Value = Constraint> {
     (0..n as Clock, 1..n as Clock, -most..=most, any::<bool>()).prop_map(
         move |(left, step, bound, strict)| Constraint {
@@ -367,8 +374,9 @@ proptest! {
     /// The quick closure is the closure; M is inside LU; widths agree.
     #[test]
     fn extrapolates_as_printed(
-        (n, constraints, (lower, upper)) in (2_usize..8).prop_flat_map(|n| {
-            (Just(n), prop::collection::vec(any_constraint(n, 20), 0..3 * n), any_bounds(n, 20))
+        (n, constraints, (lower, upper)) in (3_usize..8).prop_flat_map(|n| {
+            let constraint = prop_oneof![2 => any_distance(n, 20), 1 => any_constraint(n, 20)];
+            (Just(n), prop::collection::vec(constraint, 0..3 * n), any_bounds(n, 20))
         })
     ) {
         let Some(mut zone) = zone_of::<i64>(n, &constraints) else { return Ok(()) };
@@ -399,6 +407,17 @@ proptest! {
         prop_assert_eq!(&View::new(n, &slice).to_zone(), &zone);
         prop_assert!(zone.is_inside(&Zone::all(n - 1)));
     }
+}
+
+/// Clock 1 may be 2 ahead of clock 2, that one 2 ahead of clock 3; so clock 1 is at most 4 ahead of clock
+/// 3, which is beyond its constant, but follows from what stays.
+#[test]
+fn forgotten_entries_come_back_by_way_of_others() {
+    let ahead = |left, right| Constraint { left, right, bound: 2, strict: false };
+    let mut zone = zone_of::<i32>(4, &[ahead(1, 2), ahead(2, 3)]).unwrap();
+    let before = zone.clone();
+    Thresholds::new(&[0, 3, 3, 3], &[0, 3, 3, 3]).extrapolate(&mut zone);
+    assert_eq!(zone, before);
 }
 
 #[test]
