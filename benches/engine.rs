@@ -56,13 +56,6 @@ fn operations<T: Scalar>(c: &mut Criterion, width: &str) {
         b.iter_batched(fresh, work, BatchSize::SmallInput)
     });
     group.bench_function("included", |b| b.iter(|| zone::included(black_box(&zone), black_box(&zone))));
-    group.bench_function("close", |b| {
-        let work = |mut z: Vec<T>| {
-            zone::close(n, &mut z);
-            z
-        };
-        b.iter_batched(fresh, work, BatchSize::SmallInput)
-    });
     group.finish();
 }
 
