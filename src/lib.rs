@@ -1,7 +1,10 @@
 //! idemcheck proves, or refutes with a timed counterexample, that a retried operation executes once.
 
 pub mod check;
+pub mod diag;
 pub mod model;
 pub mod policy;
+pub mod report;
 pub mod source;
+pub mod system;
 pub mod time;

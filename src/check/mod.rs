@@ -1,9 +1,18 @@
 //! The search over a timed system, and what is made of it: verdicts, numbers, counterexamples.
 
 pub mod graph;
+pub mod judge;
+pub mod oracle;
+pub mod properties;
 pub mod property;
 pub mod search;
+pub mod trace;
 pub mod verdict;
+mod verify;
+
+pub use oracle::explore;
+pub use trace::ReplayError;
+pub use verify::{CheckError, Reductions, replay, verify, verify_with};
 
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -31,6 +40,8 @@ pub struct Limits {
 pub struct VerifyOptions<'a> {
     pub engine: Engine,
     pub limits: Limits,
+    /// Today as `YYYY-MM-DD`: a waiver holds up to and including its day.
+    pub today: &'a str,
     /// Set from outside (Ctrl-C): the search stops soon after.
     pub cancel: &'a AtomicBool,
     /// Called now and then, at least a few times a second.

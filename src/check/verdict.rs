@@ -112,11 +112,45 @@ pub struct PropertyResult {
 impl PropertyResult {
     /// Whether this result is what the policy's author said it would be.
     pub fn as_expected(&self) -> bool {
-        match self.expected {
-            Some(expected) => expected == self.verdict,
-            None => self.waived.is_some() || self.verdict != Verdict::Violated,
+        match self.standing() {
+            Standing::Met | Standing::MetViolated | Standing::Waived | Standing::NotApplicable => true,
+            Standing::Inconclusive => self.expected.is_none(),
+            Standing::Unexpected => false,
         }
     }
+
+    /// The verdict seen against the expectation and the waiver.
+    pub fn standing(&self) -> Standing {
+        match (self.verdict, self.expected) {
+            (Verdict::Violated, Some(Verdict::Violated)) => Standing::MetViolated,
+            (Verdict::Violated, _) if self.waived.is_some() => Standing::Waived,
+            (Verdict::NotApplicable, None | Some(Verdict::NotApplicable)) => Standing::NotApplicable,
+            // A proof is more than what was asked for.
+            (Verdict::Proved, Some(Verdict::Holds)) => Standing::Met,
+            (verdict, Some(expected)) if verdict == expected => Standing::Met,
+            (Verdict::Inconclusive, _) => Standing::Inconclusive,
+            (Verdict::Holds | Verdict::Proved, None) => Standing::Met,
+            _ => Standing::Unexpected,
+        }
+    }
+}
+
+/// A verdict seen against what the policy's author expects: this decides the exit code. The
+/// greater one wins where several meet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// The property has no meaning for this policy, and no one said otherwise.
+    NotApplicable,
+    /// Holds, or another verdict that was expected.
+    Met,
+    /// Violated, and the policy says so: it is a test case.
+    MetViolated,
+    /// Violated, and a reviewed waiver covers it.
+    Waived,
+    /// A limit ended the search before it could say.
+    Inconclusive,
+    /// Violated without a word about it, or an expectation that is not met.
+    Unexpected,
 }
 
 /// A run that breaks a property: every step with its moment.
@@ -128,6 +162,24 @@ pub struct Counterexample {
     pub repeats_from: Option<usize>,
     /// How long one round takes, in milliseconds.
     pub round_ms: Option<i64>,
+}
+
+impl Counterexample {
+    /// What goes wrong, in one sentence.
+    pub fn headline(&self) -> String {
+        let last = self.steps.last();
+        match (self.repeats_from, last) {
+            (Some(from), _) => {
+                let round = self.round_ms.map(format_ms).unwrap_or_default();
+                format!("from step {} the run repeats for ever, every {round}", from + 1)
+            }
+            (None, Some(step)) => {
+                let breaks = step.breaks.as_deref().unwrap_or_default();
+                format!("after {}, {} {breaks}", format_moment(step.at_ms), step.who)
+            }
+            (None, None) => String::new(),
+        }
+    }
 }
 
 /// One step of a counterexample.
@@ -177,6 +229,28 @@ pub struct PolicyResult {
     pub warnings: Vec<String>,
 }
 
+impl PolicyResult {
+    /// The gravest standing among the properties.
+    pub fn standing(&self) -> Standing {
+        self.properties.iter().map(PropertyResult::standing).max().unwrap_or(Standing::NotApplicable)
+    }
+
+    /// Whether every search that was needed came to its end.
+    pub fn complete(&self) -> bool {
+        self.search.complete && self.loops.as_ref().is_none_or(|loops| loops.complete)
+    }
+}
+
+/// A policy that could be read and not be checked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CheckFailure {
+    pub policy: String,
+    /// As the user named it.
+    pub path: String,
+    /// What stands in the way.
+    pub message: String,
+}
+
 /// The whole report of one `verify`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
@@ -185,6 +259,175 @@ pub struct Report {
     /// Version of idemcheck.
     pub tool: String,
     pub policies: Vec<PolicyResult>,
-    /// Policies per verdict, after `[expect]` and waivers.
+    /// Policies without a result. The exit code is 2 then, whatever the others say.
+    pub failures: Vec<CheckFailure>,
+    /// Policies per standing, after `[expect]` and waivers: `holds`, `violated-as-expected`,
+    /// `waived`, `inconclusive`, `unexpected`, and `failed` for those that could not be read or
+    /// checked. Always all six.
     pub summary: BTreeMap<String, u64>,
+    /// How long the whole run took.
+    pub seconds: f64,
+}
+
+/// The version of [`Report`] that this build writes.
+pub const REPORT_VERSION: u32 = 1;
+
+impl Report {
+    /// A report with its summary counted. `unread` says how many further policies were asked for
+    /// and have a fault in their files.
+    pub fn new(
+        policies: Vec<PolicyResult>,
+        failures: Vec<CheckFailure>,
+        unread: u64,
+        seconds: f64,
+    ) -> Report {
+        let count = |standing: &[Standing]| {
+            policies.iter().filter(|policy| standing.contains(&policy.standing())).count() as u64
+        };
+        let summary = BTreeMap::from([
+            ("holds".to_owned(), count(&[Standing::Met, Standing::NotApplicable])),
+            ("violated-as-expected".to_owned(), count(&[Standing::MetViolated])),
+            ("waived".to_owned(), count(&[Standing::Waived])),
+            ("inconclusive".to_owned(), count(&[Standing::Inconclusive])),
+            ("unexpected".to_owned(), count(&[Standing::Unexpected])),
+            ("failed".to_owned(), failures.len() as u64 + unread),
+        ]);
+        let tool = env!("CARGO_PKG_VERSION").to_owned();
+        Report { version: REPORT_VERSION, tool, policies, failures, summary, seconds }
+    }
+}
+
+impl Scope {
+    /// The scope in one line: what [`PolicyResult::scope_line`] holds.
+    pub fn line(&self) -> String {
+        let mut parts = vec![counted(self.requests, "request", "requests")];
+        let mut optional = |count: u32, one: &str, many: &str| {
+            if count > 0 {
+                parts.push(counted(count, one, many));
+            }
+        };
+        optional(self.conflicting, "request with another payload", "requests with another payload");
+        optional(self.merged, "request of another operation", "requests of another operation");
+        optional(self.attempts_each, "attempt each", "attempts each");
+        let (one, many) = match self.restart {
+            true => ("crash with restart", "crashes with restart"),
+            false => ("crash", "crashes"),
+        };
+        optional(self.crashes, one, many);
+        optional(self.lost_requests, "lost request", "lost requests");
+        optional(self.lost_responses, "lost response", "lost responses");
+        optional(self.ambiguous_acks, "ambiguous ack", "ambiguous acks");
+        optional(self.aborts, "abort", "aborts");
+        for (name, bound) in
+            [("pause", self.pause_ms), ("late effects", self.late_ms), ("retries", self.within_ms)]
+        {
+            parts.push(match bound {
+                Some(ms) => format!("{name} <= {}", format_ms(ms)),
+                None => format!("{name} unbounded"),
+            });
+        }
+        parts.join(", ")
+    }
+}
+
+fn counted(count: u32, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+const SECOND: u64 = 1000;
+const MINUTE: u64 = 60 * SECOND;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+
+/// A duration in the units in which people write one, exact: `250ms`, `1.5s`, `1m 30s`, `24h`, `30d`.
+pub fn format_ms(ms: i64) -> String {
+    let sign = if ms < 0 { "-" } else { "" };
+    let mut rest = ms.unsigned_abs();
+    if rest == 0 {
+        return "0s".to_owned();
+    }
+    if rest < SECOND {
+        return format!("{sign}{rest}ms");
+    }
+    let mut parts = Vec::new();
+    // A day is `24h` to most people; from two on they count days.
+    if rest >= 2 * DAY {
+        parts.push(format!("{}d", rest / DAY));
+        rest %= DAY;
+    }
+    for (unit, name) in [(HOUR, "h"), (MINUTE, "m")] {
+        if rest >= unit {
+            parts.push(format!("{}{name}", rest / unit));
+            rest %= unit;
+        }
+    }
+    if rest > 0 {
+        parts.push(seconds(rest));
+    }
+    format!("{sign}{}", parts.join(" "))
+}
+
+/// A moment of a run: seconds as long as they are easy to compare, then as [`format_ms`].
+pub fn format_moment(ms: i64) -> String {
+    if (0..2 * MINUTE as i64).contains(&ms) { seconds(ms.unsigned_abs()) } else { format_ms(ms) }
+}
+
+fn seconds(ms: u64) -> String {
+    let decimals = format!("{}.{:03}", ms / SECOND, ms % SECOND);
+    format!("{}s", decimals.trim_end_matches('0').trim_end_matches('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_read_as_people_write_them() {
+        let minute = 60_000;
+        for (ms, text) in [
+            (0, "0s"),
+            (250, "250ms"),
+            (1500, "1.5s"),
+            (90_000, "1m 30s"),
+            (30 * minute, "30m"),
+            (60 * minute + 500, "1h 0.5s"),
+            (24 * 60 * minute, "24h"),
+            (30 * 24 * 60 * minute, "30d"),
+            (49 * 60 * minute, "2d 1h"),
+            (-1500, "-1.5s"),
+        ] {
+            assert_eq!(format_ms(ms), text);
+        }
+        assert_eq!(format_ms(i64::MIN).chars().next(), Some('-'));
+    }
+
+    #[test]
+    fn moments_stay_in_seconds_for_two_minutes() {
+        assert_eq!(format_moment(0), "0s");
+        assert_eq!(format_moment(16_020), "16.02s");
+        assert_eq!(format_moment(119_999), "119.999s");
+        assert_eq!(format_moment(86_400_500), "24h 0.5s");
+    }
+
+    #[test]
+    fn a_standing_weighs_the_verdict_against_the_expectation() {
+        use Verdict::*;
+        let standing = |verdict, expected, waived: bool| {
+            let waived = waived.then(|| "reviewed".to_owned());
+            let property = Property::SingleExecution;
+            let reason = String::new();
+            PropertyResult { property, verdict, expected, waived, reason, number: None, counterexample: None }
+                .standing()
+        };
+        assert_eq!(standing(Holds, None, false), Standing::Met);
+        assert_eq!(standing(Proved, Some(Holds), false), Standing::Met);
+        assert_eq!(standing(Violated, None, false), Standing::Unexpected);
+        assert_eq!(standing(Violated, None, true), Standing::Waived);
+        assert_eq!(standing(Violated, Some(Violated), false), Standing::MetViolated);
+        assert_eq!(standing(Holds, Some(Violated), false), Standing::Unexpected);
+        assert_eq!(standing(NotApplicable, Some(Violated), false), Standing::Unexpected);
+        assert_eq!(standing(Inconclusive, Some(Violated), false), Standing::Inconclusive);
+        assert_eq!(standing(Inconclusive, Some(Holds), false), Standing::Inconclusive);
+        assert_eq!(standing(NotApplicable, None, false), Standing::NotApplicable);
+    }
 }

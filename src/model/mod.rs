@@ -1,8 +1,15 @@
 //! A protocol: the state machine of one attempt, as a checked table.
 
+pub mod graph;
 pub mod operation;
+pub mod operations;
+pub mod read;
+pub mod schema;
+pub mod shipped;
+pub mod target;
 
-pub use operation::{Answer, Operation, Outcome, RecordAs, WriteKind};
+pub use operation::{Answer, Operation, Outcome, RecordAs, WaitFor, WriteKind};
+pub use operations::{OPERATIONS, OperationSpec};
 
 use crate::source::Span;
 

@@ -118,3 +118,148 @@ pub enum Answer {
     /// The key was used with another payload (422). Final.
     Mismatch,
 }
+
+impl Outcome {
+    /// Every outcome, in the order of its number.
+    pub const ALL: [Outcome; 22] = [
+        Outcome::Inserted,
+        Outcome::InProgress,
+        Outcome::Expired,
+        Outcome::Succeeded,
+        Outcome::Failed,
+        Outcome::Mismatch,
+        Outcome::Absent,
+        Outcome::Written,
+        Outcome::Taken,
+        Outcome::Lost,
+        Outcome::Renewed,
+        Outcome::Recorded,
+        Outcome::Released,
+        Outcome::Committed,
+        Outcome::Aborted,
+        Outcome::Unknown,
+        Outcome::Held,
+        Outcome::Ok,
+        Outcome::Error,
+        Outcome::Timeout,
+        Outcome::Applied,
+        Outcome::Elapsed,
+    ];
+
+    /// As model files write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Outcome::Inserted => "inserted",
+            Outcome::InProgress => "in_progress",
+            Outcome::Expired => "expired",
+            Outcome::Succeeded => "succeeded",
+            Outcome::Failed => "failed",
+            Outcome::Mismatch => "mismatch",
+            Outcome::Absent => "absent",
+            Outcome::Written => "written",
+            Outcome::Taken => "taken",
+            Outcome::Lost => "lost",
+            Outcome::Renewed => "renewed",
+            Outcome::Recorded => "recorded",
+            Outcome::Released => "released",
+            Outcome::Committed => "committed",
+            Outcome::Aborted => "aborted",
+            Outcome::Unknown => "unknown",
+            Outcome::Held => "held",
+            Outcome::Ok => "ok",
+            Outcome::Error => "error",
+            Outcome::Timeout => "timeout",
+            Outcome::Applied => "applied",
+            Outcome::Elapsed => "elapsed",
+        }
+    }
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Answer {
+    pub const ALL: [Answer; 7] = [
+        Answer::Success,
+        Answer::Replay,
+        Answer::Failed,
+        Answer::Error,
+        Answer::Unknown,
+        Answer::InFlight,
+        Answer::Mismatch,
+    ];
+
+    /// What follows `respond.`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Answer::Success => "success",
+            Answer::Replay => "replay",
+            Answer::Failed => "failed",
+            Answer::Error => "error",
+            Answer::Unknown => "unknown",
+            Answer::InFlight => "in_flight",
+            Answer::Mismatch => "mismatch",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Answer> {
+        Answer::ALL.into_iter().find(|answer| answer.name() == name)
+    }
+}
+
+impl std::fmt::Display for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl RecordAs {
+    pub fn name(self) -> &'static str {
+        match self {
+            RecordAs::Succeeded => "succeeded",
+            RecordAs::Failed => "failed",
+        }
+    }
+}
+
+impl WriteKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            WriteKind::Effect => "effect",
+            WriteKind::Receipt => "receipt",
+        }
+    }
+}
+
+impl Operation {
+    /// What `do` says.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Operation::Insert { .. } => "store.insert",
+            Operation::Read => "store.read",
+            Operation::Write => "store.write",
+            Operation::TakeOver { .. } => "store.take_over",
+            Operation::Renew => "store.renew",
+            Operation::Record { .. } => "store.record",
+            Operation::Release { .. } => "store.release",
+            Operation::Commit { .. } => "store.commit",
+            Operation::LeaseCheck => "lease.check",
+            Operation::Call { .. } => "downstream.call",
+            Operation::Query { .. } => "downstream.query",
+            Operation::Wait(_) => "wait",
+        }
+    }
+
+    /// Whether the policy must describe a store.
+    pub fn uses_store(&self) -> bool {
+        !matches!(self, Operation::Call { .. } | Operation::Query { .. } | Operation::Wait(_))
+    }
+
+    /// Whether the policy must describe a downstream.
+    pub fn uses_downstream(&self) -> bool {
+        matches!(self, Operation::Call { .. } | Operation::Query { .. })
+    }
+}

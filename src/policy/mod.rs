@@ -2,6 +2,16 @@
 //!
 //! All durations are milliseconds. `None` is an undeclared bound: unbounded.
 
+pub mod check;
+pub mod draft;
+pub mod keys;
+pub mod load;
+pub mod read;
+mod rules;
+pub mod schema;
+
+pub use load::{Loaded, LoadedPolicy, load, load_texts};
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -123,8 +133,20 @@ pub struct Store {
     pub kind: String,
     /// A claim older than this reads as `expired`. None: a claim never expires by itself.
     pub lease: Option<i64>,
-    /// A receipt older than this (since the claim, or since the record) is gone. None: kept.
+    /// A receipt older than this is gone. None: kept.
     pub ttl: Option<i64>,
+    /// From when its age counts.
+    pub ttl_from: TtlFrom,
+}
+
+/// What a receipt's TTL counts from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TtlFrom {
+    /// The claim (insert, write or takeover). The cautious default.
+    #[default]
+    Claim,
+    /// The record, which starts it anew; a claim that is not recorded counts from itself.
+    Record,
 }
 
 /// `[downstream]`.
@@ -150,6 +172,9 @@ pub struct Downstream {
 pub struct NativeKey {
     /// The downstream forgets a key this long after its first use, or later. None: never forgets.
     pub ttl: Option<i64>,
+    /// Whether the downstream refuses a known key that comes with another payload. None: it may,
+    /// or it may give the first result again.
+    pub compares: Option<bool>,
 }
 
 /// What an error answer of the downstream says about the effect.
@@ -190,4 +215,53 @@ pub struct Waiver {
     /// `YYYY-MM-DD`; the waiver holds up to and including this day.
     pub until: String,
     pub span: Span,
+}
+
+impl Waiver {
+    /// Whether the waiver's last day is before `today`, as `YYYY-MM-DD`.
+    pub fn is_expired(&self, today: &str) -> bool {
+        self.until.as_str() < today
+    }
+}
+
+impl Effect {
+    /// The words of `effect`, in the order of the variants.
+    pub const NAMES: [&str; 7] = ["set", "delta", "create", "delete", "restart", "toggle", "notify"];
+
+    pub fn name(self) -> &'static str {
+        Effect::NAMES[self as usize]
+    }
+
+    pub fn from_name(name: &str) -> Option<Effect> {
+        let all = [
+            Effect::Set,
+            Effect::Delta,
+            Effect::Create,
+            Effect::Delete,
+            Effect::Restart,
+            Effect::Toggle,
+            Effect::Notify,
+        ];
+        all.into_iter().find(|effect| effect.name() == name)
+    }
+}
+
+impl SuppliedBy {
+    pub fn name(self) -> &'static str {
+        match self {
+            SuppliedBy::Client => "client",
+            SuppliedBy::Server => "server",
+            SuppliedBy::Nobody => "none",
+        }
+    }
+}
+
+impl Errors {
+    pub fn name(self) -> &'static str {
+        match self {
+            Errors::Never => "never",
+            Errors::Definite => "definite",
+            Errors::Ambiguous => "ambiguous",
+        }
+    }
 }

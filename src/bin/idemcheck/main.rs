@@ -1,1 +1,76 @@
-fn main() {}
+//! The command line: arguments in, exit code out. Everything else is in the library.
+
+mod exit;
+mod explain;
+mod explore;
+mod glossary;
+mod input;
+mod output;
+mod progress;
+mod replay;
+mod schema;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use exit::Exit;
+use output::Color;
+
+/// Proves, or refutes with a timed counterexample, that a retried operation executes once.
+#[derive(Parser)]
+#[command(name = "idemcheck", version, max_term_width = 100, after_help = exit::HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Colour in what is written to the terminal; NO_COLOR and FORCE_COLOR are honoured.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    color: Color,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check policies over every interleaving of retries, crashes, timeouts and expiries.
+    Verify(verify::Args),
+    /// Say what a property, an operation, a fault, a verdict or a diagnostic code means.
+    Explain(explain::Args),
+    /// Browse the state space of one policy in the browser.
+    Explore(explore::Args),
+    /// Run a counterexample file again, step by step.
+    Replay(replay::Args),
+    /// Print the JSON Schema of a file format.
+    Schema(schema::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    output::set_color(cli.color);
+    let exit = match cli.command {
+        Command::Verify(args) => verify::run(args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Explore(args) => explore::run(&args),
+        Command::Replay(args) => replay::run(&args),
+        Command::Schema(args) => schema::run(&args),
+    };
+    exit.unwrap_or_else(|error| report_failure(&error)).into()
+}
+
+/// Says that the tool failed, so that it can't be mistaken for a finding.
+fn report_failure(error: &anyhow::Error) -> Exit {
+    // A reader that has seen enough, `head` say, is no failure. Rust ignores SIGPIPE, so it
+    // comes to us as an error.
+    let broken_pipe = |cause: &(dyn std::error::Error + 'static)| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    };
+    if error.chain().any(broken_pipe) {
+        return Exit::Holds;
+    }
+    anstream::eprintln!("\x1b[1;31midemcheck failed\x1b[0m");
+    for cause in error.chain() {
+        anstream::eprintln!("  Cause: {cause}");
+    }
+    Exit::CouldNotRun
+}

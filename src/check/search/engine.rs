@@ -353,7 +353,12 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
 
     /// The steps to the edge that first showed a fact: states, and edge numbers.
     pub(super) fn path(&self, bit: u32) -> Option<Vec<(&S::State, u32)>> {
-        let (mut node, mut number) = (*self.found.get(bit as usize)?)?;
+        let (node, number) = (*self.found.get(bit as usize)?)?;
+        Some(self.path_through(node, number))
+    }
+
+    /// The steps to a node, and then along this edge of it.
+    pub(super) fn path_through(&self, mut node: u32, mut number: u32) -> Vec<(&S::State, u32)> {
         let mut steps = Vec::new();
         while node != NONE {
             let Node { state, parent, edge, .. } = self.nodes[node as usize];
@@ -361,7 +366,13 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
             (node, number) = (parent, edge & !COVERED);
         }
         steps.reverse();
-        Some(steps)
+        steps
+    }
+
+    /// The steps to a node. None for a node that is not there.
+    pub(super) fn path_to_node(&self, node: usize) -> Option<Vec<(&S::State, u32)>> {
+        let Node { parent, edge, .. } = *self.nodes.get(node)?;
+        Some(if parent == NONE { Vec::new() } else { self.path_through(parent, edge & !COVERED) })
     }
 }
 

@@ -228,6 +228,17 @@ impl<S: TimedSystem> Exploration<'_, S> {
         (0..count).filter_map(|node| self.node(node))
     }
 
+    /// The same with the number of each.
+    pub fn numbered_nodes(&self) -> impl Iterator<Item = (usize, (&S::State, Zone))> + '_ {
+        let count = either!(self, engine => engine.node_count());
+        (0..count).filter_map(|number| self.node(number).map(|node| (number, node)))
+    }
+
+    /// A run to a node, by its number.
+    pub fn path_to(&self, node: usize) -> Option<Witness<S>> {
+        either!(self, engine => engine.path_to(node))
+    }
+
     /// A node by its number, if it is stored.
     pub(super) fn node(&self, node: usize) -> Option<(&S::State, Zone)> {
         either!(self, engine => {

@@ -23,7 +23,17 @@ pub struct WitnessStep<S: TimedSystem> {
 
 impl<S: TimedSystem, T: Scalar> Engine<'_, S, T> {
     pub(super) fn witness(&self, bit: u32) -> Option<Witness<S>> {
-        let path = self.path(bit)?;
+        Some(self.walk(self.path(bit)?))
+    }
+
+    pub(super) fn path_to(&self, node: usize) -> Option<Witness<S>> {
+        Some(self.walk(self.path_to_node(node)?))
+    }
+
+    fn walk(&self, path: Vec<(&S::State, u32)>) -> Witness<S> {
+        if path.is_empty() {
+            return Witness { steps: Vec::new() };
+        }
         // The zones of the path may be gone: step through it again.
         let mut stepper = self.stepper.afresh(self.system);
         let fault = "a path that was walked once can be walked again";
@@ -47,6 +57,6 @@ impl<S: TimedSystem, T: Scalar> Engine<'_, S, T> {
             }
             steps.push(WitnessStep { state: state.clone(), number, edge, moved });
         }
-        Some(Witness { steps })
+        Witness { steps }
     }
 }

@@ -1,0 +1,22 @@
+//! From paths to policies that can be checked. Faults of the files go to stderr, all of them.
+
+use std::path::{Path, PathBuf};
+
+use idemcheck::diag;
+use idemcheck::policy::load::{self, Loaded};
+
+/// Reads policies and their models, and prints what is wrong with them.
+pub fn read(paths: &[PathBuf], models: Option<&Path>) -> Loaded {
+    complained(load::load(paths, models))
+}
+
+/// The same from texts, each with the path it had: for a counterexample file that brings its own.
+pub fn read_texts(policy: (&Path, &str), model: (&Path, &str)) -> Loaded {
+    complained(load::load_texts(policy, model))
+}
+
+fn complained(loaded: Loaded) -> Loaded {
+    // anstream takes the colours out where they are not wanted.
+    anstream::eprint!("{}", diag::render_all(&loaded.diagnostics, &loaded.files, true));
+    loaded
+}

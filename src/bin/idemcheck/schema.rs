@@ -1,0 +1,37 @@
+//! `idemcheck schema`: the file formats, for editors and validators.
+
+use clap::ValueEnum;
+use idemcheck::model::schema::model_schema;
+use idemcheck::policy::schema::policy_schema;
+use idemcheck::report::json;
+
+use crate::exit::Exit;
+use crate::output;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Which format.
+    #[arg(value_enum)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    /// `policies/*.toml`.
+    Policy,
+    /// `models/*.toml`.
+    Model,
+    /// What `verify --format json` writes.
+    Report,
+}
+
+pub fn run(args: &Args) -> anyhow::Result<Exit> {
+    let schema = match args.format {
+        Format::Policy => policy_schema(),
+        Format::Model => model_schema(),
+        Format::Report => json::schema().to_value(),
+    };
+    let text = serde_json::to_string_pretty(&schema)?;
+    output::to_stdout(|out| writeln!(out, "{text}"))?;
+    Ok(Exit::Holds)
+}

@@ -1,0 +1,441 @@
+//! Integer time, as a second opinion: the same edges under another time semantics and another
+//! search, stateright's.
+//!
+//! stateright 0.31 has limits that this adapter works around: one property a run (a later bad
+//! state would overwrite the first one found), depth first (its breadth-first search keeps the path
+//! of every queued state), conditions that capture nothing (what is bad travels in the state). It
+//! cannot see cycles, so runs without end are sought by a small search of our own over ticks.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::hash::{Hash, Hasher};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use rustc_hash::FxHashMap;
+use stateright::{Checker as _, Model, Property as Always};
+
+use super::graph::Components;
+use super::judge::broken_by;
+use super::property::Property;
+use super::trace::{breaks, concretize};
+use super::verdict::SearchStats;
+use super::verify::{Broken, Findings, actor_key};
+use super::{Progress, VerifyOptions};
+use crate::model::Protocol;
+use crate::policy::Policy;
+use crate::system::world::{Packed, World};
+use crate::system::{Actor, Label, System};
+use crate::time::ticks::{self, Timed};
+use crate::time::{Edge, TimedSystem};
+
+/// Ticks explored when no limit is set: beyond, integer time is the wrong tool.
+const TICK_STATES_MAX: u64 = 20_000_000;
+
+/// A state under stateright: where the system is, and what the last step brought to light.
+#[derive(Clone, Debug)]
+struct TickState {
+    timed: Timed<Packed>,
+    /// The facts of the last step that break the property of this run.
+    bad: u64,
+    /// For the explorer's eyes: the world in words. Not part of the identity.
+    #[expect(dead_code, reason = "the explorer prints it with Debug")]
+    shown: Option<Box<World>>,
+}
+
+impl PartialEq for TickState {
+    fn eq(&self, other: &Self) -> bool {
+        self.timed == other.timed && self.bad == other.bad
+    }
+}
+
+impl Hash for TickState {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.timed.hash(state);
+        self.bad.hash(state);
+    }
+}
+
+/// One step under stateright.
+#[derive(Clone, Debug, PartialEq)]
+enum TickAction {
+    /// A unit of time passes.
+    Tick,
+    /// The edge with this number.
+    Step(u32),
+}
+
+/// The system as stateright explores it.
+struct Ticking {
+    system: System,
+    /// The facts that the property of this run must never show.
+    watched: u64,
+    /// Whether states carry what the explorer shows.
+    shows: bool,
+    /// Set when the search has to end: stateright keeps its model for itself, so this is shared.
+    stop: Arc<AtomicBool>,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    findings: Findings,
+    transitions: u64,
+}
+
+impl Ticking {
+    fn edges(&self, state: &Packed) -> Vec<Edge<Packed, Label>> {
+        let mut edges = Vec::new();
+        self.system.edges(state, &mut edges);
+        edges
+    }
+
+    fn follow(&self, from: &Timed<Packed>, edge: &Edge<Packed, Label>) -> Option<Timed<Packed>> {
+        if !ticks::allow(&edge.guard, &from.clocks) {
+            return None;
+        }
+        let clocks = ticks::follow(&edge.clocks, &from.clocks);
+        let mut invariant = Vec::new();
+        self.system.invariant(&edge.target, &mut invariant);
+        ticks::allow(&invariant, &clocks).then(|| Timed { state: edge.target.clone(), clocks })
+    }
+
+    fn state(&self, timed: Timed<Packed>, facts: u64) -> TickState {
+        let shown = self.shows.then(|| Box::new(World::unpack(&timed.state)));
+        TickState { timed, bad: facts & self.watched, shown }
+    }
+
+    fn note(&self, from: &Timed<Packed>, edge: &Edge<Packed, Label>) {
+        let Ok(mut seen) = self.seen.lock() else { return };
+        seen.transitions += 1;
+        let findings = &mut seen.findings;
+        findings.facts |= edge.facts;
+        findings.note(edge.label);
+        let effects = World::unpack(&edge.target).effects_most();
+        findings.effects_most = findings.effects_most.max(effects);
+        if let (Some(clock), Some(after)) = (edge.label.orphans, self.system.claimable_after) {
+            let age = if clock == 0 { 0 } else { from.clocks[clock as usize - 1] };
+            findings.note_stuck(after - age);
+        }
+    }
+}
+
+impl Model for Ticking {
+    type State = TickState;
+    type Action = TickAction;
+
+    fn init_states(&self) -> Vec<TickState> {
+        ticks::initial(&self.system).into_iter().map(|timed| self.state(timed, 0)).collect()
+    }
+
+    fn actions(&self, state: &TickState, actions: &mut Vec<TickAction>) {
+        if state.bad != 0 {
+            return;
+        }
+        if ticks::tick(&self.system, &state.timed).is_some() {
+            actions.push(TickAction::Tick);
+        }
+        for (number, edge) in self.edges(&state.timed.state).iter().enumerate() {
+            if self.follow(&state.timed, edge).is_some() {
+                self.note(&state.timed, edge);
+                actions.push(TickAction::Step(number as u32));
+            }
+        }
+    }
+
+    fn next_state(&self, state: &TickState, action: TickAction) -> Option<TickState> {
+        match action {
+            TickAction::Tick => ticks::tick(&self.system, &state.timed).map(|timed| self.state(timed, 0)),
+            TickAction::Step(number) => {
+                let edges = self.edges(&state.timed.state);
+                let edge = edges.get(number as usize)?;
+                Some(self.state(self.follow(&state.timed, edge)?, edge.facts))
+            }
+        }
+    }
+
+    fn properties(&self) -> Vec<Always<Self>> {
+        vec![Always::<Self>::always("the property holds", |_, state| state.bad == 0)]
+    }
+
+    fn within_boundary(&self, _: &TickState) -> bool {
+        // The way out: with one thread stateright itself looks at no clock, and never at a flag.
+        !self.stop.load(Ordering::Relaxed)
+    }
+
+    fn format_action(&self, action: &TickAction) -> String {
+        match action {
+            TickAction::Tick => "time passes".to_owned(),
+            TickAction::Step(number) => format!("step {number}"),
+        }
+    }
+
+    fn format_step(&self, state: &TickState, action: TickAction) -> Option<String> {
+        let TickAction::Step(number) = action else {
+            let unit = self.system.times.unit_ms;
+            return Some(format!("{} pass", super::verdict::format_ms(unit)));
+        };
+        let world = World::unpack(&state.timed.state);
+        let mut steps = Vec::new();
+        self.system.steps(&world, &mut steps);
+        let step = steps.into_iter().nth(number as usize)?;
+        let said = self.system.describe(&world, &step);
+        let mut text = format!("{} {} {}\n", said.who, said.does, said.sees);
+        for (what, from, to) in said.changes {
+            text += &format!("{what}: {from} → {to}\n");
+        }
+        if step.facts != 0 {
+            text += &format!("! {}\n", breaks(step.facts));
+        }
+        Some(text)
+    }
+}
+
+/// Checks every property in integer time.
+pub(super) fn search(system: &System, options: &VerifyOptions) -> Findings {
+    let began = Instant::now();
+    let mut findings = Findings::default();
+    findings.search.complete = true;
+    let states_max = options.limits.states_max.unwrap_or(TICK_STATES_MAX);
+    for property in Property::ALL {
+        let stop = Arc::new(AtomicBool::new(false));
+        let model = Ticking {
+            system: system.clone(),
+            watched: broken_by(property),
+            shows: false,
+            stop: Arc::clone(&stop),
+            seen: Mutex::default(),
+        };
+        let checker = model.checker().threads(1).target_state_count(states_max as usize).spawn_dfs();
+        let mut late = false;
+        while !checker.is_done() {
+            std::thread::sleep(Duration::from_millis(1));
+            late = options.limits.time_max.is_some_and(|most| began.elapsed() > most);
+            if late || options.cancel.load(Ordering::Relaxed) {
+                stop.store(true, Ordering::Relaxed);
+            }
+            let visited = checker.unique_state_count() as u64;
+            (options.progress)(&Progress { visited, ..Progress::default() });
+        }
+        let checker = checker.join();
+        let stats = &mut findings.search;
+        stats.visited = stats.visited.max(checker.unique_state_count() as u64);
+        stats.states = stats.visited;
+        stats.stored = stats.visited;
+        stats.depth = stats.depth.max(checker.max_depth() as u32);
+        let path = checker.discovery("the property holds").map(|path| without_ticks(&path.into_vec()));
+        let over = checker.unique_state_count() as u64 >= states_max;
+        if path.is_none() && (over || stop.load(Ordering::Relaxed)) {
+            stats.complete = false;
+            stats.stopped_by.get_or_insert_with(|| stop_reason(over, late));
+        }
+        let seen = checker.model().seen.lock().map(|mut seen| std::mem::take(&mut *seen)).unwrap_or_default();
+        findings.search.transitions = findings.search.transitions.max(seen.transitions);
+        findings.facts |= seen.findings.facts;
+        findings.effects_most = findings.effects_most.max(seen.findings.effects_most);
+        findings.taken.extend(seen.findings.taken);
+        findings.faults.extend(seen.findings.faults);
+        if let Some(units) = seen.findings.stuck_most {
+            findings.note_stuck(units);
+        }
+        if let Some(path) = path
+            && let Some(counterexample) = concretize(system, property, &path, None)
+        {
+            findings.broken.push(Broken { property, counterexample });
+        }
+    }
+    if findings.broken.iter().all(|b| b.property != Property::NoStuckKey) {
+        let (stats, broken) = endless(system, states_max);
+        findings.loops = Some(stats);
+        findings.broken.extend(broken);
+    }
+    findings.search.seconds = began.elapsed().as_secs_f64();
+    findings
+}
+
+fn stop_reason(over: bool, late: bool) -> String {
+    match (over, late) {
+        (true, _) => "the limit on states",
+        (_, true) => "the time limit",
+        _ => "Ctrl-C",
+    }
+    .to_owned()
+}
+
+/// The discrete states after each step, with the facts of the last one.
+fn without_ticks(path: &[(TickState, Option<TickAction>)]) -> Vec<(Packed, u64)> {
+    let steps = path.windows(2).filter(|pair| matches!(pair[0].1, Some(TickAction::Step(_))));
+    steps.map(|pair| (pair[1].0.timed.state.clone(), pair[1].0.bad)).collect()
+}
+
+/// A state with how it was first reached.
+struct Node {
+    timed: Timed<Packed>,
+    parent: Option<usize>,
+    ticked: bool,
+}
+
+/// Looks for a run without end over ticks, with nothing shared with the search over zones: all
+/// states, an explicit graph, cycles in which time passes and every live attempt acts.
+pub(super) fn endless(system: &System, states_max: u64) -> (SearchStats, Option<Broken>) {
+    let plain = system.clone().with_symmetry(false);
+    let mut numbers: FxHashMap<Timed<Packed>, usize> = FxHashMap::default();
+    let mut nodes: Vec<Node> = Vec::new();
+    // Arcs that may lie on an endless run: none for a tick, else who acts.
+    let mut arcs: Vec<Vec<(usize, Option<Actor>)>> = Vec::new();
+    let mut stats = SearchStats { complete: true, ..SearchStats::default() };
+    for timed in ticks::initial(&plain) {
+        numbers.insert(timed.clone(), nodes.len());
+        nodes.push(Node { timed, parent: None, ticked: false });
+    }
+    let mut next = 0;
+    while next < nodes.len() {
+        if nodes.len() as u64 >= states_max {
+            stats.complete = false;
+            stats.stopped_by = Some("the limit on states".to_owned());
+            break;
+        }
+        let from = nodes[next].timed.clone();
+        let mut out = Vec::new();
+        let mut reach = |timed: Timed<Packed>, ticked: bool| {
+            let fresh = nodes.len();
+            let number = *numbers.entry(timed.clone()).or_insert(fresh);
+            if number == fresh {
+                nodes.push(Node { timed, parent: Some(next), ticked });
+            }
+            number
+        };
+        if let Some(later) = ticks::tick(&plain, &from) {
+            out.push((reach(later, true), None));
+        }
+        let mut edges = Vec::new();
+        plain.edges(&from.state, &mut edges);
+        for edge in &edges {
+            if !ticks::allow(&edge.guard, &from.clocks) {
+                continue;
+            }
+            let clocks = ticks::follow(&edge.clocks, &from.clocks);
+            let mut invariant = Vec::new();
+            plain.invariant(&edge.target, &mut invariant);
+            if !ticks::allow(&invariant, &clocks) {
+                continue;
+            }
+            let number = reach(Timed { state: edge.target.clone(), clocks }, false);
+            stats.transitions += 1;
+            if !edge.label.is_fault_or_send() {
+                out.push((number, Some(edge.label.actor)));
+            }
+        }
+        arcs.push(out);
+        next += 1;
+    }
+    arcs.resize(nodes.len(), Vec::new());
+    stats.visited = next as u64;
+    stats.stored = nodes.len() as u64;
+    stats.states = nodes.len() as u64;
+    let components =
+        Components::find(nodes.len(), |node, at| arcs[node].get(at).map(|(to, _)| (*to, at + 1)));
+    let mut inner: Vec<(bool, BTreeSet<(u8, u8)>)> = vec![Default::default(); components.count];
+    for (from, out) in arcs.iter().enumerate() {
+        for (_, actor) in out.iter().filter(|(to, _)| components.of[*to] == components.of[from]) {
+            let (ticks, actors) = &mut inner[components.of[from]];
+            match actor {
+                None => *ticks = true,
+                Some(actor) => {
+                    actors.insert(actor_key(*actor));
+                }
+            }
+        }
+    }
+    let endless = (0..nodes.len()).find(|node| {
+        let (ticks, actors) = &inner[components.of[*node]];
+        let world = World::unpack(&nodes[*node].timed.state);
+        let all_act = world.live().all(|(who, _)| actors.contains(&actor_key(who.into())));
+        *ticks && world.live().next().is_some() && all_act
+    });
+    let broken = endless.and_then(|node| {
+        let canonical = |at: usize| (system.canonical(&World::unpack(&nodes[at].timed.state)), 0);
+        let mut path = Vec::new();
+        let mut at = node;
+        while let Some(parent) = nodes[at].parent {
+            if !nodes[at].ticked {
+                path.push(canonical(at));
+            }
+            at = parent;
+        }
+        path.reverse();
+        let repeats_from = path.len();
+        let round = cycle(node, &arcs, &components, &inner[components.of[node]].1);
+        path.extend(round.into_iter().filter(|(_, ticked)| !ticked).map(|(at, _)| canonical(at)));
+        let counterexample = concretize(system, Property::NoStuckKey, &path, Some(repeats_from))?;
+        Some(Broken { property: Property::NoStuckKey, counterexample })
+    });
+    (stats, broken)
+}
+
+/// A round from `start` back to it on which every actor acts: each node that it comes to, and
+/// whether by a tick.
+fn cycle(
+    start: usize,
+    arcs: &[Vec<(usize, Option<Actor>)>],
+    components: &Components,
+    actors: &BTreeSet<(u8, u8)>,
+) -> Vec<(usize, bool)> {
+    let mut round = Vec::new();
+    let mut at = start;
+    // One goal after the other, the nearest arc of each actor; at the end, the way home.
+    let goals = actors.iter().copied().map(Some).chain([None]);
+    for goal in goals {
+        let mut from: FxHashMap<usize, (usize, bool)> = FxHashMap::default();
+        let mut queue = VecDeque::from([at]);
+        let mut last = None;
+        'search: while let Some(node) = queue.pop_front() {
+            if goal.is_none() && node == start {
+                last = Some((node, None));
+                break;
+            }
+            for (to, actor) in arcs[node].iter().filter(|(to, _)| components.of[*to] == components.of[start])
+            {
+                if goal.is_some() && actor.map(actor_key) == goal {
+                    last = Some((node, Some(*to)));
+                    break 'search;
+                }
+                if *to != at && !from.contains_key(to) {
+                    from.insert(*to, (node, actor.is_none()));
+                    queue.push_back(*to);
+                }
+            }
+        }
+        let Some((end, beyond)) = last else { continue };
+        let mut way = Vec::new();
+        let mut back = end;
+        while back != at {
+            let (parent, ticked) = from[&back];
+            way.push((back, ticked));
+            back = parent;
+        }
+        round.extend(way.into_iter().rev());
+        round.extend(beyond.map(|to| (to, false)));
+        at = beyond.unwrap_or(end);
+    }
+    round
+}
+
+/// Serves stateright's Explorer for a policy, in integer time. Returns only on an error.
+///
+/// # Errors
+/// The address is not on loopback or not free, or the policy cannot be compiled.
+pub fn explore(policy: &Policy, protocol: &Protocol, address: SocketAddr) -> anyhow::Result<()> {
+    if !address.ip().is_loopback() {
+        bail!("{address} is not on this machine: the explorer listens on loopback only, say 127.0.0.1:3000");
+    }
+    // stateright panics on a taken port; look first.
+    TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
+    let system = System::new(policy, protocol).context("cannot compile the policy")?.with_symmetry(false);
+    let watched = Property::ALL.into_iter().fold(0, |bits, property| bits | broken_by(property));
+    let model = Ticking { system, watched, shows: true, stop: Arc::default(), seen: Mutex::default() };
+    model.checker().serve(address);
+    Ok(())
+}

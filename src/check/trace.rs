@@ -1,0 +1,346 @@
+//! From a path of abstract states to a run with moments, and back: a run is shown only after the
+//! concrete semantics took every step of it.
+//!
+//! The search works on states in which interchangeable parts are sorted and zones are widened. The
+//! path it finds is walked again with names, without symmetry; the moments are the least solution
+//! of the differences that guards and invariants demand, which owes nothing to the zones.
+
+use std::collections::HashSet;
+
+use smallvec::SmallVec;
+
+use super::property::Property;
+use super::verdict::{Change, Counterexample, Step};
+use crate::system::world::{Packed, World};
+use crate::system::{Actor, CompileError, Step as SystemStep, System, facts};
+use crate::time::ticks::{self, Values};
+use crate::time::{ClockFrom, Constraint, TimedSystem as _};
+
+/// `moments[later] - moments[earlier] <= bound`.
+#[derive(Clone, Copy)]
+struct Difference {
+    later: usize,
+    earlier: usize,
+    bound: i64,
+}
+
+/// The least non-negative moments that meet all differences, if there are any.
+fn least_moments(count: usize, differences: &[Difference]) -> Option<Vec<i64>> {
+    let mut moments = vec![0_i64; count];
+    for _ in 0..=count {
+        let mut changed = false;
+        for d in differences {
+            let least = moments[d.later] - d.bound;
+            if moments[d.earlier] < least {
+                moments[d.earlier] = least;
+                changed = true;
+            }
+        }
+        if !changed {
+            return (moments[0] == 0).then_some(moments);
+        }
+    }
+    None
+}
+
+/// A walk along an abstract path, with names and with the event that started each clock.
+struct Walk<'a> {
+    system: &'a System,
+    canonical: &'a System,
+    /// Canonical states after each step.
+    path: &'a [(Packed, u64)],
+    differences: Vec<Difference>,
+    taken: Vec<(u32, World, SystemStep)>,
+    /// Steps that may still be tried: the search for the right names is bounded.
+    tries: u32,
+}
+
+impl Walk<'_> {
+    fn go(&mut self, world: &World, started: &[usize]) -> bool {
+        let Some((wanted, facts)) = self.path.get(self.taken.len()) else {
+            return true;
+        };
+        let event = self.taken.len() + 1;
+        let mut steps = Vec::new();
+        self.system.steps(world, &mut steps);
+        for (edge, mut step) in steps.into_iter().enumerate() {
+            if step.facts & facts != *facts || self.canonical.canonical(&step.world) != *wanted {
+                continue;
+            }
+            if self.tries == 0 {
+                return false;
+            }
+            self.tries -= 1;
+            let mark = self.differences.len();
+            self.differences.push(Difference { later: event - 1, earlier: event, bound: 0 });
+            let mut invariant = Vec::new();
+            self.system.world_invariant(world, &mut invariant);
+            for constraint in invariant.iter().chain(&step.guard) {
+                self.demand(constraint, event, started);
+            }
+            let map = step.world.number_clocks();
+            let now: Vec<usize> = map
+                .iter()
+                .map(|from| match from {
+                    ClockFrom::Zero => event,
+                    ClockFrom::Old(clock) => started[*clock as usize - 1],
+                })
+                .collect();
+            let mut invariant = Vec::new();
+            self.system.world_invariant(&step.world, &mut invariant);
+            for constraint in &invariant {
+                self.demand(constraint, event, &now);
+            }
+            if least_moments(event + 1, &self.differences).is_some() {
+                let next = step.world.clone();
+                self.taken.push((edge as u32, world.clone(), step));
+                if self.go(&next, &now) {
+                    return true;
+                }
+                self.taken.pop();
+            }
+            self.differences.truncate(mark);
+        }
+        false
+    }
+
+    /// A constraint on clocks at the moment of `event`, as a difference of two events.
+    fn demand(&mut self, c: &Constraint, event: usize, started: &[usize]) {
+        let difference = if c.right == 0 {
+            Difference { later: event, earlier: started[c.left as usize - 1], bound: c.bound }
+        } else {
+            Difference { later: started[c.right as usize - 1], earlier: event, bound: c.bound }
+        };
+        self.differences.push(difference);
+    }
+}
+
+/// Makes a run with names and moments of an abstract path.
+///
+/// `path` has, for each step, the canonical state it leads to and the facts it must carry.
+/// `repeats_from` is the first step of the part that repeats, if the run has no end. None: the
+/// path has no concrete run, which is a fault of the search.
+pub fn concretize(
+    system: &System,
+    property: Property,
+    path: &[(Packed, u64)],
+    repeats_from: Option<usize>,
+) -> Option<Counterexample> {
+    let plain = system.clone().with_symmetry(false);
+    let start = plain.initial_world();
+    let mut walk = Walk {
+        system: &plain,
+        canonical: system,
+        path,
+        differences: Vec::new(),
+        taken: Vec::new(),
+        tries: 100_000,
+    };
+    if !walk.go(&start, &[]) {
+        return None;
+    }
+    let moments = least_moments(walk.taken.len() + 1, &walk.differences)?;
+    let unit = system.times.unit_ms;
+    let mut steps: Vec<Step> = Vec::with_capacity(walk.taken.len());
+    for (index, (edge, before, step)) in walk.taken.iter().enumerate() {
+        steps.push(shown(&plain, before, step, *edge, moments[index + 1] * unit));
+    }
+    if repeats_from.is_none()
+        && let (Some(last), Some((_, facts))) = (steps.last_mut(), path.last())
+    {
+        last.breaks = Some(breaks(*facts));
+    }
+    let round_ms = repeats_from.map(|from| {
+        let begins = if from == 0 { 0 } else { moments[from] };
+        (moments[walk.taken.len()] - begins) * unit
+    });
+    Some(Counterexample { property, steps, repeats_from, round_ms })
+}
+
+/// The facts of the last step, as the end of a sentence.
+pub fn breaks(bits: u64) -> String {
+    let says = facts::ALL.iter().filter(|fact| fact.bit & bits != 0).map(|fact| fact.says);
+    says.collect::<Vec<_>>().join("; ")
+}
+
+fn shown(system: &System, before: &World, step: &SystemStep, edge: u32, at_ms: i64) -> Step {
+    let described = system.describe(before, step);
+    let changes = described.changes.into_iter().map(|(what, from, to)| Change { what, from, to }).collect();
+    Step {
+        at_ms,
+        who: described.who,
+        does: described.does,
+        sees: described.sees,
+        changes,
+        edge,
+        breaks: None,
+    }
+}
+
+/// Why a run could not be taken again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReplayError {
+    /// The policy itself cannot be run.
+    Compile(CompileError),
+    /// The moment is not a multiple of the policy's unit of time, or goes back.
+    Moment { step: usize },
+    /// The state has no step with this number.
+    NoSuchStep { step: usize },
+    /// Time cannot pass that far before the step.
+    TooLate { step: usize },
+    /// The clocks do not allow the step at its moment.
+    NotAllowed { step: usize },
+    /// The step is possible but is another one than the file says.
+    Different { step: usize, is: String },
+    /// Every step is possible, but the last one does not break the property.
+    BreaksNothing,
+    /// The repeating part does not lead back to where it began.
+    NoLoop,
+}
+
+impl std::fmt::Display for ReplayError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ReplayError::Compile(error) => error.fmt(f),
+            ReplayError::Moment { step } => write!(f, "step {}: no run has this moment here", step + 1),
+            ReplayError::NoSuchStep { step } => write!(f, "step {}: there is no such step", step + 1),
+            ReplayError::TooLate { step } => {
+                write!(f, "step {}: something else has to happen before this moment", step + 1)
+            }
+            ReplayError::NotAllowed { step } => {
+                write!(f, "step {}: not possible at this moment", step + 1)
+            }
+            ReplayError::Different { step, is } => {
+                write!(f, "step {}: the policy does something else there: {is}", step + 1)
+            }
+            ReplayError::BreaksNothing => f.write_str("the run is possible, but breaks nothing"),
+            ReplayError::NoLoop => f.write_str("the run is possible, but does not repeat"),
+        }
+    }
+}
+
+impl std::error::Error for ReplayError {}
+
+/// Takes a counterexample's steps again, one by one, with whole numbers for clocks, and says what
+/// each did.
+///
+/// # Errors
+/// The first step that is not possible as written, or a run that breaks nothing.
+pub fn replay(
+    system: &System,
+    counterexample: &Counterexample,
+    broken_by: u64,
+) -> Result<Vec<Step>, ReplayError> {
+    let plain = system.clone().with_symmetry(false);
+    let mut run = Run::new(&plain);
+    let mut out = Vec::new();
+    let mut facts_seen = 0;
+    let mut round = None;
+    let last = counterexample.steps.len();
+    for (index, step) in counterexample.steps.iter().enumerate() {
+        if counterexample.repeats_from == Some(index) {
+            round = Some((system.canonical(&run.world), index, run.now));
+        }
+        let (mut shown, taken) = run.take(index, step, step.at_ms, true)?;
+        facts_seen = taken.facts & broken_by;
+        if facts_seen != 0 && index + 1 == last {
+            shown.breaks = Some(breaks(facts_seen));
+        }
+        out.push(shown);
+    }
+    match round {
+        Some((state, from, began)) => {
+            if counterexample.property != Property::NoStuckKey || state != system.canonical(&run.world) {
+                return Err(ReplayError::NoLoop);
+            }
+            run.goes_on(&counterexample.steps[from..], began, system)?;
+        }
+        None if counterexample.repeats_from.is_some() => return Err(ReplayError::NoLoop),
+        None if facts_seen == 0 => return Err(ReplayError::BreaksNothing),
+        None => {}
+    }
+    Ok(out)
+}
+
+/// A run that is taken step by step, with whole numbers for clocks.
+struct Run<'a> {
+    system: &'a System,
+    world: World,
+    clocks: Values,
+    /// In milliseconds.
+    now: i64,
+}
+
+/// Rounds that are tried at most before an endless run is believed.
+const ROUNDS_MAX: u32 = 100_000;
+
+impl<'a> Run<'a> {
+    fn new(system: &'a System) -> Run<'a> {
+        Run { system, world: system.initial_world(), clocks: SmallVec::new(), now: 0 }
+    }
+
+    /// Takes a step at its moment. `same`: it must read as the file says.
+    fn take(
+        &mut self,
+        index: usize,
+        step: &Step,
+        at_ms: i64,
+        same: bool,
+    ) -> Result<(Step, SystemStep), ReplayError> {
+        let unit = self.system.times.unit_ms;
+        let delay = at_ms.checked_sub(self.now).filter(|d| *d >= 0 && d % unit == 0);
+        let delay = delay.ok_or(ReplayError::Moment { step: index })? / unit;
+        let clocks = ticks::later(&self.clocks, delay, i64::MAX);
+        let mut invariant = Vec::new();
+        self.system.world_invariant(&self.world, &mut invariant);
+        if !ticks::allow(&invariant, &clocks) {
+            return Err(ReplayError::TooLate { step: index });
+        }
+        let mut steps = Vec::new();
+        self.system.steps(&self.world, &mut steps);
+        let taken = steps.into_iter().nth(step.edge as usize);
+        let mut taken = taken.ok_or(ReplayError::NoSuchStep { step: index })?;
+        if !ticks::allow(&taken.guard, &clocks) {
+            return Err(ReplayError::NotAllowed { step: index });
+        }
+        let shown = shown(self.system, &self.world, &taken, step.edge, at_ms);
+        if same && (&shown.who, &shown.does, &shown.sees) != (&step.who, &step.does, &step.sees) {
+            let is = format!("{} {} {}", shown.who, shown.does, shown.sees);
+            return Err(ReplayError::Different { step: index, is });
+        }
+        let map = taken.world.number_clocks();
+        self.clocks = ticks::follow(&map, &clocks);
+        self.world = taken.world.clone();
+        self.now = at_ms;
+        Ok((shown, taken))
+    }
+
+    /// Goes round until the clocks, as far as they matter, are as they were once before: then the
+    /// round can be taken for ever. It must take time, have no fault in it, and be no mere stall.
+    fn goes_on(mut self, round: &[Step], began: i64, canonical: &System) -> Result<(), ReplayError> {
+        let length = self.now - began;
+        if length <= 0 {
+            return Err(ReplayError::NoLoop);
+        }
+        let mut idle: Vec<Actor> = self.world.live().map(|(who, _)| who.into()).collect();
+        let cap = canonical.greatest_constant() + 1;
+        let mut known = HashSet::new();
+        let mut shift = length;
+        for _ in 0..ROUNDS_MAX {
+            let clocks: Values = self.clocks.iter().map(|clock| (*clock).min(cap)).collect();
+            if !known.insert((self.world.pack(), clocks)) {
+                return if idle.is_empty() { Ok(()) } else { Err(ReplayError::NoLoop) };
+            }
+            for step in round {
+                let at_ms = step.at_ms.checked_add(shift).ok_or(ReplayError::NoLoop)?;
+                let (_, taken) = self.take(0, step, at_ms, false).map_err(|_| ReplayError::NoLoop)?;
+                if taken.label.is_fault_or_send() {
+                    return Err(ReplayError::NoLoop);
+                }
+                idle.retain(|actor| *actor != taken.label.actor);
+            }
+            shift += length;
+        }
+        Err(ReplayError::NoLoop)
+    }
+}

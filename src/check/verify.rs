@@ -1,0 +1,523 @@
+//! From a policy to its verdicts: compile, search, look for runs without end, judge, show.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Instant;
+
+use super::graph::Graph;
+use super::judge::{broken_by, not_applicable};
+use super::property::Property;
+use super::search::{
+    Exploration, Extrapolation, Observer, SearchError, SearchOptions, Subsumption, Witness, explore,
+};
+use super::trace::{self, ReplayError, concretize};
+use super::verdict::{
+    Counterexample, Number, PolicyResult, PropertyResult, Scope, SearchStats, Step, Verdict, format_ms,
+};
+use super::{Engine, Limits, VerifyOptions, oracle};
+use crate::model::{Operation, Outcome, Protocol};
+use crate::policy::{Faults, Policy};
+use crate::system::compile::Next;
+use crate::system::world::{EFFECTS_MAX, Packed, World};
+use crate::system::{Action, Actor, CompileError, Label, System, facts};
+use crate::time::Edge;
+use crate::time::zone::ZoneView;
+
+/// Why a policy could not be checked at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CheckError {
+    Compile(CompileError),
+    Search(SearchError),
+    /// The model can go round these states for ever without any time passing.
+    LoopWithoutTime(Vec<String>),
+    /// A run that the search found could not be taken again: a fault of this program.
+    Unreplayable(Property, String),
+}
+
+impl fmt::Display for CheckError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CheckError::Compile(error) => error.fmt(f),
+            CheckError::Search(error) => error.fmt(f),
+            CheckError::LoopWithoutTime(states) => {
+                let round = states.join(" → ");
+                write!(
+                    f,
+                    "a loop that takes no time: {round} → {}; put a `wait` into it, or leave it",
+                    states[0]
+                )
+            }
+            CheckError::Unreplayable(property, why) => {
+                write!(f, "the run found against {property} cannot be replayed ({why}): please report this")
+            }
+        }
+    }
+}
+
+impl std::error::Error for CheckError {}
+
+impl From<SearchError> for CheckError {
+    fn from(error: SearchError) -> Self {
+        CheckError::Search(error)
+    }
+}
+
+/// Which reductions a search uses. All of them, but for tests that compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reductions {
+    pub inclusion: bool,
+    pub lower_upper: bool,
+    pub symmetry: bool,
+}
+
+impl Reductions {
+    pub const ALL: Reductions = Reductions { inclusion: true, lower_upper: true, symmetry: true };
+}
+
+/// Checks every property of a policy.
+///
+/// # Errors
+/// See [`CheckError`]: the policy could not be checked; never a verdict.
+pub fn verify(
+    policy: &Policy,
+    protocol: &Protocol,
+    options: &VerifyOptions,
+) -> Result<PolicyResult, CheckError> {
+    verify_with(policy, protocol, options, Reductions::ALL)
+}
+
+/// As [`verify`], with some reductions off.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_with(
+    policy: &Policy,
+    protocol: &Protocol,
+    options: &VerifyOptions,
+    reductions: Reductions,
+) -> Result<PolicyResult, CheckError> {
+    let system = System::new(policy, protocol).map_err(CheckError::Compile)?;
+    let system = system.with_symmetry(reductions.symmetry);
+    if let Some(states) = system.loop_without_time() {
+        return Err(CheckError::LoopWithoutTime(states));
+    }
+    let mut findings = match options.engine {
+        Engine::Zones => search_zones(&system, options, reductions)?,
+        Engine::Stateright => oracle::search(&system, options),
+    };
+    for found in &findings.broken {
+        let steps = trace::replay(&system, &found.counterexample, broken_by(found.property));
+        if let Err(error) = steps {
+            return Err(CheckError::Unreplayable(found.property, error.to_string()));
+        }
+    }
+    let properties = Property::ALL
+        .into_iter()
+        .map(|p| judge(p, policy, &system, &mut findings, options))
+        .collect::<Vec<_>>();
+    let scope = scope(policy, &system);
+    Ok(PolicyResult {
+        policy: policy.name.clone(),
+        summary: policy.summary.clone(),
+        path: policy.path.display().to_string(),
+        model: protocol.name.clone(),
+        engine: match options.engine {
+            Engine::Zones => "zones".to_owned(),
+            Engine::Stateright => "stateright".to_owned(),
+        },
+        scope_line: scope.line(),
+        scope,
+        warnings: warnings(policy, &system, &findings),
+        search: findings.search,
+        loops: findings.loops,
+        properties,
+    })
+}
+
+/// Takes the steps of a counterexample again, one by one, and says what each does.
+///
+/// # Errors
+/// The first step that is not possible, or a run that breaks nothing.
+pub fn replay(
+    policy: &Policy,
+    protocol: &Protocol,
+    counterexample: &Counterexample,
+) -> Result<Vec<Step>, ReplayError> {
+    let system = System::new(policy, protocol).map_err(ReplayError::Compile)?;
+    trace::replay(&system, counterexample, broken_by(counterexample.property))
+}
+
+/// A property that does not hold, with the run that shows it.
+pub(super) struct Broken {
+    pub property: Property,
+    pub counterexample: Counterexample,
+}
+
+/// What an engine found out about a system.
+#[derive(Default)]
+pub(super) struct Findings {
+    pub search: SearchStats,
+    pub loops: Option<SearchStats>,
+    pub broken: Vec<Broken>,
+    /// All facts that some run shows.
+    pub facts: u64,
+    pub effects_most: u8,
+    /// The longest time, in units, that a claim whose owner is gone cannot be taken.
+    pub stuck_most: Option<i64>,
+    /// State and outcome of every operation that some run did.
+    pub taken: BTreeSet<(u8, Outcome)>,
+    /// Faults of the budget that some run used: crash, request, response, acknowledgement, abort.
+    pub faults: BTreeSet<&'static str>,
+}
+
+/// Collects what the numbers and the warnings need while the search runs.
+struct Watch<'a> {
+    system: &'a System,
+    findings: &'a mut Findings,
+}
+
+impl Observer<System> for Watch<'_> {
+    fn edge(&mut self, _: &Packed, edge: &Edge<Packed, Label>, zone: &dyn ZoneView) {
+        self.findings.note(edge.label);
+        if let (Some(clock), Some(after)) = (edge.label.orphans, self.system.claimable_after) {
+            let age = if clock == 0 { 0 } else { zone.lower(clock) };
+            self.findings.note_stuck(after - age);
+        }
+    }
+}
+
+impl Findings {
+    /// What a possible step tells.
+    pub fn note(&mut self, label: Label) {
+        use crate::system::Ending;
+        match label.action {
+            Action::Operate { outcome } => {
+                self.taken.insert((label.at, outcome));
+                match outcome {
+                    Outcome::Aborted => self.faults.insert("aborts"),
+                    // Only a commit's `unknown` spends this budget; a query's is free.
+                    Outcome::Unknown => self.faults.insert("ambiguous_acks"),
+                    _ => false,
+                };
+            }
+            Action::AckLost { .. } => {
+                self.faults.insert("ambiguous_acks");
+            }
+            Action::Crash { .. } => {
+                self.faults.insert("crashes");
+            }
+            Action::Send { lost: true } => {
+                self.faults.insert("lost_requests");
+            }
+            _ => {}
+        }
+        if matches!(label.ending, Some(Ending::Died { .. })) {
+            self.faults.insert("crashes");
+        }
+        if matches!(label.ending, Some(Ending::AnswerLost(_) | Ending::AnswerLate(_))) {
+            self.faults.insert("lost_responses");
+        }
+    }
+
+    pub fn note_stuck(&mut self, units: i64) {
+        self.stuck_most = Some(self.stuck_most.unwrap_or(0).max(units.max(0)));
+    }
+}
+
+/// What is left of the limits after a search that began at `began`.
+fn remaining(limits: &Limits, began: Instant) -> Limits {
+    Limits { time_max: limits.time_max.map(|most| most.saturating_sub(began.elapsed())), ..limits.clone() }
+}
+
+fn search_zones(
+    system: &System,
+    options: &VerifyOptions,
+    reductions: Reductions,
+) -> Result<Findings, CheckError> {
+    let began = Instant::now();
+    let mut findings = Findings::default();
+    let search = SearchOptions {
+        subsumption: if reductions.inclusion { Subsumption::Inclusion } else { Subsumption::Equality },
+        extrapolation: if reductions.lower_upper { Extrapolation::Lu } else { Extrapolation::M },
+        symmetry: reductions.symmetry,
+        keep_shortest: true,
+        limits: &options.limits,
+        cancel: options.cancel,
+        progress: options.progress,
+        facts_wanted: 0,
+    };
+    let mut watch = Watch { system, findings: &mut findings };
+    let exploration = explore(system, &search, &mut watch)?;
+    findings.search = exploration.stats().clone();
+    findings.facts = exploration.facts();
+    let effects = |state: &Packed| World::unpack(state).effects_most();
+    findings.effects_most = exploration.states().map(effects).max().unwrap_or(0);
+    for property in Property::ALL {
+        if let Some(path) = shortest_path(system, &exploration, broken_by(property)) {
+            let counterexample = concretize(system, property, &path, None)
+                .ok_or_else(|| CheckError::Unreplayable(property, "no moments fit".to_owned()))?;
+            findings.broken.push(Broken { property, counterexample });
+        }
+    }
+    let repeating = system.repeating_states();
+    if !repeating.is_empty() && findings.broken.iter().all(|b| b.property != Property::NoStuckKey) {
+        let limits = remaining(&options.limits, began);
+        let search = SearchOptions { limits: &limits, symmetry: false, ..search };
+        find_endless(system, &exploration, &search, &repeating, &mut findings)?;
+    }
+    Ok(findings)
+}
+
+/// The shortest of the runs that show one of these facts, as canonical states with their facts.
+fn shortest_path(
+    system: &System,
+    exploration: &Exploration<System>,
+    bits: u64,
+) -> Option<Vec<(Packed, u64)>> {
+    let known = exploration.facts() & bits;
+    let each = (0..u64::BITS).filter(|bit| known >> bit & 1 != 0);
+    let witnesses = each.filter_map(|bit| exploration.witness(bit).map(|w| (1 << bit, w)));
+    let (bit, witness) = witnesses.min_by_key(|(_, witness)| witness.steps.len())?;
+    Some(abstract_path(system, &witness, bit))
+}
+
+fn abstract_path(system: &System, witness: &Witness<System>, last: u64) -> Vec<(Packed, u64)> {
+    let mut path: Vec<(Packed, u64)> =
+        witness.steps.iter().map(|step| (system.canonical(&World::unpack(&step.edge.target)), 0)).collect();
+    if let Some(end) = path.last_mut() {
+        end.1 = last;
+    }
+    path
+}
+
+/// Looks for a run without end: an attempt goes round and round though faults have stopped.
+///
+/// Such a run ends up where every live attempt is in a state that can repeat and where nothing
+/// but the attempts' own steps happen. Inclusion would lose cycles and symmetry would mix up who
+/// goes round, so this graph uses neither. A cycle counts if time passes in it and every live
+/// attempt takes part: one that only stalls is a fault that has not stopped.
+fn find_endless(
+    system: &System,
+    exploration: &Exploration<System>,
+    search: &SearchOptions,
+    repeating: &BTreeSet<u8>,
+    findings: &mut Findings,
+) -> Result<(), CheckError> {
+    let plain = system.clone().with_symmetry(false);
+    let mut starts = Vec::new();
+    let mut origins = Vec::new();
+    for (number, (state, zone)) in exploration.numbered_nodes() {
+        let world = World::unpack(state);
+        let mut live = world.live().peekable();
+        if live.peek().is_some() && live.all(|(_, attempt)| repeating.contains(&attempt.at)) {
+            starts.push((state.clone(), zone));
+            origins.push(number);
+        }
+    }
+    let keep = |edge: &Edge<Packed, Label>| !edge.label.is_fault_or_send();
+    let graph = Graph::build(&plain, search, starts, keep)?;
+    findings.loops = Some(graph.stats().clone());
+    let components = graph.components();
+    for arc in graph.arcs() {
+        let inside = components.of[arc.from];
+        if components.of[arc.to] != inside || !plain.takes_time(&arc.label) {
+            continue;
+        }
+        let within =
+            |a: &super::graph::Arc<Label>| components.of[a.from] == inside && components.of[a.to] == inside;
+        // Every live attempt has a step of its own in this component.
+        let actors: BTreeSet<_> =
+            graph.arcs().iter().filter(|a| within(a)).map(|a| actor_key(a.label.actor)).collect();
+        let world = World::unpack(graph.node(arc.from).0);
+        let all_move = world.live().all(|(who, _)| actors.contains(&actor_key(who.into())));
+        if !all_move {
+            continue;
+        }
+        let Some(cycle) = graph.cycle_through(arc, within) else { continue };
+        let counterexample = endless_run(system, exploration, &graph, &origins, &cycle)
+            .ok_or_else(|| CheckError::Unreplayable(Property::NoStuckKey, "no moments fit".to_owned()))?;
+        findings.broken.push(Broken { property: Property::NoStuckKey, counterexample });
+        return Ok(());
+    }
+    Ok(())
+}
+
+pub(super) fn actor_key(actor: Actor) -> (u8, u8) {
+    match actor {
+        Actor::Client(index) => (0, index),
+        Actor::Attempt(index) => (1, index),
+        Actor::Zombie(index) => (2, index),
+        Actor::Flight(index) => (3, index),
+    }
+}
+
+/// A run to the cycle and once round it, with moments.
+fn endless_run(
+    system: &System,
+    exploration: &Exploration<System>,
+    graph: &Graph<System>,
+    origins: &[usize],
+    cycle: &[&super::graph::Arc<Label>],
+) -> Option<Counterexample> {
+    let entry = cycle.first()?.from;
+    let canonical = |node: usize| (system.canonical(&World::unpack(graph.node(node).0)), 0);
+    let ways = graph.starts().iter().zip(origins).filter_map(|(start, origin)| {
+        let way = graph.shortest_way(*start, entry, |_| true)?;
+        let stem = exploration.path_to(*origin)?;
+        Some((stem, way))
+    });
+    let (stem, way) = ways.min_by_key(|(stem, way)| stem.steps.len() + way.len())?;
+    let mut path = abstract_path(system, &stem, 0);
+    path.extend(way.iter().map(|arc| canonical(arc.to)));
+    let repeats_from = path.len();
+    path.extend(cycle.iter().map(|arc| canonical(arc.to)));
+    concretize(system, Property::NoStuckKey, &path, Some(repeats_from))
+}
+
+fn judge(
+    property: Property,
+    policy: &Policy,
+    system: &System,
+    findings: &mut Findings,
+    options: &VerifyOptions,
+) -> PropertyResult {
+    let expected = policy.expect.get(&property).copied();
+    let mut result = PropertyResult {
+        property,
+        verdict: Verdict::Holds,
+        expected,
+        waived: None,
+        reason: String::new(),
+        number: number(property, system, findings),
+        counterexample: None,
+    };
+    if let Some(reason) = not_applicable(property, policy, system) {
+        result.verdict = Verdict::NotApplicable;
+        result.reason = reason.to_owned();
+        result.number = None;
+        return result;
+    }
+    let broken = findings.broken.iter().position(|b| b.property == property);
+    if let Some(index) = broken {
+        let found = findings.broken.swap_remove(index).counterexample;
+        result.verdict = Verdict::Violated;
+        result.reason = found.headline();
+        result.counterexample = Some(found);
+        let waiver = policy.waivers.iter().find(|w| w.property == property && !w.is_expired(options.today));
+        result.waived = waiver.map(|w| w.reason.clone());
+        return result;
+    }
+    if findings.facts & broken_by(property) != 0 {
+        // A search that saw it and has no run to show must not pass.
+        result.verdict = Verdict::Inconclusive;
+        result.reason = "a step breaks it, but no run to it could be made: please report this".to_owned();
+        return result;
+    }
+    let unfinished =
+        [Some(&findings.search), findings.loops.as_ref().filter(|_| property == Property::NoStuckKey)];
+    let stopped = unfinished.into_iter().flatten().find(|stats| !stats.complete);
+    if let Some(stats) = stopped {
+        result.verdict = Verdict::Inconclusive;
+        let limit = stats.stopped_by.as_deref().unwrap_or("a limit");
+        result.reason =
+            format!("stopped by {limit} after {} zones, {} steps deep", stats.visited, stats.depth);
+    } else if findings.facts & facts::FLIGHT_LIMIT != 0 {
+        result.verdict = Verdict::Inconclusive;
+        result.reason = "more calls in flight than the search can hold".to_owned();
+    }
+    result
+}
+
+fn number(property: Property, system: &System, findings: &Findings) -> Option<Number> {
+    match property {
+        Property::SingleExecution => {
+            let most = findings.effects_most;
+            let left_out = findings.facts & (facts::FLIGHT_LEFT_OUT | facts::FLIGHT_LIMIT) != 0 && most > 1;
+            let at_least = most >= EFFECTS_MAX || !findings.search.complete || left_out;
+            let value = if at_least { format!("{most} or more") } else { most.to_string() };
+            Some(Number { name: "most effects".to_owned(), value, exact: Some(most.into()) })
+        }
+        Property::NoStuckKey if system.claims => {
+            let unbounded = findings.facts & (facts::DEAD_KEY | facts::ENDLESS_CALL) != 0
+                || findings.broken.iter().any(|b| b.property == Property::NoStuckKey);
+            let worst = findings.stuck_most.map(|units| units * system.times.unit_ms);
+            let (value, exact) = match (unbounded, worst) {
+                (true, _) => ("unbounded".to_owned(), None),
+                (false, Some(ms)) => (format_ms(ms), Some(ms)),
+                (false, None) => ("0s".to_owned(), Some(0)),
+            };
+            Some(Number { name: "worst stuck time".to_owned(), value, exact })
+        }
+        _ => None,
+    }
+}
+
+fn scope(policy: &Policy, system: &System) -> Scope {
+    let Faults { crashes, lost_requests, lost_responses, ambiguous_acks, aborts, restart, pause } =
+        policy.faults;
+    Scope {
+        requests: policy.trigger.requests,
+        conflicting: policy.trigger.conflicting,
+        merged: system.merged,
+        attempts_each: policy.trigger.retries + 1,
+        crashes,
+        lost_requests,
+        lost_responses,
+        ambiguous_acks,
+        aborts,
+        restart,
+        pause_ms: pause,
+        late_ms: policy.downstream.as_ref().and_then(|d| d.late),
+        within_ms: policy.trigger.within,
+    }
+}
+
+/// What no run ever did: a proof about a dead branch is vacuous.
+fn warnings(policy: &Policy, system: &System, findings: &Findings) -> Vec<String> {
+    let mut out = Vec::new();
+    if !findings.search.complete {
+        return out;
+    }
+    let visited: BTreeSet<u8> = findings.taken.iter().map(|(at, _)| *at).collect();
+    for (at, row) in system.table.iter().enumerate() {
+        let at = at as u8;
+        if !visited.contains(&at) {
+            continue;
+        }
+        let never = (0..row.next.len()).filter(|index| row.next[*index] != Next::Nowhere);
+        let never: Vec<&str> = Outcome::ALL
+            .into_iter()
+            .filter(|outcome| never.clone().any(|index| index == *outcome as usize))
+            .filter(|outcome| !findings.taken.contains(&(at, *outcome)) && !excused(system, row, *outcome))
+            .map(Outcome::name)
+            .collect();
+        if !never.is_empty() {
+            let name = &row.name;
+            out.push(format!("`{name}` never sees {}: what follows from it is not tested", never.join(", ")));
+        }
+    }
+    let declared = [
+        ("crashes", policy.faults.crashes),
+        ("lost_requests", policy.faults.lost_requests),
+        ("ambiguous_acks", policy.faults.ambiguous_acks),
+        ("aborts", policy.faults.aborts),
+    ];
+    for (name, count) in declared {
+        if count > 0 && !findings.faults.contains(name) {
+            out.push(format!("the budget `faults.{name}` is never used"));
+        }
+    }
+    out
+}
+
+/// Outcomes that a declaration rules out: that they never come is no surprise.
+fn excused(system: &System, row: &crate::system::compile::Row, outcome: Outcome) -> bool {
+    let t = &system.times;
+    match outcome {
+        Outcome::Expired => t.lease.is_none(),
+        Outcome::Mismatch => true,
+        Outcome::Timeout => t.call_timeout.is_none(),
+        Outcome::Aborted | Outcome::Unknown if matches!(row.operation, Operation::Commit { .. }) => true,
+        _ => false,
+    }
+}

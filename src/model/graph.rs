@@ -1,0 +1,124 @@
+//! Which states an attempt can reach, and from which it can end.
+
+use super::{Operation, Outcome, Protocol, State, StateId, Target};
+
+impl Protocol {
+    /// The targets behind a target: a choice stands for all of its options.
+    pub fn resolved<'a>(&'a self, target: &'a Target) -> Vec<&'a Target> {
+        match target {
+            Target::Choice(choice) => self.choices[*choice].options.iter().map(|(_, to)| to).collect(),
+            other => vec![other],
+        }
+    }
+
+    /// Per state: whether some path from the start enters it.
+    pub fn reachable(&self) -> Vec<bool> {
+        let mut seen = vec![false; self.states.len()];
+        let mut pending: Vec<StateId> = vec![self.start];
+        while let Some(state) = pending.pop() {
+            if std::mem::replace(&mut seen[state], true) {
+                continue;
+            }
+            for target in self.states[state].next.iter().flat_map(|(_, target)| self.resolved(target)) {
+                if let Target::State(next) = target {
+                    pending.push(*next);
+                }
+            }
+        }
+        seen
+    }
+
+    /// Per state: whether some path from it ends.
+    pub fn ends(&self) -> Vec<bool> {
+        let mut ends = vec![false; self.states.len()];
+        // At most one round per state; models are small.
+        loop {
+            let before = ends.clone();
+            for (id, state) in self.states.iter().enumerate() {
+                let mut targets = state.next.iter().flat_map(|(_, target)| self.resolved(target));
+                ends[id] = ends[id]
+                    || targets.any(|target| match target {
+                        Target::State(next) => ends[*next],
+                        _ => true,
+                    });
+            }
+            if ends == before {
+                return ends;
+            }
+        }
+    }
+}
+
+/// What the states that a policy's choices leave reachable do.
+#[derive(Clone, Debug, Default)]
+pub struct Uses {
+    /// Per state: entered on some path, given the choices.
+    pub live: Vec<bool>,
+    pub store: bool,
+    pub call: bool,
+    pub query: bool,
+    /// Some call sends a native key.
+    pub key: bool,
+    /// Some call or query sends a fencing token.
+    pub token: bool,
+    /// Expired claims are treated otherwise than claims in progress.
+    pub expiry: bool,
+}
+
+impl Protocol {
+    /// `option` gives the option chosen for a choice; where it does not, or names one that is not
+    /// there, all options count.
+    pub fn uses<'a>(&self, option: impl Fn(&str) -> Option<&'a str>) -> Uses {
+        let mut uses = Uses { live: vec![false; self.states.len()], ..Uses::default() };
+        let mut pending = vec![self.start];
+        while let Some(id) = pending.pop() {
+            if std::mem::replace(&mut uses.live[id], true) {
+                continue;
+            }
+            let state = &self.states[id];
+            uses.note(state);
+            for (_, target) in &state.next {
+                let targets: Vec<&Target> = match target {
+                    Target::Choice(choice) => {
+                        let choice = &self.choices[*choice];
+                        let chosen = option(&choice.name);
+                        let one = choice.options.iter().find(|(name, _)| Some(name.as_str()) == chosen);
+                        match one {
+                            Some((_, target)) => vec![target],
+                            None => choice.options.iter().map(|(_, target)| target).collect(),
+                        }
+                    }
+                    other => vec![other],
+                };
+                pending.extend(targets.iter().filter_map(|target| match target {
+                    Target::State(next) => Some(*next),
+                    _ => None,
+                }));
+            }
+        }
+        uses
+    }
+}
+
+impl Uses {
+    fn note(&mut self, state: &State) {
+        self.store |= state.operation.uses_store();
+        match &state.operation {
+            Operation::Call { key, token } => {
+                self.call = true;
+                self.key |= key;
+                self.token |= token;
+            }
+            Operation::Query { token } => {
+                self.query = true;
+                self.token |= token;
+            }
+            Operation::TakeOver { .. } | Operation::Renew | Operation::LeaseCheck => self.expiry = true,
+            _ => {}
+        }
+        let to = |wanted| state.next.iter().find(|(outcome, _)| *outcome == wanted).map(|(_, target)| target);
+        if let (Some(expired), Some(in_progress)) = (to(Outcome::Expired), to(Outcome::InProgress)) {
+            self.expiry |= expired != in_progress;
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! [`Draft`] × [`Protocol`] → [`Policy`]: the rules, then the checked value.
+
+use std::collections::BTreeMap;
+
+use super::draft::Draft;
+use super::rules::{choices, downstream, key, store, trigger};
+use super::{Downstream, Key, LogicalOperation, Policy, Store, SuppliedBy, Trigger};
+use crate::diag::Diagnostic;
+use crate::model::Protocol;
+use crate::source::Located;
+
+/// Applies every rule. Without a model, those that need none; and there is no policy then. The
+/// caller must drop the policy if `draft` came with errors of its own.
+pub fn check(draft: &Draft, model: Option<&Protocol>) -> (Option<Policy>, Vec<Diagnostic>) {
+    let mut out = Vec::new();
+    trigger::attempts(draft, &mut out);
+    trigger::horizon(draft, &mut out);
+    store::times(draft, &mut out);
+    downstream::times(draft, &mut out);
+    key::supply(draft, &mut out);
+    key::per_attempt(draft, &mut out);
+    let Some(model) = model else { return (None, out) };
+
+    choices::choices(draft, model, &mut out);
+    let option = |name: &str| {
+        let (_, option) = draft.choices.iter().find(|(choice, _)| choice.value == name)?;
+        option.as_ref().map(|option| option.value.as_str())
+    };
+    let uses = model.uses(option);
+    choices::waits(draft, model, &uses.live, &mut out);
+    store::promises(draft, &model.name, &uses, &mut out);
+    downstream::promises(draft, &model.name, &uses, &mut out);
+    key::needed(draft, &model.name, &uses, &mut out);
+    if crate::diag::any_error(&out) {
+        return (None, out);
+    }
+    (policy(draft, model), out)
+}
+
+fn policy(draft: &Draft, model: &Protocol) -> Option<Policy> {
+    let operation = draft.operation.as_ref()?;
+    let name = draft.name.as_ref()?.value.clone();
+    let chosen =
+        draft.choices.iter().map(|(name, option)| Some((name.value.clone(), option.as_ref()?.value.clone())));
+    let mut waits = BTreeMap::new();
+    for (name, ms) in &draft.waits {
+        waits.insert(name.value.clone(), ms.as_ref()?.value);
+    }
+    for (_, name) in choices::named_waits(model) {
+        // Only waits that the choices leave unreachable are still open; their length is no matter.
+        waits.entry(name.to_owned()).or_insert(1);
+    }
+    let trigger = &draft.trigger;
+    let ms = |place: &Option<Located<i64>>| place.map(|place| place.value);
+    Some(Policy {
+        summary: draft.summary.as_ref().map_or_else(|| name.clone(), |summary| summary.value.clone()),
+        name,
+        path: draft.path.clone(),
+        model: draft.model.as_ref()?.value.clone(),
+        operation: LogicalOperation {
+            effect: operation.effect?,
+            identity: plain(operation.identity.as_ref()?),
+            stable: operation.stable.as_ref().map(plain).unwrap_or_default(),
+            severity: operation.severity.clone(),
+        },
+        key: key_of(draft)?,
+        trigger: Trigger {
+            requests: trigger.requests.map_or(trigger::REQUESTS, |count| count.value),
+            conflicting: trigger.conflicting.map_or(0, |count| count.value),
+            retries: trigger.retries.map_or(trigger::RETRIES, |count| count.value),
+            timeout: ms(&trigger.timeout),
+            backoff: ms(&trigger.backoff),
+            within: ms(&trigger.within),
+        },
+        store: match &draft.store {
+            Some(store) => {
+                let (lease, ttl) = (ms(&store.lease), ms(&store.ttl));
+                Some(Store { kind: store.kind?.to_owned(), lease, ttl, ttl_from: store.ttl_from })
+            }
+            None => None,
+        },
+        downstream: draft.downstream.as_ref().map(|downstream| Downstream {
+            latency_min: downstream.latency.map_or(0, |[shortest, _]| shortest.value),
+            latency_max: downstream.latency.map(|[_, longest]| longest.value),
+            timeout: ms(&downstream.timeout),
+            late: ms(&downstream.late),
+            native_key: downstream.native_key.map(|native| native.value),
+            query: downstream.query.is_some_and(|flag| flag.value),
+            fencing: downstream.fencing.is_some_and(|flag| flag.value),
+            errors: downstream.errors,
+        }),
+        choices: chosen.collect::<Option<_>>()?,
+        waits,
+        faults: draft.faults.clone(),
+        expect: draft.expect.clone(),
+        waivers: draft.waivers.clone(),
+    })
+}
+
+fn key_of(draft: &Draft) -> Option<Key> {
+    let Some(key) = &draft.key else {
+        return Some(Key { from: Vec::new(), fingerprint: Vec::new(), supplied_by: SuppliedBy::Nobody });
+    };
+    Some(Key {
+        from: key.from.as_ref().map(plain).unwrap_or_default(),
+        fingerprint: key.fingerprint.clone(),
+        supplied_by: key.supplied_by.as_ref()?.value,
+    })
+}
+
+fn plain(fields: &Located<Vec<Located<String>>>) -> Vec<String> {
+    fields.value.iter().map(|field| field.value.clone()).collect()
+}

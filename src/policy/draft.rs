@@ -1,0 +1,86 @@
+//! A policy as written: typed and with its places, not yet held against its model.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use super::{Effect, Errors, Faults, NativeKey, SuppliedBy, TtlFrom, Waiver};
+use crate::check::{property::Property, verdict::Verdict};
+use crate::source::{FileId, Located, Span};
+
+/// What could be read of a policy file; None where a key is absent or wrong.
+#[derive(Debug)]
+pub struct Draft {
+    pub file: FileId,
+    pub path: PathBuf,
+    pub name: Option<Located<String>>,
+    pub summary: Option<Located<String>>,
+    pub model: Option<Located<String>>,
+    pub operation: Option<OperationDraft>,
+    pub key: Option<KeyDraft>,
+    pub trigger: TriggerDraft,
+    pub store: Option<StoreDraft>,
+    pub downstream: Option<DownstreamDraft>,
+    /// Each name with its place, and its option; None where the value was wrong.
+    pub choices: Vec<(Located<String>, Option<Located<String>>)>,
+    pub choices_header: Option<Span>,
+    pub waits: Vec<(Located<String>, Option<Located<i64>>)>,
+    pub waits_header: Option<Span>,
+    pub faults: Faults,
+    pub expect: BTreeMap<Property, Verdict>,
+    pub waivers: Vec<Waiver>,
+    /// The top-level keys that are there, whatever their values.
+    pub given: BTreeSet<String>,
+}
+
+#[derive(Debug)]
+pub struct OperationDraft {
+    pub header: Span,
+    pub effect: Option<Effect>,
+    pub identity: Option<Located<Vec<Located<String>>>>,
+    pub stable: Option<Located<Vec<Located<String>>>>,
+    pub severity: Option<String>,
+    pub given: BTreeSet<String>,
+}
+
+#[derive(Debug)]
+pub struct KeyDraft {
+    pub header: Span,
+    pub from: Option<Located<Vec<Located<String>>>>,
+    pub fingerprint: Vec<String>,
+    pub supplied_by: Option<Located<SuppliedBy>>,
+    pub given: BTreeSet<String>,
+}
+
+#[derive(Debug, Default)]
+pub struct TriggerDraft {
+    pub header: Option<Span>,
+    pub requests: Option<Located<u32>>,
+    pub conflicting: Option<Located<u32>>,
+    pub retries: Option<Located<u32>>,
+    pub timeout: Option<Located<i64>>,
+    pub backoff: Option<Located<i64>>,
+    pub within: Option<Located<i64>>,
+}
+
+#[derive(Debug)]
+pub struct StoreDraft {
+    pub header: Span,
+    pub kind: Option<&'static str>,
+    pub lease: Option<Located<i64>>,
+    pub ttl: Option<Located<i64>>,
+    pub ttl_from: TtlFrom,
+    pub given: BTreeSet<String>,
+}
+
+#[derive(Debug)]
+pub struct DownstreamDraft {
+    pub header: Span,
+    pub latency: Option<[Located<i64>; 2]>,
+    pub timeout: Option<Located<i64>>,
+    pub late: Option<Located<i64>>,
+    pub native_key: Option<Located<NativeKey>>,
+    pub query: Option<Located<bool>>,
+    pub fencing: Option<Located<bool>>,
+    pub errors: Errors,
+    pub given: BTreeSet<String>,
+}

@@ -1,0 +1,309 @@
+//! TOML → [`Draft`]: every key by its kind; nothing is compared with anything yet.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use toml::de::DeValue;
+
+use super::draft::{DownstreamDraft, Draft, KeyDraft, OperationDraft, StoreDraft, TriggerDraft};
+use super::keys::{self, LATER_TRIGGERS, NATIVE_KEY, POLICY};
+use super::{Effect, Errors, Faults, NativeKey, SuppliedBy, TtlFrom, Waiver};
+use crate::check::{property::Property, verdict::Verdict};
+use crate::diag::{Code, Diagnostic};
+use crate::source::keys::{Key, Kind, is_identifier};
+use crate::source::reader::{self, Reader, Table, header_span};
+use crate::source::suggest::{closest, list, short};
+use crate::source::{FileId, Located, Span, document};
+
+/// Reads a policy; the draft is there even where diagnostics are errors, so that more can be found.
+pub fn read(file: FileId, path: &Path, text: &str) -> (Option<Draft>, Vec<Diagnostic>) {
+    let mut reader = Reader::new(file);
+    let Some(document) = document::parse(file, text, &mut reader.out) else {
+        return (None, reader.out);
+    };
+    let root = reader.root(&POLICY, &document);
+    let (choices, choices_header) = choices(&root, &mut reader);
+    let (waits, waits_header) = waits(&root, &mut reader);
+    let draft = Draft {
+        file,
+        path: path.to_owned(),
+        name: reader.text(&root, "policy"),
+        summary: reader.text(&root, "summary"),
+        model: reader.text(&root, "model"),
+        operation: reader.table(&root, "operation").map(|table| operation(&table, &mut reader)),
+        key: reader.table(&root, "key").map(|table| key(&table, &mut reader)),
+        trigger: reader
+            .table(&root, "trigger")
+            .map_or_else(TriggerDraft::default, |table| trigger(&table, &mut reader)),
+        store: reader.table(&root, "store").map(|table| store(&table, &mut reader)),
+        downstream: reader.table(&root, "downstream").map(|table| downstream(&table, &mut reader)),
+        choices,
+        choices_header,
+        waits,
+        waits_header,
+        faults: faults(reader.table(&root, "faults"), &mut reader),
+        expect: expect(&root, &mut reader),
+        waivers: waivers(&root, &mut reader),
+        given: given(&root),
+    };
+    (Some(draft), reader.out)
+}
+
+fn given(table: &Table<'_>) -> BTreeSet<String> {
+    reader::given(table.section, table.table)
+}
+
+fn operation(table: &Table<'_>, reader: &mut Reader) -> OperationDraft {
+    OperationDraft {
+        header: table.header,
+        effect: reader.word(table, "effect", &[]).and_then(|word| Effect::from_name(word.value)),
+        identity: reader.names(table, "identity", &[]),
+        stable: reader.names(table, "stable", &[]),
+        severity: reader.text(table, "severity").map(|text| text.value),
+        given: given(table),
+    }
+}
+
+fn key(table: &Table<'_>, reader: &mut Reader) -> KeyDraft {
+    let supplied_by = reader.word(table, "supplied_by", &[]).map(|word| {
+        let value = match word.value {
+            "client" => SuppliedBy::Client,
+            "server" => SuppliedBy::Server,
+            _ => SuppliedBy::Nobody,
+        };
+        Located::new(value, word.span)
+    });
+    let fingerprint = reader.names(table, "fingerprint", &[]);
+    KeyDraft {
+        header: table.header,
+        from: reader.names(table, "from", &[]),
+        fingerprint: fingerprint
+            .map_or_else(Vec::new, |list| list.value.into_iter().map(|field| field.value).collect()),
+        supplied_by,
+        given: given(table),
+    }
+}
+
+fn trigger(table: &Table<'_>, reader: &mut Reader) -> TriggerDraft {
+    reader.word(table, "kind", LATER_TRIGGERS);
+    TriggerDraft {
+        header: Some(table.header),
+        requests: reader.count(table, "requests"),
+        conflicting: reader.count(table, "conflicting"),
+        retries: reader.count(table, "retries"),
+        timeout: reader.duration(table, "timeout"),
+        backoff: reader.duration(table, "backoff"),
+        within: reader.duration(table, "within"),
+    }
+}
+
+fn store(table: &Table<'_>, reader: &mut Reader) -> StoreDraft {
+    StoreDraft {
+        header: table.header,
+        kind: reader.word(table, "kind", &[]).map(|word| word.value),
+        lease: reader.duration(table, "lease"),
+        ttl: reader.duration(table, "ttl"),
+        ttl_from: match reader.word(table, "ttl_from", &[]).map(|word| word.value) {
+            Some("record") => TtlFrom::Record,
+            _ => TtlFrom::Claim,
+        },
+        given: given(table),
+    }
+}
+
+fn downstream(table: &Table<'_>, reader: &mut Reader) -> DownstreamDraft {
+    let errors = match reader.word(table, "errors", &[]).map(|word| word.value) {
+        Some("never") => Errors::Never,
+        Some("definite") => Errors::Definite,
+        _ => Errors::Ambiguous,
+    };
+    DownstreamDraft {
+        header: table.header,
+        latency: reader.duration_range(table, "latency"),
+        timeout: reader.duration(table, "timeout"),
+        late: reader.duration(table, "late"),
+        native_key: native_key(table, reader),
+        query: reader.flag(table, "query"),
+        fencing: reader.flag(table, "fencing"),
+        errors,
+        given: given(table),
+    }
+}
+
+fn native_key(table: &Table<'_>, reader: &mut Reader) -> Option<Located<NativeKey>> {
+    let (spec, value) = table.entry("native_key")?;
+    let span = table.key_span("native_key")?;
+    match value.get_ref() {
+        DeValue::Boolean(true) => Some(Located::new(NativeKey { ttl: None, compares: None }, span)),
+        DeValue::Boolean(false) => None,
+        DeValue::Table(inner) => {
+            let inner = reader.nested(&NATIVE_KEY, "downstream.native_key", header_span(span, value), inner);
+            let ttl = reader.duration(&inner, "ttl").map(|ttl| ttl.value);
+            let compares = reader.flag(&inner, "compares").map(|flag| flag.value);
+            Some(Located::new(NativeKey { ttl, compares }, span))
+        }
+        _ => {
+            reader.wrong_type(spec, value);
+            None
+        }
+    }
+}
+
+fn faults(table: Option<Table<'_>>, reader: &mut Reader) -> Faults {
+    let mut faults = Faults {
+        crashes: 1,
+        restart: false,
+        lost_requests: 0,
+        lost_responses: 1,
+        ambiguous_acks: 0,
+        aborts: 0,
+        pause: None,
+    };
+    let Some(table) = table else { return faults };
+    let mut count = |name, field: &mut u32| {
+        if let Some(given) = reader.count(&table, name) {
+            *field = given.value;
+        }
+    };
+    count("crashes", &mut faults.crashes);
+    count("lost_requests", &mut faults.lost_requests);
+    count("lost_responses", &mut faults.lost_responses);
+    count("ambiguous_acks", &mut faults.ambiguous_acks);
+    count("aborts", &mut faults.aborts);
+    faults.restart = reader.flag(&table, "restart").is_some_and(|flag| flag.value);
+    faults.pause = reader.duration(&table, "pause").map(|pause| pause.value);
+    faults
+}
+
+/// A table whose keys are the author's: each key with its place, and its value as TOML.
+struct Map<'t> {
+    header: Span,
+    entries: Vec<(Located<String>, &'t toml::Spanned<DeValue<'t>>)>,
+}
+
+fn map<'t>(root: &Table<'t>, name: &str, reader: &mut Reader) -> Option<Map<'t>> {
+    let (spec, value) = root.entry(name)?;
+    let DeValue::Table(table) = value.get_ref() else {
+        reader.wrong_type(spec, value);
+        return None;
+    };
+    let header = header_span(root.key_span(name)?, value);
+    let entry = |(key, value): (&toml::Spanned<std::borrow::Cow<'t, str>>, &'t _)| {
+        (Located::new(key.get_ref().to_string(), key.span()), value)
+    };
+    Some(Map { header, entries: table.iter().map(entry).collect() })
+}
+
+type Choices = Vec<(Located<String>, Option<Located<String>>)>;
+
+fn choices(root: &Table<'_>, reader: &mut Reader) -> (Choices, Option<Span>) {
+    let Some(map) = map(root, "choices", reader) else { return (Vec::new(), None) };
+    let mut out = Vec::new();
+    for (name, value) in map.entries {
+        let option = match value.get_ref().as_str() {
+            Some(text) => Some(Located::new(text.to_owned(), value.span())),
+            None => {
+                let message = format!("the choice `{}` must be the name of an option", short(&name.value));
+                reader.push(reader.fault(Code::WrongType, message).at(value.span(), ""));
+                None
+            }
+        };
+        out.push((name, option));
+    }
+    (out, Some(map.header))
+}
+
+type Waits = Vec<(Located<String>, Option<Located<i64>>)>;
+
+fn waits(root: &Table<'_>, reader: &mut Reader) -> (Waits, Option<Span>) {
+    let Some(map) = map(root, "waits", reader) else { return (Vec::new(), None) };
+    let mut out = Vec::new();
+    for (name, value) in map.entries {
+        if !is_identifier(&name.value) {
+            let diagnostic = reader.bad_name(&name.value, Kind::Identifier).at(name.span, "");
+            reader.push(diagnostic);
+        }
+        let ms = reader.duration_as(&name.value, false, value);
+        out.push((name, ms));
+    }
+    (out, Some(map.header))
+}
+
+fn expect(root: &Table<'_>, reader: &mut Reader) -> BTreeMap<Property, Verdict> {
+    let mut out = BTreeMap::new();
+    let Some(map) = map(root, "expect", reader) else { return out };
+    let Some(Kind::Map(_, Kind::OneOf(verdicts))) = POLICY.key("expect").map(|key| key.kind) else {
+        return out;
+    };
+    for (name, value) in map.entries {
+        let property = property(&name, reader);
+        let text = value.get_ref().as_str();
+        let verdict = match text {
+            Some(text) => reader.one_of(&short(&name.value), text, value.span().into(), &verdicts()),
+            None => {
+                let message = format!("`{}` must be the name of a verdict", short(&name.value));
+                let diagnostic =
+                    reader.fault(Code::WrongType, message).at(value.span(), "").help("for example");
+                reader.push(diagnostic.paste(format!("{} = \"violated\"", short(&name.value))));
+                None
+            }
+        };
+        let verdict = verdict.and_then(|verdict| keys::verdict(verdict.value));
+        if let (Some(property), Some(verdict)) = (property, verdict) {
+            out.insert(property, verdict);
+        }
+    }
+    out
+}
+
+fn property(name: &Located<String>, reader: &mut Reader) -> Option<Property> {
+    let found = Property::from_name(&name.value);
+    if found.is_none() {
+        let names = || Property::ALL.into_iter().map(Property::name);
+        let message = format!("there is no property `{}`", short(&name.value));
+        let diagnostic = reader.fault(Code::PropertyUnknown, message).at(name.span, "");
+        reader.push(match closest(&name.value, names()) {
+            Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
+            None => diagnostic.help(format!("the properties are {}", list(names()))),
+        });
+    }
+    found
+}
+
+fn waivers(root: &Table<'_>, reader: &mut Reader) -> Vec<Waiver> {
+    let mut out: Vec<Waiver> = Vec::new();
+    let mut places: Vec<(Property, Span)> = Vec::new();
+    for table in reader.tables(root, "waiver") {
+        let property = waived(&table, reader);
+        let reason = reader.text(&table, "reason");
+        let until = reader.date(&table, "until");
+        let Some(property) = property else { continue };
+        if let Some((_, first)) = places.iter().find(|(earlier, _)| *earlier == property.value) {
+            let message = format!("a second waiver for `{}`", property.value);
+            reader.push(
+                reader
+                    .fault(Code::WaiverTwice, message)
+                    .at(property.span, "again here")
+                    .also(*first, "first here")
+                    .help("keep the one that was reviewed last"),
+            );
+            continue;
+        }
+        places.push((property.value, property.span));
+        if let (Some(reason), Some(until)) = (reason, until) {
+            let reason = reason.value.trim().to_owned();
+            out.push(Waiver { property: property.value, reason, until: until.value, span: table.header });
+        }
+    }
+    out
+}
+
+fn waived(table: &Table<'_>, reader: &mut Reader) -> Option<Located<Property>> {
+    let (spec, value): (&Key, _) = table.entry("property")?;
+    let Some(text) = value.get_ref().as_str() else {
+        reader.wrong_type(spec, value);
+        return None;
+    };
+    let text = Located::new(text.to_owned(), value.span());
+    property(&text, reader).map(|property| Located::new(property, text.span))
+}

@@ -1,0 +1,325 @@
+//! The report for people at a terminal.
+//!
+//! Writes ANSI colours always; whoever owns the stream takes them out where they are not wanted.
+//! Every colour repeats what a mark or a word says already.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use crate::check::property::Property;
+use crate::check::verdict::{
+    Change, Counterexample, PolicyResult, PropertyResult, Report, SearchStats, Standing, Step, Verdict,
+    format_moment, format_ms,
+};
+
+/// What to show beyond the necessary.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// Only policies that need attention.
+    Quiet,
+    /// Every policy, the runs of unexpected violations.
+    #[default]
+    Normal,
+    /// Every run that was found, expected or not.
+    All,
+}
+
+/// What the report does not know by itself.
+#[derive(Debug, Default)]
+pub struct Options<'a> {
+    pub detail: Detail,
+    /// Counterexamples that were written to a file, by index of the policy.
+    pub traces: BTreeMap<(usize, Property), &'a str>,
+}
+
+const BOLD: &str = "\x1b[1m";
+const DIM: &str = "\x1b[2m";
+const RED: &str = "\x1b[1;31m";
+const GREEN: &str = "\x1b[32m";
+const YELLOW: &str = "\x1b[33m";
+const CYAN: &str = "\x1b[36m";
+const PLAIN: &str = "\x1b[0m";
+
+/// Writes the report: a block per policy, then one line that sums up.
+pub fn render(report: &Report, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    for (index, result) in report.policies.iter().enumerate() {
+        let calm = matches!(
+            result.standing(),
+            Standing::Met | Standing::MetViolated | Standing::NotApplicable | Standing::Waived
+        );
+        if options.detail == Detail::Quiet && calm {
+            continue;
+        }
+        policy(index, result, options, out)?;
+        writeln!(out)?;
+    }
+    for failure in &report.failures {
+        writeln!(out, "{BOLD}{}{PLAIN}  {}  {RED}NOT CHECKED{PLAIN}", failure.path, failure.policy)?;
+        writeln!(out, "  {}\n", failure.message)?;
+    }
+    summary(report, out)
+}
+
+fn policy(index: usize, result: &PolicyResult, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    let (colour, _, mut word) = look(result.standing());
+    if result.standing() == Standing::Unexpected && !result.properties.iter().any(unexpectedly_violated) {
+        word = "expectation not met";
+    }
+    writeln!(
+        out,
+        "{BOLD}{}{PLAIN}  {} (model {})  {colour}{}{PLAIN}",
+        result.path,
+        result.policy,
+        result.model,
+        word.to_uppercase()
+    )?;
+    writeln!(out, "  {DIM}scope:{PLAIN} {}", scope(result))?;
+    let shown = |property: &&PropertyResult| {
+        options.detail != Detail::Quiet
+            || matches!(property.standing(), Standing::Unexpected | Standing::Inconclusive)
+    };
+    let mut not_applicable = Vec::new();
+    let width = result.properties.iter().map(|property| property.property.name().len()).max().unwrap_or(0);
+    for property in result.properties.iter().filter(shown) {
+        if property.standing() == Standing::NotApplicable {
+            not_applicable.push(property);
+        } else {
+            property_line(property, width, out)?;
+        }
+    }
+    if options.detail == Detail::All {
+        for property in not_applicable {
+            writeln!(
+                out,
+                "  {DIM}– {:width$}  not applicable: {}{PLAIN}",
+                property.property.name(),
+                property.reason
+            )?;
+        }
+    } else if !not_applicable.is_empty() {
+        let names: Vec<&str> = not_applicable.iter().map(|property| property.property.name()).collect();
+        writeln!(out, "  {DIM}– not applicable: {}{PLAIN}", names.join(", "))?;
+    }
+    for warning in &result.warnings {
+        writeln!(out, "  {YELLOW}! warning:{PLAIN} {warning}")?;
+    }
+    for property in &result.properties {
+        let Some(run) = &property.counterexample else { continue };
+        let file = options.traces.get(&(index, property.property));
+        if options.detail == Detail::All || property.standing() == Standing::Unexpected {
+            writeln!(out, "\n  {BOLD}{}{PLAIN} is broken by this run:", property.property)?;
+            timeline(run, out)?;
+            if let Some(file) = file {
+                writeln!(out, "    {DIM}again:{PLAIN} idemcheck replay {}", shell_word(file))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn unexpectedly_violated(property: &PropertyResult) -> bool {
+    property.standing() == Standing::Unexpected && property.verdict == Verdict::Violated
+}
+
+/// Colour, mark and word of a standing; the word also stands in for the verdict of a policy.
+fn look(standing: Standing) -> (&'static str, &'static str, &'static str) {
+    match standing {
+        Standing::NotApplicable => (DIM, "–", "holds"),
+        Standing::Met => (GREEN, "✓", "holds"),
+        Standing::MetViolated => (GREEN, "✓", "violated, as expected"),
+        Standing::Waived => (YELLOW, "!", "violated, waived"),
+        Standing::Inconclusive => (YELLOW, "?", "inconclusive"),
+        Standing::Unexpected => (RED, "✗", "violated"),
+    }
+}
+
+/// One property: mark, name, verdict against the expectation, number, reason.
+fn property_line(property: &PropertyResult, width: usize, out: &mut dyn Write) -> io::Result<()> {
+    let (colour, mark, _) = look(property.standing());
+    write!(
+        out,
+        "  {colour}{mark}{PLAIN} {:width$}  {colour}{}{PLAIN}",
+        property.property.name(),
+        verdict_words(property)
+    )?;
+    if let Some(number) = &property.number {
+        write!(out, "; {} {BOLD}{}{PLAIN}", number.name, grouped_value(&number.value))?;
+    }
+    if !property.reason.is_empty() && !matches!(property.standing(), Standing::Met) {
+        write!(out, ": {}", property.reason)?;
+    }
+    writeln!(out)?;
+    // A waiver stays in sight even where the expectation makes it superfluous.
+    if let Some(reason) = &property.waived {
+        writeln!(out, "    {:width$}  {YELLOW}waived:{PLAIN} {reason}", "")?;
+    }
+    Ok(())
+}
+
+fn verdict_words(property: &PropertyResult) -> String {
+    let is = match property.verdict {
+        Verdict::NotApplicable => "not applicable",
+        other => other.name(),
+    };
+    match (property.standing(), property.expected) {
+        (Standing::MetViolated, _) => "violated, as expected".to_owned(),
+        (Standing::Waived, _) => "violated, waived".to_owned(),
+        (Standing::Unexpected, Some(Verdict::Violated)) if property.verdict == Verdict::Holds => {
+            "expected violated, but it holds".to_owned()
+        }
+        (Standing::Unexpected | Standing::Inconclusive, Some(expected)) => {
+            format!("expected {}, but it is {is}", expected.name().replace('-', " "))
+        }
+        (Standing::Met, Some(Verdict::Inconclusive)) => "inconclusive, as expected".to_owned(),
+        _ => is.to_owned(),
+    }
+}
+
+/// The scope and whether it was searched to the end: a verdict means nothing without both.
+fn scope(result: &PolicyResult) -> String {
+    let mut line = format!("{}; {}", result.scope_line, searched(&result.search));
+    if let Some(loops) = &result.loops {
+        line.push_str(&format!("; loops: {}", searched(loops)));
+    }
+    if result.engine != "zones" {
+        line.push_str(&format!("; engine {}", result.engine));
+    }
+    line
+}
+
+fn searched(search: &SearchStats) -> String {
+    let end = match (&search.stopped_by, search.complete) {
+        (_, true) => format!("{GREEN}complete{PLAIN}"),
+        (Some(limit), false) => {
+            format!("{YELLOW}NOT COMPLETE{PLAIN}, stopped by {limit} at depth {}", search.depth)
+        }
+        (None, false) => format!("{YELLOW}NOT COMPLETE{PLAIN}, stopped at depth {}", search.depth),
+    };
+    format!("{} zones, {} states, {end}", grouped(search.visited), grouped(search.states))
+}
+
+/// A run as a numbered timeline; `repeats from` closes one without end.
+pub fn timeline(run: &Counterexample, out: &mut dyn Write) -> io::Result<()> {
+    let moments: Vec<String> = run.steps.iter().map(|step| format_moment(step.at_ms)).collect();
+    let moment = column(moments.iter().map(String::as_str), "moment");
+    let who = column(run.steps.iter().map(|step| step.who.as_str()), "who");
+    let does = column(run.steps.iter().map(|step| step.does.as_str()), "does");
+    let sees = column(run.steps.iter().map(|step| step.sees.as_str()), "sees");
+    let number = run.steps.len().to_string().len();
+    let head = format!(
+        "    {:>number$}  {:>moment$}  {:who$}  {:does$}  {:sees$}  changes",
+        "#", "moment", "who", "does", "sees"
+    );
+    writeln!(out, "  {DIM}{head}{PLAIN}")?;
+    for (index, (step, at)) in run.steps.iter().zip(&moments).enumerate() {
+        let Step { who: actor, does: act, sees: seen, changes, breaks, .. } = step;
+        let mark = match (breaks, run.repeats_from) {
+            (Some(_), _) => format!("{RED}✗{PLAIN}"),
+            (None, Some(from)) if index == from => format!("{CYAN}↻{PLAIN}"),
+            _ => " ".to_owned(),
+        };
+        let changed: Vec<String> = changes.iter().map(change).collect();
+        let row = format!(
+            "{:>number$}  {at:>moment$}  {actor:who$}  {act:does$}  {seen:sees$}  {}",
+            index + 1,
+            changed.join(", ")
+        );
+        writeln!(out, "    {mark} {}", row.trim_end())?;
+        if let Some(breaks) = breaks {
+            let indent = 6 + number + 2 + moment + 2;
+            writeln!(out, "{:indent$}{RED}└ {}{PLAIN}", "", breaks_text(run.property, breaks))?;
+        }
+    }
+    if let Some(from) = run.repeats_from {
+        let round = run.round_ms.map_or(String::new(), |ms| format!(", one round takes {}", format_ms(ms)));
+        writeln!(out, "    {CYAN}↻ repeats from step {}{round}{PLAIN}", from + 1)?;
+    }
+    Ok(())
+}
+
+fn breaks_text(property: Property, breaks: &str) -> String {
+    format!("breaks {property}: {breaks}")
+}
+
+fn change(change: &Change) -> String {
+    format!("{}: {CYAN}{} → {}{PLAIN}", change.what, change.from, change.to)
+}
+
+/// The width of a column: its widest cell, the heading included.
+fn column<'a>(cells: impl Iterator<Item = &'a str>, heading: &str) -> usize {
+    cells.map(|cell| cell.chars().count()).chain([heading.len()]).max().unwrap_or(0)
+}
+
+fn summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let count = |key: &str| report.summary.get(key).copied().unwrap_or(0);
+    let total = report.policies.len() as u64 + count("failed");
+    let noun = if total == 1 { "policy" } else { "policies" };
+    let holding = count("holds");
+    let hold = if holding == 1 { "holds" } else { "hold" };
+    let mut parts = vec![
+        format!("{} {hold}", grouped(holding)),
+        format!("{} violated as expected", grouped(count("violated-as-expected"))),
+        alarm(count("unexpected"), "unexpected", RED),
+        alarm(count("inconclusive"), "inconclusive", YELLOW),
+    ];
+    if count("waived") > 0 {
+        parts.push(alarm(count("waived"), "waived", YELLOW));
+    }
+    if count("failed") > 0 {
+        parts.push(alarm(count("failed"), "not checked", RED));
+    }
+    writeln!(out, "{BOLD}{}{PLAIN} {noun}: {}; {:.1} s", grouped(total), parts.join(", "), report.seconds)
+}
+
+fn alarm(count: u64, what: &str, colour: &str) -> String {
+    if count == 0 { format!("0 {what}") } else { format!("{colour}{} {what}{PLAIN}", grouped(count)) }
+}
+
+/// A count with separators: `48,211`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A plain count gets separators, `30s` and `unbounded` stay as they are.
+fn grouped_value(value: &str) -> String {
+    value.parse().map_or_else(|_| value.to_owned(), grouped)
+}
+
+/// A path that can be pasted into a shell.
+fn shell_word(path: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@=:,".contains(c);
+    if !path.is_empty() && path.chars().all(plain) {
+        path.to_owned()
+    } else {
+        format!("'{}'", path.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_have_separators() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(48_211), "48,211");
+        assert_eq!(grouped(1_000_000), "1,000,000");
+        assert_eq!(grouped_value("12034"), "12,034");
+        assert_eq!(grouped_value("30s"), "30s");
+    }
+
+    #[test]
+    fn paths_survive_a_shell() {
+        assert_eq!(shell_word("traces/a.json"), "traces/a.json");
+        assert_eq!(shell_word("my traces/it's.json"), r"'my traces/it'\''s.json'");
+    }
+}

@@ -1,0 +1,5 @@
+//! One renderer per format over one result. A renderer takes a report and a writer and runs nothing.
+
+pub mod human;
+pub mod json;
+pub mod trace;

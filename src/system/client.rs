@@ -1,0 +1,161 @@
+//! Clients: they send, give up, back off and try again.
+//!
+//! A client gives up on an attempt exactly `timeout` after sending it and sends the next one at
+//! least `backoff` later; the attempt it gave up on keeps running (a zombie). An undeclared
+//! timeout means that it may give up at any moment.
+
+use super::world::{Attempt, Call, Known, Phase, Slot, Who, World};
+use super::{Action, Actor, Draft, Ending, Steps, at_least, at_most};
+use crate::model::Answer;
+
+impl Steps<'_> {
+    /// Sending: the first attempt or the next one.
+    pub(super) fn client(&mut self, index: usize) {
+        let client = &self.before.clients[index];
+        // Clients that have sent nothing are alike: let the first of them go first.
+        if self.system.symmetry && index > 0 && client.phase == Phase::Idle {
+            let before = &self.before.clients[index - 1];
+            if before.phase == Phase::Idle && before.class == client.class && before.retries == client.retries
+            {
+                return;
+            }
+        }
+        let times = &self.system.times;
+        let again = client.phase != Phase::Idle;
+        if again && client.retries == 0 {
+            return;
+        }
+        let earliest = match client.phase {
+            Phase::Idle => None,
+            Phase::Waiting => at_least(client.clock, times.client_timeout.unwrap_or(0) + times.backoff),
+            Phase::Between => at_least(client.clock, times.backoff),
+        };
+        let latest = times.within.and_then(|within| at_most(self.before.horizon, within));
+        for lost in [false, true] {
+            if lost && self.before.budget.lost_requests == 0 {
+                continue;
+            }
+            let mut draft = self.draft().when(earliest).when(latest);
+            let world = &mut draft.world;
+            if !world.started {
+                world.started = true;
+                world.horizon = Slot::ZERO;
+            }
+            let client = &mut world.clients[index];
+            client.retries -= u8::from(again);
+            client.sent += 1;
+            client.phase = Phase::Waiting;
+            client.clock = Slot::ZERO;
+            let name = (client.name, client.sent);
+            let class = client.class;
+            if let Some(left) = client.attempt.take() {
+                world.zombies.push(left);
+            }
+            if lost {
+                world.budget.lost_requests -= 1;
+            } else {
+                let key = self.system.key_of_new_attempt(world);
+                let attempt = self.system.new_attempt(class, key, name);
+                world.clients[index].attempt = Some(attempt);
+            }
+            self.emit(Actor::Client(index as u8), Action::Send { lost }, 0, None, draft);
+        }
+    }
+
+    /// An attempt is done and answers: emits the step once for each way the answer can go.
+    pub(super) fn answer(&mut self, who: Who, action: Action, at: u8, answer: Answer, mut draft: Draft) {
+        let attempt = *draft.world.attempt(who);
+        self.system.drop_open_call(&mut draft, who);
+        // The worker may die after its last operation and before its answer.
+        for (restart, noticed, dead) in self.deaths(who, draft.clone()) {
+            self.emit(super::worker::actor(who), action, at, Some(Ending::Died { restart, noticed }), dead);
+        }
+        let index = match who {
+            Who::Zombie(index) => {
+                draft.world.zombies.remove(index);
+                let actor = Actor::Zombie(index as u8);
+                self.emit(actor, action, at, Some(Ending::Unheard(answer)), draft);
+                return;
+            }
+            Who::Client(index) => index,
+        };
+        let actor = Actor::Attempt(index as u8);
+        draft.world.clients[index].attempt = None;
+        let (times, before) = (&self.system.times, &self.before.clients[index]);
+        let final_answer =
+            matches!(answer, Answer::Success | Answer::Replay | Answer::Failed | Answer::Mismatch);
+
+        let in_time = times.client_timeout.and_then(|timeout| at_most(before.clock, timeout));
+        let mut heard = draft.clone().when(in_time);
+        self.judge_answer(&mut heard, &attempt, action, answer);
+        let client = &mut heard.world.clients[index];
+        if final_answer {
+            client.retries = 0;
+        }
+        client.phase = Phase::Between;
+        client.clock = Slot::ZERO;
+        self.emit(actor, action, at, Some(Ending::Answered(answer)), heard);
+
+        // Between the last operation and the answer the worker may stall until the client gave up.
+        // Without a timeout a client may give up at any moment.
+        if times.client_timeout.is_some() || before.retries > 0 {
+            let stall = times.client_timeout.zip(times.pause);
+            let stall = stall.map(|(timeout, pause)| at_least(before.clock, (timeout - pause).max(0)));
+            let late = draft.clone().when(stall.flatten());
+            self.emit(actor, action, at, Some(Ending::AnswerLate(answer)), late);
+        }
+        if before.retries == 0 {
+            return;
+        }
+        // With no bound on a stall, a late answer and a lost one leave the same world.
+        let late_covers_lost = times.client_timeout.is_none() || times.pause.is_none();
+        if self.before.budget.lost_responses > 0 && !late_covers_lost {
+            draft.world.budget.lost_responses -= 1;
+            self.emit(actor, action, at, Some(Ending::AnswerLost(answer)), draft);
+        }
+    }
+
+    /// `end.*`: the attempt is over and its client hears nothing.
+    pub(super) fn end(&mut self, who: Who, action: Action, at: u8, mut draft: Draft) {
+        self.system.drop_open_call(&mut draft, who);
+        let actor = match who {
+            Who::Client(index) => {
+                draft.world.clients[index].attempt = None;
+                Actor::Attempt(index as u8)
+            }
+            Who::Zombie(index) => {
+                draft.world.zombies.remove(index);
+                Actor::Zombie(index as u8)
+            }
+        };
+        self.emit(actor, action, at, Some(Ending::Ended), draft);
+    }
+}
+
+impl super::System {
+    /// The key a new attempt works under: the shared one, or one of its own when the key splits.
+    pub(super) fn key_of_new_attempt(&self, world: &mut World) -> u8 {
+        if !self.splits {
+            return 0;
+        }
+        world.keys.push(self.fresh_key());
+        world.keys.len() as u8 - 1
+    }
+
+    pub(super) fn new_attempt(&self, class: u8, key: u8, name: (u8, u8)) -> Attempt {
+        let mut attempt = Attempt {
+            at: self.first,
+            class,
+            key,
+            owns: false,
+            token: 0,
+            known: Known::Nothing,
+            call: Call::None,
+            clock: Slot::NONE,
+            held: Slot::NONE,
+            name,
+        };
+        attempt.clock = Slot::started(self.needs_clock(&attempt));
+        attempt
+    }
+}

@@ -1,0 +1,194 @@
+//! A step in words: who, does what, sees what, and what it changed.
+
+use super::world::{CLASS_CONFLICTING, CLASS_MAIN, CLASS_MERGED, Class, Known, Receipt, Status, World};
+use super::{Action, Actor, Ending, Landing, Step, System};
+use crate::model::{Operation, RecordAs};
+
+/// A step as a person reads it.
+pub struct Description {
+    pub who: String,
+    pub does: String,
+    pub sees: String,
+    /// What, from, to.
+    pub changes: Vec<(String, String, String)>,
+}
+
+impl System {
+    /// Puts a step out of `before` into words. Both worlds carry names only if symmetry is off.
+    pub fn describe(&self, before: &World, step: &Step) -> Description {
+        let label = &step.label;
+        let who = match label.actor {
+            Actor::Client(index) => client_name(before, index as usize),
+            Actor::Attempt(index) => {
+                let attempt = before.clients[index as usize].attempt.as_ref();
+                attempt.map_or_else(String::new, |a| attempt_name(a.name))
+            }
+            Actor::Zombie(index) => attempt_name(before.zombies[index as usize].name),
+            Actor::Flight(index) => {
+                format!("late call of {}", attempt_name(before.flights[index as usize].name))
+            }
+        };
+        let (does, mut sees) = match label.action {
+            Action::Send { lost } => {
+                let Actor::Client(index) = label.actor else { unreachable!("only clients send") };
+                let client = &before.clients[index as usize];
+                let verb = if client.sent == 0 { "sends" } else { "gives up and sends" };
+                let verb = match client.phase {
+                    super::world::Phase::Between => "tries again with",
+                    _ => verb,
+                };
+                let name = attempt_name((client.name, client.sent + 1));
+                let sees = if lost { "lost on the way (fault)" } else { "" };
+                (format!("{verb} {name}"), sees.to_owned())
+            }
+            Action::Operate { outcome } => {
+                (self.operation_text(label.at), outcome_text(self, before, label.actor, outcome.name()))
+            }
+            Action::AckLost { outcome } => {
+                let sees = format!("an error, though it was {} (fault); repeats", outcome.name());
+                (self.operation_text(label.at), sees)
+            }
+            Action::Call => match self.table[label.at as usize].operation {
+                Operation::Query { .. } => {
+                    ("sends downstream.query".to_owned(), "answer on its way".to_owned())
+                }
+                _ => ("sends downstream.call".to_owned(), String::new()),
+            },
+            Action::Land(landing) => {
+                let sees = match landing {
+                    Landing::Applied => "applied downstream",
+                    Landing::Deduplicated => "native key known: not applied again",
+                    Landing::Refused => "refused downstream",
+                };
+                ("call arrives".to_owned(), sees.to_owned())
+            }
+            Action::Crash { restart, noticed } => {
+                ("crashes (fault)".to_owned(), death_text(restart, noticed))
+            }
+        };
+        if let Some(ending) = label.ending {
+            let text = match ending {
+                Ending::Answered(answer) => format!("answers `{}`", answer.name()),
+                Ending::AnswerLost(answer) => format!("answers `{}`, lost on the way (fault)", answer.name()),
+                Ending::AnswerLate(answer) => {
+                    format!("answers `{}`, but its client gave up", answer.name())
+                }
+                Ending::Died { restart, noticed } => {
+                    format!("crashes before it answers (fault) {}", death_text(restart, noticed))
+                }
+                Ending::Unheard(answer) => format!("answers `{}`, nobody listens", answer.name()),
+                Ending::Ended => "ends without an answer".to_owned(),
+            };
+            sees = if sees.is_empty() { text } else { format!("{sees}; {text}") };
+        }
+        Description { who, does, sees, changes: changes(before, &step.world) }
+    }
+
+    /// `claim: store.insert`.
+    fn operation_text(&self, at: u8) -> String {
+        let row = &self.table[at as usize];
+        format!("{}: {}", row.name, operation_name(&row.operation))
+    }
+}
+
+fn death_text(restart: bool, noticed: bool) -> String {
+    let client = if noticed { "" } else { "its client does not notice" };
+    let run = if restart { "and is run again" } else { "" };
+    [run, client].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ")
+}
+
+fn operation_name(operation: &Operation) -> String {
+    let name = operation.name();
+    match operation {
+        Operation::Record { outcome: RecordAs::Succeeded, .. } => format!("{name} succeeded"),
+        Operation::Record { outcome: RecordAs::Failed, .. } => format!("{name} failed"),
+        _ => name.to_owned(),
+    }
+}
+
+/// An outcome, with whose claim it met.
+fn outcome_text(system: &System, before: &World, actor: Actor, outcome: &str) -> String {
+    let attempt = match actor {
+        Actor::Attempt(index) => before.clients[index as usize].attempt.as_ref(),
+        Actor::Zombie(index) => before.zombies.get(index as usize),
+        _ => None,
+    };
+    let Some(attempt) = attempt else { return outcome.to_owned() };
+    let row = &system.table[attempt.at as usize];
+    let looks = matches!(row.operation, Operation::Insert { .. } | Operation::Read);
+    let receipt = &before.keys[attempt.key as usize].receipt;
+    if looks && receipt.status != Status::Absent && matches!(outcome, "in_progress" | "expired") {
+        let whose = if receipt.token == attempt.token && attempt.token != 0 {
+            "its own".to_owned()
+        } else {
+            format!("by {}", attempt_name(receipt.name))
+        };
+        return format!("{outcome} ({whose})");
+    }
+    outcome.to_owned()
+}
+
+/// `attempt 1.2`: the second attempt of the first request.
+pub fn attempt_name((request, number): (u8, u8)) -> String {
+    format!("attempt {request}.{number}")
+}
+
+fn client_name(world: &World, index: usize) -> String {
+    let client = &world.clients[index];
+    match client.class {
+        CLASS_CONFLICTING => format!("client {} (other payload)", client.name),
+        CLASS_MERGED => format!("client {} (other operation)", client.name),
+        _ => format!("client {}", client.name),
+    }
+}
+
+fn known_text(known: Known) -> String {
+    match known {
+        Known::Nothing => "nothing".to_owned(),
+        Known::Failed { .. } => "failure".to_owned(),
+        Known::Done { class, .. } => format!("a result{}", class_text(class)),
+    }
+}
+
+fn class_text(class: Class) -> &'static str {
+    match class {
+        CLASS_CONFLICTING => " (other payload)",
+        CLASS_MERGED => " (other operation)",
+        _ => "",
+    }
+}
+
+fn receipt_text(receipt: &Receipt) -> String {
+    match receipt.status {
+        Status::Absent => "absent".to_owned(),
+        Status::InProgress => format!("in progress ({})", attempt_name(receipt.name)),
+        Status::Succeeded => {
+            format!("succeeded ({}, {})", known_text(receipt.known), attempt_name(receipt.name))
+        }
+        Status::Failed => format!("failed ({})", attempt_name(receipt.name)),
+    }
+}
+
+fn changes(before: &World, after: &World) -> Vec<(String, String, String)> {
+    let mut out = Vec::new();
+    let mut note = |what: String, from: String, to: String| {
+        if from != to {
+            out.push((what, from, to));
+        }
+    };
+    let many = after.keys.len() > 1;
+    for (index, key) in after.keys.iter().enumerate() {
+        let suffix = if many { format!(" {}", index + 1) } else { String::new() };
+        let earlier = before.keys.get(index);
+        let was = earlier.map_or_else(|| "absent".to_owned(), |k| receipt_text(&k.receipt));
+        note(format!("receipt{suffix}"), was, receipt_text(&key.receipt));
+        let native = |used: bool| if used { "known" } else { "unknown" }.to_owned();
+        let was = earlier.is_some_and(|k| k.native.used);
+        note(format!("native key{suffix}"), native(was), native(key.native.used));
+    }
+    for class in [CLASS_MAIN, CLASS_CONFLICTING, CLASS_MERGED] {
+        let count = |world: &World| world.effects[class as usize].to_string();
+        note(format!("effects{}", class_text(class)), count(before), count(after));
+    }
+    out
+}

@@ -1,0 +1,50 @@
+//! What a step can bring to light. Each is one bit of `Edge::facts`; which property a fact breaks
+//! is said by the property (`check/properties/`), what it means in words is said here.
+
+/// One bit and what it says of the step that carries it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fact {
+    pub bit: u64,
+    /// Completes "this step …".
+    pub says: &'static str,
+}
+
+macro_rules! facts {
+    ($($(#[$doc:meta])* $name:ident = $number:expr, $says:expr;)*) => {
+        $($(#[$doc])* pub const $name: u64 = 1 << $number;)*
+        /// Every fact, in the order of its bit.
+        pub const ALL: &[Fact] = &[$(Fact { bit: $name, says: $says }),*];
+    };
+}
+
+facts! {
+    /// An effect was applied that had been applied before, and that shows.
+    REPEATED_EFFECT = 0, "applies the effect a second time";
+    /// An attempt met the receipt, or the native key record, of another operation.
+    FOREIGN_OPERATION = 1, "meets the record of another operation under its own key";
+    SUCCESS_WITHOUT_EFFECT = 2, "answers success though the effect does not exist";
+    SUCCESS_WITHOUT_RECEIPT = 3, "answers success before any receipt of it was recorded";
+    DIFFERENT_ANSWER = 4, "gives a final answer that differs from the first one under this key";
+    FOREIGN_ANSWER = 5, "answers with the result of another payload";
+    FOREIGN_CHANGE = 6, "changes a receipt that belongs to another payload";
+    TWO_OWNERS = 7, "claims while another live attempt believes that it owns the claim";
+    FOREIGN_RECORD = 8, "records over a receipt that is not its own";
+    FOREIGN_RELEASE = 9, "removes a receipt that is not its own";
+    UNEXECUTED_RECORD = 10, "records a success that it never executed";
+    /// A claim whose owner is gone and that no later attempt can take.
+    DEAD_KEY = 11, "leaves a claim that no later attempt can take";
+    /// A call without a timeout: it may never come back.
+    ENDLESS_CALL = 12, "makes a call that may never come back: no timeout is declared";
+    SELF_CONFLICT = 13, "takes its own claim for somebody else's";
+    UNRESERVED_EFFECT = 14, "sends the effect without holding the claim";
+    FALSE_IN_FLIGHT = 15, "says `in flight` though nothing is";
+    FALSE_MISMATCH = 16, "says `mismatch` though the payload is the same";
+    STALE_EFFECT = 17, "lands an effect after that of a newer claim";
+    STALE_RECORD = 18, "records over the receipt of a newer claim";
+    EXPIRED_RECEIPT = 19, "finds the receipt of its own operation expired";
+    EXPIRED_NATIVE_KEY = 20, "reaches the downstream after that forgot the native key";
+    /// Not a property: a third call like two others was left out, so effects are undercounted.
+    FLIGHT_LEFT_OUT = 22, "has three calls in flight that are alike";
+    /// Not a property: more calls in flight than the search can hold. Nothing can hold then.
+    FLIGHT_LIMIT = 21, "has more calls in flight than the search can hold";
+}

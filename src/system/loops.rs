@@ -1,0 +1,142 @@
+//! Loops of the table: which states can repeat, and which could repeat in no time at all.
+
+use std::collections::BTreeSet;
+
+use super::compile::Next;
+use super::{Action, Label, System};
+use crate::model::{Operation, Outcome, RecordAs, WriteKind};
+
+/// What an attempt may find in a store that nobody else changes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum View {
+    Absent,
+    /// Somebody else's claim, good or run out.
+    Claimed,
+    Expired,
+    /// My own claim.
+    Mine,
+    Succeeded,
+    Failed,
+    Mismatch,
+}
+
+const VIEWS: [View; 7] =
+    [View::Absent, View::Claimed, View::Expired, View::Mine, View::Succeeded, View::Failed, View::Mismatch];
+
+impl System {
+    /// States that an attempt can come back to for ever while time passes: those on a loop of the
+    /// table that has a `wait` or a call in it.
+    pub fn repeating_states(&self) -> BTreeSet<u8> {
+        let all = 0..self.table.len() as u8;
+        let back = |from: u8, to: u8| self.successors(from).any(|next| self.reaches(next, to));
+        let timed = |at: &u8| {
+            matches!(self.table[*at as usize].operation, Operation::Wait(_) | Operation::Call { .. })
+        };
+        let timed: Vec<u8> = all.clone().filter(timed).filter(|at| back(*at, *at)).collect();
+        all.filter(|at| timed.iter().any(|t| back(*at, *t) && back(*t, *at))).collect()
+    }
+
+    fn successors(&self, at: u8) -> impl Iterator<Item = u8> + '_ {
+        self.table[at as usize].next.iter().filter_map(|next| match next {
+            Next::State(state) => Some(*state),
+            _ => None,
+        })
+    }
+
+    fn reaches(&self, from: u8, goal: u8) -> bool {
+        let mut seen = BTreeSet::from([from]);
+        let mut todo = vec![from];
+        while let Some(at) = todo.pop() {
+            if at == goal {
+                return true;
+            }
+            todo.extend(self.successors(at).filter(|next| seen.insert(*next)));
+        }
+        false
+    }
+
+    /// The names of the states of a loop that an attempt can go round for ever without any time
+    /// passing and without anybody else doing anything: a mistake in the model.
+    pub fn loop_without_time(&self) -> Option<Vec<String>> {
+        let mut done = BTreeSet::new();
+        let states = || 0..self.table.len() as u8;
+        let all = VIEWS.into_iter().flat_map(|view| states().map(move |at| (at, view)));
+        all.into_iter().find_map(|node| self.timeless(node, &mut Vec::new(), &mut done))
+    }
+
+    fn timeless(
+        &self,
+        node: (u8, View),
+        path: &mut Vec<(u8, View)>,
+        done: &mut BTreeSet<(u8, View)>,
+    ) -> Option<Vec<String>> {
+        if let Some(from) = path.iter().position(|other| *other == node) {
+            return Some(path[from..].iter().map(|(at, _)| self.table[*at as usize].name.clone()).collect());
+        }
+        if !done.insert(node) {
+            return None;
+        }
+        path.push(node);
+        for (outcome, view) in self.at_once(node.0, node.1) {
+            if let Next::State(next) = self.table[node.0 as usize].next[outcome as usize]
+                && let Some(found) = self.timeless((next, view), path, done)
+            {
+                return Some(found);
+            }
+        }
+        path.pop();
+        None
+    }
+
+    /// What an attempt that is alone with the store can see at once, and what it leaves there.
+    fn at_once(&self, at: u8, view: View) -> Vec<(Outcome, View)> {
+        let look = match view {
+            View::Absent => Outcome::Absent,
+            View::Claimed | View::Mine => Outcome::InProgress,
+            View::Expired => Outcome::Expired,
+            View::Succeeded => Outcome::Succeeded,
+            View::Failed => Outcome::Failed,
+            View::Mismatch => Outcome::Mismatch,
+        };
+        let one = |outcome, view| vec![(outcome, view)];
+        match &self.table[at as usize].operation {
+            Operation::Insert { .. } if view == View::Absent => one(Outcome::Inserted, View::Mine),
+            Operation::Insert { recognise_own: true } if view == View::Mine => one(Outcome::Inserted, view),
+            Operation::Insert { .. } | Operation::Read => one(look, view),
+            Operation::Write => one(Outcome::Written, View::Mine),
+            Operation::TakeOver { .. } if view == View::Expired => one(Outcome::Taken, View::Mine),
+            Operation::TakeOver { recognise_own: true } if view == View::Mine => one(Outcome::Taken, view),
+            Operation::TakeOver { .. } => one(Outcome::Lost, view),
+            Operation::Renew if view == View::Mine => one(Outcome::Renewed, view),
+            Operation::Renew => one(Outcome::Lost, view),
+            Operation::Record { fenced: true, .. } if view != View::Mine => one(Outcome::Lost, view),
+            Operation::Record { outcome: RecordAs::Succeeded, .. } => one(Outcome::Recorded, View::Succeeded),
+            Operation::Record { outcome: RecordAs::Failed, .. } => one(Outcome::Recorded, View::Failed),
+            Operation::Release { fenced: true } if view != View::Mine => one(Outcome::Lost, view),
+            Operation::Release { .. } => one(Outcome::Released, View::Absent),
+            Operation::Commit { writes } if writes.contains(&WriteKind::Receipt) => match view {
+                View::Absent | View::Mine => one(Outcome::Committed, View::Succeeded),
+                _ => one(Outcome::Lost, view),
+            },
+            Operation::Commit { .. } => one(Outcome::Committed, view),
+            Operation::LeaseCheck => vec![(Outcome::Held, view), (Outcome::Expired, view)],
+            // A call may take time, and a `wait` does.
+            Operation::Call { .. } if self.times.latency_max != Some(0) => vec![],
+            Operation::Call { .. } => vec![(Outcome::Ok, view), (Outcome::Error, view)],
+            Operation::Query { .. } => {
+                vec![(Outcome::Applied, view), (Outcome::Absent, view), (Outcome::Unknown, view)]
+            }
+            Operation::Wait(_) => vec![],
+        }
+    }
+
+    /// Whether time can pass before this step, round after round.
+    pub fn takes_time(&self, label: &Label) -> bool {
+        let Action::Operate { .. } = label.action else { return false };
+        match self.table[label.at as usize].operation {
+            Operation::Wait(_) => true,
+            Operation::Call { .. } => self.times.latency_max != Some(0),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,428 @@
+//! A policy and its protocol as one timed system: the step relation that both engines explore.
+//!
+//! [`System::steps`] lists what can happen in a [`World`]; there is no other description of the
+//! protocol's behaviour. [`compile`] makes the flat tables it reads; each component's part of a
+//! step is in its own file: [`client`], [`worker`], [`store`], [`downstream`].
+
+mod client;
+pub mod compile;
+pub mod describe;
+mod downstream;
+pub mod facts;
+mod loops;
+mod store;
+mod worker;
+pub mod world;
+
+pub use compile::{CompileError, System};
+use world::{Attempt, Call, Key, Packed, Phase, Slot, Status, Who, World};
+
+use crate::model::{Answer, Operation, Outcome};
+use crate::time::{ClockMap, Constraint, Edge, Guard, Interchangeable, TimedSystem};
+
+/// Who takes a step. The index is into the world before the step.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Actor {
+    Client(u8),
+    /// The attempt that this client waits for.
+    Attempt(u8),
+    Zombie(u8),
+    Flight(u8),
+}
+
+/// What happens.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// A client sends its next attempt; `lost`: it never arrives.
+    Send { lost: bool },
+    /// An attempt does the operation of its state and sees the outcome.
+    Operate { outcome: Outcome },
+    /// The operation's write happens, the caller sees an error and will repeat it.
+    AckLost { outcome: Outcome },
+    /// `downstream.call`: the request leaves.
+    Call,
+    /// An open call, or one nobody waits for, takes effect.
+    Land(Landing),
+    /// A worker dies; `restart`: its attempt is run again from the start; `noticed`: its client
+    /// sees the connection break, else it waits for its timeout.
+    Crash { restart: bool, noticed: bool },
+}
+
+/// What becomes of a call that reaches the downstream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Landing {
+    Applied,
+    /// The native key was known: the first result is given again.
+    Deduplicated,
+    /// The token was too old.
+    Refused,
+}
+
+/// How an attempt ended with this step.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ending {
+    /// Its answer reaches the client.
+    Answered(Answer),
+    /// Its answer is lost on the way: a fault.
+    AnswerLost(Answer),
+    /// The worker dies before it answers: a fault. The client may notice.
+    Died { noticed: bool, restart: bool },
+    /// Its answer comes after the client gave up.
+    AnswerLate(Answer),
+    /// Nobody listens any more.
+    Unheard(Answer),
+    /// `end.*`: no answer.
+    Ended,
+}
+
+/// One step, as the search keeps it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Label {
+    pub actor: Actor,
+    pub action: Action,
+    /// The state of the model in which an attempt acted.
+    pub at: u8,
+    pub ending: Option<Ending>,
+    /// The clock, before the step, of a receipt whose owner this step takes away, for the time
+    /// that its key stays stuck; `Some(0)` where that clock starts with this step or is not kept.
+    pub orphans: Option<u8>,
+}
+
+impl Label {
+    /// A fault, or something that only so many times can happen: absent from the endless part of
+    /// a run in which faults have stopped.
+    pub fn is_fault_or_send(&self) -> bool {
+        matches!(self.action, Action::Send { .. } | Action::AckLost { .. } | Action::Crash { .. })
+            || matches!(self.ending, Some(Ending::AnswerLost(_) | Ending::Died { .. }))
+            || matches!(
+                self.action,
+                Action::Operate { outcome: Outcome::Timeout | Outcome::Unknown | Outcome::Aborted }
+            )
+    }
+}
+
+/// One thing that can happen, in the unpacked world: the world after it, whose slots name clocks
+/// of the world before it.
+#[derive(Clone, Debug)]
+pub struct Step {
+    pub label: Label,
+    pub guard: Guard,
+    pub facts: u64,
+    pub world: World,
+}
+
+/// Collects the steps out of one world.
+struct Steps<'a> {
+    system: &'a System,
+    before: &'a World,
+    out: &'a mut Vec<Step>,
+}
+
+/// A step in the making: the world that comes of it, what must hold for it, what it brings to light.
+#[derive(Clone)]
+struct Draft {
+    world: World,
+    guard: Guard,
+    facts: u64,
+}
+
+impl Draft {
+    fn when(mut self, constraint: Option<Constraint>) -> Draft {
+        self.guard.extend(constraint);
+        self
+    }
+
+    fn fact(&mut self, bit: u64, holds: bool) {
+        if holds {
+            self.facts |= bit;
+        }
+    }
+}
+
+/// `slot >= bound`; nothing to check where the clock is not kept.
+fn at_least(slot: Slot, bound: i64) -> Option<Constraint> {
+    slot.clock().map(|clock| Constraint::at_least(clock, bound))
+}
+
+/// `slot <= bound`; nothing to check where the clock is not kept.
+fn at_most(slot: Slot, bound: i64) -> Option<Constraint> {
+    slot.clock().map(|clock| Constraint::at_most(clock, bound))
+}
+
+impl System {
+    /// Everything that can happen in `world`, whether or not the clocks allow it now.
+    pub fn steps(&self, world: &World, out: &mut Vec<Step>) {
+        let mut steps = Steps { system: self, before: world, out };
+        for index in 0..world.clients.len() {
+            steps.client(index);
+        }
+        for index in 0..world.clients.len() {
+            if world.clients[index].attempt.is_some() {
+                steps.attempt(Who::Client(index));
+            }
+        }
+        for index in 0..world.zombies.len() {
+            steps.attempt(Who::Zombie(index));
+        }
+        for index in 0..world.flights.len() {
+            steps.late_flight(index);
+        }
+    }
+
+    /// The world every run begins with.
+    pub fn initial_world(&self) -> World {
+        self.start.clone()
+    }
+
+    /// The packed form in which interchangeable parts are in one order, if symmetry is on.
+    pub fn canonical(&self, world: &World) -> Packed {
+        if !self.symmetry || self.splits {
+            return world.pack();
+        }
+        let mut world = world.clone();
+        world.sort();
+        world.pack()
+    }
+
+    /// What the clocks must satisfy for time to pass in `world`.
+    pub fn world_invariant(&self, world: &World, out: &mut Vec<Constraint>) {
+        for (_, attempt) in world.live() {
+            let (Some(clock), Some(bound)) = (attempt.clock.clock(), self.stay_at_most(attempt)) else {
+                continue;
+            };
+            out.push(Constraint::at_most(clock, bound));
+        }
+    }
+
+    /// How long an attempt can stay where it is.
+    fn stay_at_most(&self, attempt: &Attempt) -> Option<i64> {
+        match attempt.call {
+            Call::None => match self.table[attempt.at as usize].wait {
+                Some(wait) => Some(wait),
+                None => self.times.pause,
+            },
+            _ if self.asking(attempt) => self.times.ask_at_most(),
+            _ => self.times.call_timeout,
+        }
+    }
+
+    /// Whether the attempt's open call is a query: its answer is on the way.
+    fn asking(&self, attempt: &Attempt) -> bool {
+        let operation = &self.table[attempt.at as usize].operation;
+        attempt.call != Call::None && matches!(operation, Operation::Query { .. })
+    }
+
+    /// Whether an attempt's clock is needed where it stands.
+    fn needs_clock(&self, attempt: &Attempt) -> bool {
+        match attempt.call {
+            Call::None => self.stay_at_most(attempt).is_some(),
+            _ if self.asking(attempt) => self.stay_at_most(attempt).is_some(),
+            _ => {
+                let t = &self.times;
+                t.latency_min > 0 || t.latency_max.is_some() || t.call_timeout.is_some()
+            }
+        }
+    }
+
+    /// Drops what no later step can look at: clocks, spent clients, tokens' absolute values.
+    fn settle(&self, world: &mut World) {
+        world.clients.retain(|c| c.phase == Phase::Idle || c.retries > 0 || c.attempt.is_some());
+        let more = world.more_to_come();
+        let alive = more || world.live().next().is_some();
+        let t = &self.times;
+        if !more || t.within.is_none() {
+            world.horizon = Slot::NONE;
+        }
+        for client in &mut world.clients {
+            // Also a last attempt's client gives up: its answer comes in time or not at all.
+            let listens = client.attempt.is_some() && t.client_timeout.is_some();
+            let needed = listens
+                || client.retries > 0
+                    && match client.phase {
+                        Phase::Idle => false,
+                        Phase::Waiting => t.client_timeout.is_some() || t.backoff > 0,
+                        Phase::Between => t.backoff > 0,
+                    };
+            if !needed {
+                client.clock = Slot::NONE;
+            }
+        }
+        for Key { receipt, native } in &mut world.keys {
+            let kept = alive
+                && match receipt.status {
+                    Status::Absent => false,
+                    Status::InProgress => t.lease.is_some() || (t.ttl.is_some() && !self.ttl_from_claim),
+                    Status::Succeeded | Status::Failed => t.ttl.is_some() && !self.ttl_from_claim,
+                };
+            if !kept {
+                receipt.clock = Slot::NONE;
+            }
+            if !alive || receipt.status == Status::Absent {
+                receipt.born = Slot::NONE;
+            }
+            let keyed_flight = world.flights.iter().any(|f| f.keyed);
+            if !native.used || t.native_ttl.is_none() || !(alive || keyed_flight) {
+                native.clock = Slot::NONE;
+            }
+        }
+        if !self.asks_latest {
+            world.latest = [0; world::CLASSES];
+        }
+        self.forget_tokens(world);
+        world.rank_tokens();
+        world.rank_versions();
+    }
+
+    /// Forgets what no step will ask of a token. An attempt's token says whether the receipt is
+    /// its own; beyond that, only the order of those that can still reach the resource matters, and
+    /// of these the ones that came too late already are all alike.
+    fn forget_tokens(&self, world: &mut World) {
+        if self.unfenced_records || self.splits {
+            return;
+        }
+        let receipt = world.keys[0].receipt.token;
+        let (seen, fence) = (world.seen, world.fence);
+        // Too old for good: whatever happens next makes no difference to it.
+        let old = |token: u8| token != 0 && token < seen && (!self.fencing || token < fence);
+        let may_land = |attempt: &Attempt| match attempt.call {
+            Call::Pending => true,
+            Call::None => self.lands[attempt.at as usize],
+            Call::Landed(_) | Call::Refused => self.table[attempt.at as usize]
+                .next
+                .iter()
+                .any(|next| matches!(next, compile::Next::State(state) if self.lands[*state as usize])),
+        };
+        let mut owned = false;
+        let (mut old_attempt, mut old_flight) = (u8::MAX, u8::MAX);
+        let World { clients, zombies, flights, .. } = world;
+        let with_client = clients.iter_mut().filter_map(|c| c.attempt.as_mut());
+        let mut attempts: smallvec::SmallVec<[&mut Attempt; 12]> = with_client.chain(zombies).collect();
+        let mut any_old = false;
+        for attempt in &mut attempts {
+            owned |= attempt.token == receipt;
+            let lands = may_land(attempt);
+            any_old |= lands && attempt.token != 0 && attempt.token < seen.max(fence);
+            if attempt.token == receipt || attempt.token == 0 {
+                continue;
+            }
+            if !lands {
+                attempt.token = 0;
+            } else if old(attempt.token) {
+                old_attempt = old_attempt.min(attempt.token);
+            }
+        }
+        for attempt in attempts {
+            if attempt.token != receipt && old(attempt.token) {
+                attempt.token = old_attempt;
+            }
+        }
+        any_old |= flights.iter().any(|f| f.grant != 0 && f.grant < seen.max(fence));
+        old_flight = flights.iter().map(|f| f.grant).filter(|t| old(*t)).fold(old_flight, u8::min);
+        for flight in flights.iter_mut().filter(|f| old(f.grant)) {
+            flight.grant = old_flight;
+            flight.token = if flight.token == 0 { 0 } else { old_flight };
+        }
+        if !owned {
+            world.keys[0].receipt.token = 0;
+        }
+        if !any_old {
+            (world.seen, world.fence) = (0, 0);
+        }
+        world.forget_grants();
+    }
+}
+
+impl Steps<'_> {
+    /// A draft that changes nothing yet.
+    fn draft(&self) -> Draft {
+        Draft { world: self.before.clone(), guard: Guard::new(), facts: 0 }
+    }
+
+    fn emit(&mut self, actor: Actor, action: Action, at: u8, ending: Option<Ending>, mut draft: Draft) {
+        let orphans = self.orphaned_clock(&draft.world);
+        self.system.settle(&mut draft.world);
+        let dead = self.leaves_dead_key(&draft.world);
+        draft.fact(facts::DEAD_KEY, dead);
+        let label = Label { actor, action, at, ending, orphans };
+        self.out.push(Step { label, guard: draft.guard, facts: draft.facts, world: draft.world });
+    }
+
+    /// The clock of a claim that had a living owner before and has none now.
+    fn orphaned_clock(&self, after: &World) -> Option<u8> {
+        let owned = |world: &World, index: usize| {
+            let token = world.keys[index].receipt.token;
+            world.live().any(|(_, a)| a.key as usize == index && a.token == token && token != 0)
+        };
+        (0..self.before.keys.len()).find_map(|index| {
+            let receipt = &after.keys[index].receipt;
+            let orphaned = receipt.status == Status::InProgress && !owned(after, index);
+            let was_owned = owned(self.before, index) || receipt.token > self.before.granted;
+            (orphaned && was_owned).then(|| receipt.clock.clock().unwrap_or(0))
+        })
+    }
+
+    /// Nobody is at work, a claim is left, and the model has no way to take it.
+    fn leaves_dead_key(&self, after: &World) -> bool {
+        after.live().next().is_none()
+            && after.keys.iter().any(|k| k.receipt.status == Status::InProgress)
+            && !self.system.abandoned_claimable
+    }
+}
+
+impl TimedSystem for System {
+    type State = Packed;
+    type Label = Label;
+
+    fn initial(&self) -> Vec<Packed> {
+        vec![self.canonical(&self.start)]
+    }
+
+    fn clock_count(&self, state: &Packed) -> usize {
+        World::unpack(state).clock_count()
+    }
+
+    fn invariant(&self, state: &Packed, out: &mut Vec<Constraint>) {
+        self.world_invariant(&World::unpack(state), out);
+    }
+
+    fn edges(&self, state: &Packed, out: &mut Vec<Edge<Packed, Label>>) {
+        let world = World::unpack(state);
+        let mut steps = Vec::with_capacity(24);
+        self.steps(&world, &mut steps);
+        out.reserve(steps.len());
+        for mut step in steps {
+            if self.symmetry && !self.splits {
+                step.world.sort();
+            }
+            let clocks: ClockMap = step.world.number_clocks();
+            out.push(Edge {
+                label: step.label,
+                guard: step.guard,
+                clocks,
+                target: step.world.pack(),
+                facts: step.facts,
+            });
+        }
+    }
+
+    fn bounds(&self, state: &Packed, lower: &mut [i64], upper: &mut [i64]) {
+        self.world_bounds(&World::unpack(state), lower, upper);
+    }
+
+    fn interchangeable(&self, state: &Packed) -> Vec<Interchangeable> {
+        if self.splits { Vec::new() } else { World::unpack(state).interchangeable() }
+    }
+
+    fn greatest_constant(&self) -> i64 {
+        self.times.greatest()
+    }
+}
+
+impl From<Who> for Actor {
+    fn from(who: Who) -> Actor {
+        match who {
+            Who::Client(index) => Actor::Attempt(index as u8),
+            Who::Zombie(index) => Actor::Zombie(index as u8),
+        }
+    }
+}

@@ -1,0 +1,413 @@
+//! The receipt store: every operation is one atomic step on the receipt of the attempt's key.
+//!
+//! Expiry is read off the receipt's clock when somebody looks: at exactly the lease or the TTL,
+//! both readings are possible.
+
+use super::world::{CLASS_MERGED, Known, Receipt, Slot, Status, Who};
+use super::{Draft, Guard, Steps, at_least, at_most, facts};
+use crate::model::{Outcome, RecordAs, WriteKind};
+
+/// What a look at the receipt finds, before it is put into an outcome.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Absent,
+    /// There was one, and its TTL ran out.
+    Gone,
+    /// A claim whose lease, if it has one, is good.
+    Claimed,
+    /// A claim whose lease ran out.
+    Expired,
+    /// A recorded outcome.
+    Final,
+}
+
+impl Steps<'_> {
+    fn receipt(&self, who: Who) -> &Receipt {
+        &self.before.keys[self.before.attempt(who).key as usize].receipt
+    }
+
+    /// Whether the receipt was written under this attempt's own grant.
+    fn is_mine(&self, who: Who) -> bool {
+        let token = self.before.attempt(who).token;
+        token != 0 && token == self.receipt(who).token
+    }
+
+    fn looks(&self, who: Who) -> smallvec::SmallVec<[(Found, Guard); 3]> {
+        let receipt = self.receipt(who);
+        let times = &self.system.times;
+        let mut out = smallvec::SmallVec::new();
+        if receipt.status == Status::Absent {
+            out.push((Found::Absent, Guard::new()));
+            return out;
+        }
+        let age = if self.system.ttl_from_claim { receipt.born } else { receipt.clock };
+        let still_there: Guard = times.ttl.and_then(|ttl| at_most(age, ttl)).into_iter().collect();
+        if receipt.status != Status::InProgress {
+            out.push((Found::Final, still_there));
+        } else if let Some(lease) = times.lease {
+            let mut good = still_there.clone();
+            good.extend(at_most(receipt.clock, lease));
+            out.push((Found::Claimed, good));
+            let mut over = still_there;
+            over.extend(at_least(receipt.clock, lease));
+            out.push((Found::Expired, over));
+        } else {
+            out.push((Found::Claimed, still_there));
+        }
+        if let Some(ttl) = times.ttl {
+            out.push((Found::Gone, at_least(age, ttl).into_iter().collect()));
+        }
+        out
+    }
+
+    /// What every look at a receipt brings to light.
+    fn look(&self, who: Who, found: Found, guard: Guard) -> Draft {
+        let (attempt, receipt) = (self.before.attempt(who), self.receipt(who));
+        let mut draft = self.draft();
+        draft.guard = guard;
+        if found != Found::Absent {
+            let other_operation = (receipt.class == CLASS_MERGED) != (attempt.class == CLASS_MERGED);
+            draft.fact(facts::FOREIGN_OPERATION, other_operation && found != Found::Gone);
+            draft.fact(facts::EXPIRED_RECEIPT, found == Found::Gone && receipt.class == attempt.class);
+        }
+        if found == Found::Gone {
+            self.erase(&mut draft, who);
+        }
+        draft
+    }
+
+    /// The row is no more. What was recorded and answered under the key stays known to the judge.
+    fn erase(&self, draft: &mut Draft, who: Who) {
+        let key = draft.world.attempt(who).key as usize;
+        let receipt = &mut draft.world.keys[key].receipt;
+        let (was_recorded, first_answer) = (receipt.was_recorded, receipt.first_answer);
+        // Where records overwrite blindly, the age of the last one still tells.
+        let token = if self.system.unfenced_records { receipt.token } else { 0 };
+        *receipt = Receipt { was_recorded, first_answer, token, ..self.system.fresh_key().receipt };
+    }
+
+    /// Whether the payload comparison may fail, and whether it may pass.
+    fn comparison(&self, who: Who) -> (bool, bool) {
+        let (mine, theirs) = (self.before.attempt(who).class, self.receipt(who).class);
+        if !self.system.compares_payload || mine == theirs {
+            (false, true)
+        } else {
+            // Two operations may carry the same payload, unless the fingerprint has what the key lacks.
+            let merged = mine == CLASS_MERGED || theirs == CLASS_MERGED;
+            (true, merged && !self.system.tells_merged)
+        }
+    }
+
+    /// Writes a claim of this attempt under a new token.
+    fn claim(&self, draft: &mut Draft, who: Who) {
+        let key = self.before.attempt(who).key;
+        let two = draft.world.live().any(|(other, a)| other != who && a.key == key && a.owns);
+        draft.fact(facts::TWO_OWNERS, two);
+        draft.world.granted += 1;
+        let token = draft.world.granted;
+        let holder_looks = self.system.holder_looks;
+        let attempt = draft.world.attempt_mut(who);
+        attempt.token = token;
+        attempt.owns = true;
+        attempt.held = Slot::started(holder_looks);
+        let (class, name) = (attempt.class, attempt.name);
+        let receipt = &mut draft.world.keys[key as usize].receipt;
+        receipt.status = Status::InProgress;
+        receipt.name = name;
+        receipt.class = class;
+        receipt.token = token;
+        receipt.known = Known::Nothing;
+        receipt.clock = Slot::ZERO;
+        receipt.born = Slot::started(self.system.ttl_from_claim && self.system.times.ttl.is_some());
+    }
+
+    fn learn(&self, draft: &mut Draft, who: Who) {
+        draft.world.attempt_mut(who).known = self.receipt(who).known;
+    }
+
+    fn final_outcome(&self, who: Who) -> Outcome {
+        if self.receipt(who).status == Status::Succeeded { Outcome::Succeeded } else { Outcome::Failed }
+    }
+
+    pub(super) fn insert(&mut self, who: Who, recognise_own: bool) {
+        for (found, guard) in self.looks(who) {
+            let mut draft = self.look(who, found, guard);
+            match found {
+                Found::Absent | Found::Gone => {
+                    self.claim(&mut draft, who);
+                    self.ack_lost(who, Outcome::Inserted, draft.clone());
+                    self.go(who, Outcome::Inserted, draft);
+                }
+                Found::Claimed | Found::Expired if self.is_mine(who) => {
+                    if recognise_own {
+                        self.regain(&mut draft, who);
+                        self.go(who, Outcome::Inserted, draft);
+                    } else {
+                        // An owner that knows its claim only looks at it again.
+                        let unaware = !self.before.attempt(who).owns;
+                        draft.fact(facts::SELF_CONFLICT, unaware && found == Found::Claimed);
+                        self.go(who, self.claim_outcome(found), draft);
+                    }
+                }
+                _ => self.seen(who, found, draft),
+            }
+        }
+    }
+
+    /// A look that found somebody's receipt, or one's own final one.
+    fn seen(&mut self, who: Who, found: Found, mut draft: Draft) {
+        let (fails, passes) = self.comparison(who);
+        if !self.is_mine(who) {
+            self.disown(&mut draft, who);
+        }
+        if fails {
+            self.go(who, Outcome::Mismatch, draft.clone());
+        }
+        if passes && found == Found::Final {
+            self.learn(&mut draft, who);
+            self.go(who, self.final_outcome(who), draft);
+        } else if passes {
+            self.go(who, self.claim_outcome(found), draft);
+        }
+    }
+
+    fn claim_outcome(&self, found: Found) -> Outcome {
+        if found == Found::Expired { Outcome::Expired } else { Outcome::InProgress }
+    }
+
+    /// The attempt meets the claim it wrote itself and knows it for its own.
+    fn regain(&self, draft: &mut Draft, who: Who) {
+        let key = self.before.attempt(who).key;
+        let two = draft.world.live().any(|(other, a)| other != who && a.key == key && a.owns);
+        draft.fact(facts::TWO_OWNERS, two);
+        let holder_looks = self.system.holder_looks;
+        let attempt = draft.world.attempt_mut(who);
+        attempt.owns = true;
+        if !attempt.held.present() {
+            attempt.held = Slot::started(holder_looks);
+        }
+    }
+
+    pub(super) fn read(&mut self, who: Who) {
+        for (found, guard) in self.looks(who) {
+            let mut draft = self.look(who, found, guard);
+            if matches!(found, Found::Absent | Found::Gone) {
+                self.disown(&mut draft, who);
+                self.go(who, Outcome::Absent, draft);
+                continue;
+            }
+            let unaware = self.is_mine(who) && !self.before.attempt(who).owns;
+            draft.fact(facts::SELF_CONFLICT, unaware && found == Found::Claimed);
+            self.seen(who, found, draft);
+        }
+    }
+
+    pub(super) fn write(&mut self, who: Who) {
+        for (found, guard) in self.looks(who) {
+            let mut draft = self.look(who, found, guard);
+            let there = !matches!(found, Found::Absent | Found::Gone);
+            let foreign = there && self.receipt(who).class != self.before.attempt(who).class;
+            draft.fact(facts::FOREIGN_CHANGE, foreign);
+            self.claim(&mut draft, who);
+            self.ack_lost(who, Outcome::Written, draft.clone());
+            self.go(who, Outcome::Written, draft);
+        }
+    }
+
+    pub(super) fn take_over(&mut self, who: Who, recognise_own: bool) {
+        for (found, guard) in self.looks(who) {
+            let mut draft = self.look(who, found, guard);
+            if matches!(found, Found::Claimed | Found::Expired) && self.is_mine(who) && recognise_own {
+                self.regain(&mut draft, who);
+                self.go(who, Outcome::Taken, draft);
+            } else if found == Found::Expired {
+                let foreign = self.receipt(who).class != self.before.attempt(who).class;
+                draft.fact(facts::FOREIGN_CHANGE, foreign);
+                self.claim(&mut draft, who);
+                self.ack_lost(who, Outcome::Taken, draft.clone());
+                self.go(who, Outcome::Taken, draft);
+            } else {
+                // Only a claim whose grant this attempt was never told of is a conflict with itself.
+                let unaware = !self.before.attempt(who).owns;
+                let unknown_own = unaware && found == Found::Claimed && self.is_mine(who);
+                draft.fact(facts::SELF_CONFLICT, unknown_own);
+                self.disown(&mut draft, who);
+                self.go(who, Outcome::Lost, draft);
+            }
+        }
+    }
+
+    /// The attempt learns, or decides, that the claim is not its own.
+    fn disown(&self, draft: &mut Draft, who: Who) {
+        let attempt = draft.world.attempt_mut(who);
+        attempt.owns = false;
+        attempt.held = Slot::NONE;
+    }
+
+    pub(super) fn renew(&mut self, who: Who) {
+        for (found, guard) in self.looks(who) {
+            let mut draft = self.look(who, found, guard);
+            if matches!(found, Found::Claimed | Found::Expired) && self.is_mine(who) {
+                let key = self.before.attempt(who).key as usize;
+                draft.world.keys[key].receipt.clock = Slot::ZERO;
+                self.regain(&mut draft, who);
+                draft.world.attempt_mut(who).held = Slot::started(self.system.holder_looks);
+                self.ack_lost(who, Outcome::Renewed, draft.clone());
+                self.go(who, Outcome::Renewed, draft);
+            } else {
+                self.disown(&mut draft, who);
+                self.go(who, Outcome::Lost, draft);
+            }
+        }
+    }
+
+    pub(super) fn record(&mut self, who: Who, outcome: RecordAs, fenced: bool, recognise_own: bool) {
+        for (found, guard) in self.looks(who) {
+            let mut draft = self.look(who, found, guard);
+            let mine = self.is_mine(who) && !matches!(found, Found::Absent | Found::Gone);
+            let already = mine && found == Found::Final;
+            if already && recognise_own {
+                self.disown(&mut draft, who);
+                self.go(who, Outcome::Recorded, draft);
+            } else if fenced && (!mine || already) {
+                draft.fact(facts::SELF_CONFLICT, already);
+                self.disown(&mut draft, who);
+                self.go(who, Outcome::Lost, draft);
+            } else {
+                self.judge_overwrite(&mut draft, who, found);
+                self.write_final(&mut draft, who, outcome);
+                self.ack_lost(who, Outcome::Recorded, draft.clone());
+                self.disown(&mut draft, who);
+                self.go(who, Outcome::Recorded, draft);
+            }
+        }
+    }
+
+    /// An unfenced write hits whatever is there.
+    fn judge_overwrite(&self, draft: &mut Draft, who: Who, found: Found) {
+        let (attempt, receipt) = (self.before.attempt(who), self.receipt(who));
+        draft.fact(facts::STALE_RECORD, attempt.token != 0 && attempt.token < receipt.token);
+        if matches!(found, Found::Absent | Found::Gone) || self.is_mine(who) {
+            return;
+        }
+        draft.fact(facts::FOREIGN_RECORD, true);
+        draft.fact(facts::FOREIGN_CHANGE, receipt.class != attempt.class);
+    }
+
+    fn write_final(&self, draft: &mut Draft, who: Who, outcome: RecordAs) {
+        let attempt = *draft.world.attempt(who);
+        if attempt.token == 0 {
+            // A protocol without claims: the record is its first grant.
+            draft.world.granted += 1;
+            draft.world.attempt_mut(who).token = draft.world.granted;
+        }
+        let token = draft.world.attempt(who).token;
+        let new = self.receipt(who).status == Status::Absent;
+        let ages = self.system.ttl_from_claim && self.system.times.ttl.is_some();
+        let receipt = &mut draft.world.keys[attempt.key as usize].receipt;
+        receipt.class = attempt.class;
+        receipt.name = attempt.name;
+        receipt.token = token;
+        receipt.clock = Slot::ZERO;
+        if new || receipt.status == Status::Absent {
+            receipt.born = Slot::started(ages);
+        }
+        match outcome {
+            RecordAs::Succeeded => {
+                receipt.status = Status::Succeeded;
+                receipt.known = attempt.known;
+                receipt.was_recorded = true;
+                draft.fact(facts::UNEXECUTED_RECORD, !matches!(attempt.known, Known::Done { .. }));
+            }
+            RecordAs::Failed => {
+                receipt.status = Status::Failed;
+                receipt.known = Known::Failed { class: attempt.class };
+            }
+        }
+        if outcome == RecordAs::Failed {
+            draft.world.attempt_mut(who).known = Known::Failed { class: attempt.class };
+        }
+    }
+
+    pub(super) fn release(&mut self, who: Who, fenced: bool) {
+        for (found, guard) in self.looks(who) {
+            let mut draft = self.look(who, found, guard);
+            let present = !matches!(found, Found::Absent | Found::Gone);
+            let claim_is_mine = self.is_mine(who) && matches!(found, Found::Claimed | Found::Expired);
+            if fenced && !claim_is_mine {
+                self.disown(&mut draft, who);
+                self.go(who, Outcome::Lost, draft);
+                continue;
+            }
+            if present {
+                draft.fact(facts::FOREIGN_RELEASE, !self.is_mine(who));
+                draft.fact(facts::FOREIGN_CHANGE, self.receipt(who).class != self.before.attempt(who).class);
+                self.erase(&mut draft, who);
+                self.ack_lost(who, Outcome::Released, draft.clone());
+            }
+            self.disown(&mut draft, who);
+            self.go(who, Outcome::Released, draft);
+        }
+    }
+
+    pub(super) fn commit(&mut self, who: Who, writes: &[WriteKind]) {
+        let budget = self.before.budget;
+        if budget.aborts > 0 {
+            let mut draft = self.draft();
+            draft.world.budget.aborts -= 1;
+            self.go(who, Outcome::Aborted, draft);
+        }
+        for (found, guard) in self.looks(who) {
+            let with_receipt = writes.contains(&WriteKind::Receipt);
+            let free = matches!(found, Found::Absent | Found::Gone)
+                || (self.is_mine(who) && matches!(found, Found::Claimed | Found::Expired));
+            let mut draft = self.look(who, found, guard);
+            if with_receipt && !free {
+                self.disown(&mut draft, who);
+                self.go(who, Outcome::Lost, draft);
+                continue;
+            }
+            if budget.ambiguous_acks > 0 {
+                let mut rolled_back = draft.clone();
+                rolled_back.world.budget.ambiguous_acks -= 1;
+                self.go(who, Outcome::Unknown, rolled_back);
+            }
+            if writes.contains(&WriteKind::Effect) {
+                let owns = self.before.attempt(who).owns;
+                draft.fact(facts::UNRESERVED_EFFECT, !owns && !with_receipt && self.system.uses_store);
+                let attempt = *self.before.attempt(who);
+                let version = self.system.apply_effect(&mut draft, attempt.class, attempt.token);
+                draft.world.attempt_mut(who).known = Known::Done { class: attempt.class, version };
+            }
+            if with_receipt {
+                self.write_final(&mut draft, who, RecordAs::Succeeded);
+            }
+            if budget.ambiguous_acks > 0 {
+                let mut unseen = draft.clone();
+                unseen.world.budget.ambiguous_acks -= 1;
+                let before = *self.before.attempt(who);
+                let attempt = unseen.world.attempt_mut(who);
+                (attempt.known, attempt.owns, attempt.held) = (before.known, before.owns, before.held);
+                self.go(who, Outcome::Unknown, unseen);
+            }
+            self.disown(&mut draft, who);
+            self.go(who, Outcome::Committed, draft);
+        }
+    }
+
+    /// The holder's own clock, not the store's.
+    pub(super) fn lease_check(&mut self, who: Who) {
+        let attempt = *self.before.attempt(who);
+        let lease = self.system.times.lease;
+        if attempt.owns {
+            let held = lease.and_then(|lease| at_most(attempt.held, lease));
+            self.go(who, Outcome::Held, self.draft().when(held));
+        }
+        if !attempt.owns || lease.is_some() {
+            let over = lease.and_then(|lease| at_least(attempt.held, lease));
+            let mut draft = self.draft().when(over);
+            self.disown(&mut draft, who);
+            self.go(who, Outcome::Expired, draft);
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Workers: an attempt does the operation of its state, moves on, or dies.
+
+use super::world::{Call, FLIGHTS_MAX, Flight, Phase, Slot, Who};
+use super::{Action, Actor, Draft, Steps, at_least, at_most, facts};
+use crate::model::{Operation, Outcome};
+use crate::system::compile::Next;
+
+impl Steps<'_> {
+    /// Everything that the attempt, or the adversary with it, can do next.
+    pub(super) fn attempt(&mut self, who: Who) {
+        // Of zombies that are alike to the last clock, one is enough.
+        if let Who::Zombie(index) = who
+            && self.system.symmetry
+            && !self.system.splits
+            && index > 0
+        {
+            let (one, other) = (&self.before.zombies[index - 1], &self.before.zombies[index]);
+            let clockless = !one.clock.present() && !one.held.present();
+            if clockless && (super::world::Attempt { name: other.name, ..*one }) == *other {
+                return;
+            }
+        }
+        self.crash(who);
+        let attempt = self.before.attempt(who);
+        if attempt.call != Call::None {
+            return self.open_call(who);
+        }
+        let system = self.system;
+        match &system.table[attempt.at as usize].operation {
+            Operation::Insert { recognise_own } => self.insert(who, *recognise_own),
+            Operation::Read => self.read(who),
+            Operation::Write => self.write(who),
+            Operation::TakeOver { recognise_own } => self.take_over(who, *recognise_own),
+            Operation::Renew => self.renew(who),
+            Operation::Record { outcome, fenced, recognise_own } => {
+                self.record(who, *outcome, *fenced, *recognise_own);
+            }
+            Operation::Release { fenced } => self.release(who, *fenced),
+            Operation::Commit { writes } => self.commit(who, writes),
+            Operation::LeaseCheck => self.lease_check(who),
+            Operation::Call { .. } => self.send_call(who),
+            Operation::Query { token } => self.query(who, *token),
+            Operation::Wait(_) => {
+                let wait = system.table[attempt.at as usize].wait.unwrap_or(0);
+                let draft = self.draft().when(at_least(attempt.clock, wait));
+                self.go(who, Outcome::Elapsed, draft);
+            }
+        }
+    }
+
+    /// The operation is done with this outcome: follow the table.
+    pub(super) fn go(&mut self, who: Who, outcome: Outcome, draft: Draft) {
+        self.go_as(who, Action::Operate { outcome }, outcome, draft);
+    }
+
+    fn go_as(&mut self, who: Who, action: Action, outcome: Outcome, mut draft: Draft) {
+        let at = self.before.attempt(who).at;
+        match self.system.table[at as usize].next[outcome as usize] {
+            Next::State(state) => {
+                let system = self.system;
+                let attempt = draft.world.attempt_mut(who);
+                attempt.at = state;
+                attempt.clock = Slot::NONE;
+                attempt.clock = Slot::started(system.needs_clock(attempt));
+                self.emit(actor(who), action, at, None, draft);
+            }
+            Next::Respond(answer) => self.answer(who, action, at, answer, draft),
+            Next::End => self.end(who, action, at, draft),
+            Next::Nowhere => debug_assert!(false, "the reader maps every outcome"),
+        }
+    }
+
+    /// The write of this draft happened but the caller saw an error: it will repeat the operation.
+    pub(super) fn ack_lost(&mut self, who: Who, outcome: Outcome, mut draft: Draft) {
+        if self.before.budget.ambiguous_acks == 0 {
+            return;
+        }
+        draft.world.budget.ambiguous_acks -= 1;
+        let system = self.system;
+        // Who has sent its record or release is done with the claim, whatever it hears.
+        let done = matches!(outcome, Outcome::Recorded | Outcome::Released);
+        let before = *self.before.attempt(who);
+        let attempt = draft.world.attempt_mut(who);
+        attempt.owns = before.owns && !done;
+        attempt.held = if done { Slot::NONE } else { before.held };
+        attempt.clock = Slot::started(system.needs_clock(attempt));
+        let at = attempt.at;
+        self.emit(actor(who), Action::AckLost { outcome }, at, None, draft);
+    }
+
+    fn crash(&mut self, who: Who) {
+        let at = self.before.attempt(who).at;
+        for (restart, noticed, draft) in self.deaths(who, self.draft()) {
+            self.emit(actor(who), Action::Crash { restart, noticed }, at, None, draft);
+        }
+    }
+
+    /// The ways in which an attempt can die: run again or not, noticed by its client or not.
+    pub(super) fn deaths(&self, who: Who, draft: Draft) -> Vec<(bool, bool, Draft)> {
+        let mut out = Vec::new();
+        if self.before.budget.crashes == 0 {
+            return out;
+        }
+        let dying = *self.before.attempt(who);
+        let times = &self.system.times;
+        for (restart, noticed) in [(false, true), (false, false), (true, true), (true, false)] {
+            if restart && !self.system.restart {
+                continue;
+            }
+            let mut draft = draft.clone();
+            draft.world.budget.crashes -= 1;
+            self.system.drop_open_call(&mut draft, who);
+            match who {
+                Who::Client(index) => {
+                    let client = &self.before.clients[index];
+                    // Unnoticed is like an endless stall, so it matters only where stalls have an end.
+                    if !noticed && (client.retries == 0 || times.pause.is_none()) {
+                        continue;
+                    }
+                    draft.world.clients[index].attempt = None;
+                    if noticed {
+                        let listens = times.client_timeout.and_then(|most| at_most(client.clock, most));
+                        draft = draft.when(listens.filter(|_| client.retries > 0));
+                        draft.world.clients[index].phase = Phase::Between;
+                        draft.world.clients[index].clock = Slot::ZERO;
+                    }
+                }
+                Who::Zombie(_) if !noticed => continue,
+                Who::Zombie(index) => {
+                    draft.world.zombies.remove(index);
+                }
+            }
+            if restart {
+                let world = &mut draft.world;
+                let fresh = self.system.restart_splits;
+                let key = if fresh { self.system.key_of_new_attempt(world) } else { dying.key };
+                let mut again = self.system.new_attempt(dying.class, key, dying.name);
+                // Nobody said how soon it comes back.
+                again.clock = Slot::NONE;
+                world.zombies.push(again);
+            }
+            out.push((restart, noticed, draft));
+        }
+        out
+    }
+}
+
+/// The attempt as the actor of a step.
+pub(super) fn actor(who: Who) -> Actor {
+    match who {
+        Who::Client(index) => Actor::Attempt(index as u8),
+        Who::Zombie(index) => Actor::Zombie(index as u8),
+    }
+}
+
+impl super::System {
+    /// The caller of an open call is gone or has given up: the call goes on without it.
+    pub(super) fn drop_open_call(&self, draft: &mut Draft, who: Who) {
+        let world = &mut draft.world;
+        let attempt = *world.attempt(who);
+        if attempt.call != Call::Pending {
+            return;
+        }
+        let Operation::Call { key, token } = self.table[attempt.at as usize].operation else {
+            return;
+        };
+        let bounded = self.times.land_at_most.is_some();
+        let flight = Flight {
+            class: attempt.class,
+            key: attempt.key,
+            keyed: key && self.native_key,
+            token: if token { attempt.token } else { 0 },
+            grant: attempt.token,
+            clock: if bounded { attempt.clock } else { Slot::NONE },
+            name: (0, 0),
+        };
+        // Of calls that are alike and have no clock, two show all that any number can do.
+        let alike = |other: &&Flight| Flight { name: (0, 0), ..**other } == flight;
+        if bounded || world.flights.iter().filter(alike).count() < 2 {
+            world.flights.push(Flight { name: attempt.name, ..flight });
+        } else {
+            draft.fact(facts::FLIGHT_LEFT_OUT, true);
+        }
+        if draft.world.flights.len() > FLIGHTS_MAX {
+            draft.world.flights.pop();
+            draft.fact(facts::FLIGHT_LIMIT, true);
+        }
+    }
+}

@@ -1,0 +1,699 @@
+//! The discrete part of a state: who is where, what the store holds, what is in flight.
+//!
+//! Two forms. [`World`] is what a step works on: small, `Copy` parts, each clock named by a
+//! [`Slot`]. [`Packed`] is what the search stores: the same, as bytes, without the clocks' numbers,
+//! which follow from the order of the walk. Packing sorts what is interchangeable, so that two
+//! worlds that differ only in who is who are one.
+
+use smallvec::SmallVec;
+
+use crate::time::{Clock, ClockFrom, ClockMap, Interchangeable};
+
+/// More attempts than this are never alive at once; the policy reader sees to it.
+pub const ATTEMPTS_MAX: usize = 12;
+/// More calls than this are not kept in flight without a caller; beyond, the verdict is inconclusive.
+pub const FLIGHTS_MAX: usize = 12;
+/// Effects are counted up to here; more read as "this many or more".
+pub const EFFECTS_MAX: u8 = 7;
+
+/// A clock of a part of the world: none, one that starts with this step, or clock `n` of the state.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Slot(u8);
+
+impl Slot {
+    pub const NONE: Slot = Slot(255);
+    pub const ZERO: Slot = Slot(254);
+
+    /// A clock that starts now, if it is needed.
+    pub fn started(needed: bool) -> Slot {
+        if needed { Slot::ZERO } else { Slot::NONE }
+    }
+
+    pub fn present(self) -> bool {
+        self != Slot::NONE
+    }
+
+    /// The number of the clock in the state before the step.
+    pub fn clock(self) -> Option<Clock> {
+        (self.0 < 254).then_some(self.0)
+    }
+
+    fn source(self) -> ClockFrom {
+        if self == Slot::ZERO { ClockFrom::Zero } else { ClockFrom::Old(self.0) }
+    }
+}
+
+/// Which logical operation and payload: what an effect is counted under.
+pub type Class = u8;
+/// The operation that the policy is about, with the payload it has.
+pub const CLASS_MAIN: Class = 0;
+/// The same key with another payload.
+pub const CLASS_CONFLICTING: Class = 1;
+/// Another operation that the key derivation gives the same key.
+pub const CLASS_MERGED: Class = 2;
+pub const CLASSES: usize = 3;
+
+/// What an attempt knows of the outcome, or a receipt holds: none, a failure, or a success with
+/// the number of the effect it came from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Known {
+    Nothing,
+    Failed { class: Class },
+    Done { class: Class, version: u8 },
+}
+
+impl Known {
+    pub fn to_byte(self) -> u8 {
+        match self {
+            Known::Nothing => 0,
+            Known::Failed { class } => 1 + class,
+            Known::Done { class, version } => 16 + class * 16 + version,
+        }
+    }
+
+    fn from_byte(byte: u8) -> Known {
+        match byte {
+            0 => Known::Nothing,
+            1..16 => Known::Failed { class: byte - 1 },
+            _ => Known::Done { class: byte / 16 - 1, version: byte % 16 },
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Status {
+    Absent,
+    InProgress,
+    Succeeded,
+    Failed,
+}
+
+/// The receipt of one key, as the store holds it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Receipt {
+    pub status: Status,
+    /// Whose payload (the fingerprint).
+    pub class: Class,
+    /// The fencing token of the grant that wrote it: also says who the owner is.
+    pub token: u8,
+    pub known: Known,
+    /// Since the claim, its renewal or the record: lease and TTL are read from it.
+    pub clock: Slot,
+    /// Since the claim, where the TTL counts from there.
+    pub born: Slot,
+    /// A success was recorded at some time.
+    pub was_recorded: bool,
+    /// The first final answer that went out under this key.
+    pub first_answer: Known,
+    /// For people: who wrote it. Not part of the state.
+    pub name: (u8, u8),
+}
+
+/// The downstream's own record of a native key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Native {
+    pub used: bool,
+    pub class: Class,
+    pub version: u8,
+    pub clock: Slot,
+}
+
+/// One key with everything that is kept under it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Key {
+    pub receipt: Receipt,
+    pub native: Native,
+}
+
+/// Where a call stands while its caller waits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Call {
+    /// No call is open.
+    None,
+    Pending,
+    /// It took effect (or met its native key's record): this is the answer on its way.
+    Landed(Known),
+    /// The resource refused its token.
+    Refused,
+}
+
+/// One delivery of a request, at work.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Attempt {
+    /// The state of the model it is in.
+    pub at: u8,
+    pub class: Class,
+    /// The key it works under: an index into [`World::keys`].
+    pub key: u8,
+    /// Believes that the claim is its own.
+    pub owns: bool,
+    /// The token of its last grant; 0: none.
+    pub token: u8,
+    pub known: Known,
+    pub call: Call,
+    /// Since it entered its state, or since it sent its open call.
+    pub clock: Slot,
+    /// Since it claimed or renewed, by its own clock.
+    pub held: Slot,
+    /// For people: the request and the number of the attempt. Not part of the state.
+    pub name: (u8, u8),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Phase {
+    /// Has not sent anything yet.
+    Idle,
+    /// Sent an attempt and has no answer.
+    Waiting,
+    /// Got an answer that asks for another try, or saw its connection break.
+    Between,
+}
+
+/// A client with one request; gone once it is answered for good or can do nothing more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Client {
+    pub class: Class,
+    pub phase: Phase,
+    /// Attempts it may still send after the current one.
+    pub retries: u8,
+    /// Since it sent its attempt, or since it saw that fail.
+    pub clock: Slot,
+    /// The attempt it waits for, while that runs.
+    pub attempt: Option<Attempt>,
+    /// For people. Not part of the state.
+    pub name: u8,
+    /// Attempts sent so far, for people. Not part of the state.
+    pub sent: u8,
+}
+
+/// A call that nobody waits for any more and that may still take effect.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Flight {
+    pub class: Class,
+    pub key: u8,
+    pub keyed: bool,
+    /// The token it carries; 0: none.
+    pub token: u8,
+    /// The token of its sender's claim: how old it is.
+    pub grant: u8,
+    /// Since it was sent.
+    pub clock: Slot,
+    /// For people: its sender. Not part of the state.
+    pub name: (u8, u8),
+}
+
+/// What is left of the adversary's budget.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Budget {
+    pub crashes: u8,
+    pub lost_requests: u8,
+    pub lost_responses: u8,
+    pub ambiguous_acks: u8,
+    pub aborts: u8,
+}
+
+/// The discrete part of a state, unpacked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct World {
+    pub budget: Budget,
+    /// Since the first attempt was sent; absent before, and when nobody needs it.
+    pub horizon: Slot,
+    pub started: bool,
+    pub keys: SmallVec<[Key; 1]>,
+    /// Effects that exist, by class.
+    pub effects: [u8; CLASSES],
+    /// The version of the latest effect, by class; 0 where no step will ask for it.
+    pub latest: [u8; CLASSES],
+    /// The token of the newest claim whose effect landed.
+    pub seen: u8,
+    /// The highest token that the resource was shown, where it looks at tokens.
+    pub fence: u8,
+    /// The highest token that was granted.
+    pub granted: u8,
+    pub clients: SmallVec<[Client; 4]>,
+    /// Attempts whose client no longer listens.
+    pub zombies: SmallVec<[Attempt; 4]>,
+    pub flights: SmallVec<[Flight; 4]>,
+}
+
+/// The stored form of a [`World`].
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Packed(SmallVec<[u8; 56]>);
+
+impl Packed {
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// A part of the world that is packed as one record, so that alike ones can be told.
+type Record = SmallVec<[u8; 12]>;
+
+/// Which work attempts live on: with its client, or among the zombies.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Who {
+    Client(usize),
+    Zombie(usize),
+}
+
+impl World {
+    pub fn attempt(&self, who: Who) -> &Attempt {
+        match who {
+            Who::Client(i) => self.clients[i].attempt.as_ref().expect("the caller saw an attempt there"),
+            Who::Zombie(i) => &self.zombies[i],
+        }
+    }
+
+    pub fn attempt_mut(&mut self, who: Who) -> &mut Attempt {
+        match who {
+            Who::Client(i) => self.clients[i].attempt.as_mut().expect("the caller saw an attempt there"),
+            Who::Zombie(i) => &mut self.zombies[i],
+        }
+    }
+
+    /// Effects of the logical operation that this class belongs to, whatever their payload.
+    pub fn effects_of_operation(&self, class: Class) -> u8 {
+        let merged = self.effects[CLASS_MERGED as usize];
+        let own = self.effects[CLASS_MAIN as usize] + self.effects[CLASS_CONFLICTING as usize];
+        if class == CLASS_MERGED { merged } else { own }
+    }
+
+    /// The most effects of any one logical operation.
+    pub fn effects_most(&self) -> u8 {
+        self.effects_of_operation(CLASS_MAIN).max(self.effects_of_operation(CLASS_MERGED))
+    }
+
+    /// Every attempt that runs.
+    pub fn live(&self) -> impl Iterator<Item = (Who, &Attempt)> {
+        let with_client = self.clients.iter().enumerate();
+        let with_client = with_client.filter_map(|(i, c)| c.attempt.as_ref().map(|a| (Who::Client(i), a)));
+        with_client.chain(self.zombies.iter().enumerate().map(|(i, a)| (Who::Zombie(i), a)))
+    }
+
+    /// Whether any client may still send an attempt.
+    pub fn more_to_come(&self) -> bool {
+        self.clients.iter().any(|c| c.phase == Phase::Idle || c.retries > 0)
+    }
+
+    /// Replaces versions by their rank within their class: only which are equal matters.
+    pub fn rank_versions(&mut self) {
+        let mut used: SmallVec<[(Class, u8); 32]> = SmallVec::new();
+        self.each_version(|class, version| used.push((class, *version)));
+        if used.is_empty() {
+            return;
+        }
+        used.sort_unstable();
+        used.dedup();
+        let rank = |class: Class, version: u8| {
+            used.iter().filter(|(c, v)| *c == class && *v <= version).count() as u8
+        };
+        self.each_version(|class, version| *version = rank(class, *version));
+    }
+
+    /// A version of this class that nothing refers to yet.
+    pub fn fresh_version(&mut self, class: Class) -> u8 {
+        let mut most = 0;
+        self.each_version(|of, version| most = if of == class { most.max(*version) } else { most });
+        most + 1
+    }
+
+    fn each_version(&mut self, mut f: impl FnMut(Class, &mut u8)) {
+        for (class, version) in self.latest.iter_mut().enumerate().filter(|(_, version)| **version > 0) {
+            f(class as Class, version);
+        }
+        let mut visit = |known: &mut Known| {
+            if let Known::Done { class, version } = known {
+                f(*class, version);
+            }
+        };
+        for key in &mut self.keys {
+            visit(&mut key.receipt.known);
+            visit(&mut key.receipt.first_answer);
+            if key.native.used {
+                let mut known = Known::Done { class: key.native.class, version: key.native.version };
+                visit(&mut known);
+                if let Known::Done { version, .. } = known {
+                    key.native.version = version;
+                }
+            }
+        }
+        let attempts = self.clients.iter_mut().filter_map(|c| c.attempt.as_mut());
+        for attempt in attempts.chain(&mut self.zombies) {
+            visit(&mut attempt.known);
+            if let Call::Landed(known) = &mut attempt.call {
+                visit(known);
+            }
+        }
+    }
+
+    /// Replaces tokens by their rank: only their order matters.
+    pub fn rank_tokens(&mut self) {
+        let mut tokens: SmallVec<[u8; 32]> = SmallVec::new();
+        self.each_token(|token| tokens.push(*token));
+        tokens.push(0);
+        tokens.sort_unstable();
+        tokens.dedup();
+        if tokens.last().copied() == Some(tokens.len() as u8 - 1) {
+            return;
+        }
+        self.each_token(|token| {
+            *token = tokens.binary_search(token).expect("it was collected above") as u8;
+        });
+    }
+
+    /// The next token only has to be higher than those that are still there.
+    pub fn forget_grants(&mut self) {
+        self.granted = 0;
+        let mut most = 0;
+        self.each_token(|token| most = most.max(*token));
+        self.granted = most;
+    }
+
+    fn each_token(&mut self, mut f: impl FnMut(&mut u8)) {
+        f(&mut self.seen);
+        f(&mut self.fence);
+        f(&mut self.granted);
+        self.keys.iter_mut().for_each(|key| f(&mut key.receipt.token));
+        self.clients.iter_mut().filter_map(|c| c.attempt.as_mut()).for_each(|a| f(&mut a.token));
+        self.zombies.iter_mut().for_each(|a| f(&mut a.token));
+        for flight in &mut self.flights {
+            f(&mut flight.token);
+            f(&mut flight.grant);
+        }
+    }
+
+    /// Every clock that exists, in the order that numbers them.
+    pub fn each_slot(&mut self, mut f: impl FnMut(&mut Slot)) {
+        let mut visit = |slot: &mut Slot| {
+            if slot.present() {
+                f(slot);
+            }
+        };
+        visit(&mut self.horizon);
+        for key in &mut self.keys {
+            visit(&mut key.receipt.clock);
+            visit(&mut key.receipt.born);
+            visit(&mut key.native.clock);
+        }
+        for client in &mut self.clients {
+            visit(&mut client.clock);
+            if let Some(attempt) = &mut client.attempt {
+                visit(&mut attempt.clock);
+                visit(&mut attempt.held);
+            }
+        }
+        for attempt in &mut self.zombies {
+            visit(&mut attempt.clock);
+            visit(&mut attempt.held);
+        }
+        for flight in &mut self.flights {
+            visit(&mut flight.clock);
+        }
+    }
+
+    /// Numbers the clocks in the order of the walk and says where each comes from.
+    pub fn number_clocks(&mut self) -> ClockMap {
+        let mut map = ClockMap::new();
+        self.each_slot(|slot| {
+            map.push(slot.source());
+            *slot = Slot(map.len() as u8);
+        });
+        map
+    }
+
+    /// Puts what is interchangeable into one order. Ties are equal in all but their clocks.
+    pub fn sort(&mut self) {
+        if self.clients.len() > 1 {
+            self.clients.sort_by_cached_key(client_record);
+        }
+        if self.zombies.len() > 1 {
+            self.zombies.sort_by_cached_key(attempt_record);
+        }
+        if self.flights.len() > 1 {
+            self.flights.sort_by_cached_key(flight_record);
+        }
+    }
+
+    /// Groups of clients, zombies and flights that differ in nothing but their clocks' values.
+    pub fn interchangeable(&self) -> Vec<Interchangeable> {
+        let mut groups = Vec::new();
+        let clocks_of = |attempt: &Attempt| [attempt.clock.clock(), attempt.held.clock()];
+        collect_groups(&mut groups, &self.clients, client_record, |client| {
+            let inner = client.attempt.as_ref().map_or([None, None], clocks_of);
+            [client.clock.clock(), inner[0], inner[1]].into_iter().flatten().collect()
+        });
+        collect_groups(&mut groups, &self.zombies, attempt_record, |a| {
+            clocks_of(a).into_iter().flatten().collect()
+        });
+        collect_groups(&mut groups, &self.flights, flight_record, |f| f.clock.clock().into_iter().collect());
+        groups
+    }
+
+    pub fn pack(&self) -> Packed {
+        let mut out = SmallVec::new();
+        let b = &self.budget;
+        out.push(b.crashes << 4 | b.lost_requests);
+        out.push(b.lost_responses << 4 | b.ambiguous_acks);
+        out.push(b.aborts << 2 | u8::from(self.started) << 1 | u8::from(self.horizon.present()));
+        for (count, latest) in self.effects.iter().zip(&self.latest) {
+            out.push(count << 4 | latest);
+        }
+        out.push(self.seen);
+        out.push(self.fence);
+        out.push(self.granted);
+        out.push(self.keys.len() as u8);
+        for key in &self.keys {
+            let r = &key.receipt;
+            out.push(
+                r.status as u8
+                    | r.class << 2
+                    | u8::from(r.clock.present()) << 4
+                    | u8::from(r.was_recorded) << 5
+                    | u8::from(key.native.used) << 6
+                    | u8::from(key.native.clock.present()) << 7,
+            );
+            out.push(r.token << 1 | u8::from(r.born.present()));
+            out.extend_from_slice(&[r.known.to_byte(), r.first_answer.to_byte()]);
+            if key.native.used {
+                out.push(key.native.class << 4 | key.native.version);
+            }
+        }
+        out.push((self.clients.len() as u8) << 4 | self.zombies.len() as u8);
+        out.push(self.flights.len() as u8);
+        self.clients.iter().for_each(|c| out.extend_from_slice(&client_record(c)));
+        self.zombies.iter().for_each(|a| out.extend_from_slice(&attempt_record(a)));
+        self.flights.iter().for_each(|f| out.extend_from_slice(&flight_record(f)));
+        Packed(out)
+    }
+
+    /// The inverse of [`World::pack`], with the clocks numbered.
+    pub fn unpack(packed: &Packed) -> World {
+        let mut bytes = Reader { bytes: &packed.0, clocks: 0 };
+        let (a, b, c) = (bytes.next(), bytes.next(), bytes.next());
+        let budget = Budget {
+            crashes: a >> 4,
+            lost_requests: a & 15,
+            lost_responses: b >> 4,
+            ambiguous_acks: b & 15,
+            aborts: c >> 2,
+        };
+        let horizon = bytes.slot(c & 1 != 0);
+        let started = c & 2 != 0;
+        let counts = [bytes.next(), bytes.next(), bytes.next()];
+        let (effects, latest) = (counts.map(|byte| byte >> 4), counts.map(|byte| byte & 15));
+        let (seen, fence, granted) = (bytes.next(), bytes.next(), bytes.next());
+        let keys = (0..bytes.next()).map(|_| bytes.key()).collect();
+        let counts = bytes.next();
+        let flights = bytes.next();
+        let clients = (0..counts >> 4).map(|_| bytes.client()).collect();
+        let zombies = (0..counts & 15).map(|_| bytes.attempt()).collect();
+        let flights = (0..flights).map(|_| bytes.flight()).collect();
+        World {
+            budget,
+            horizon,
+            started,
+            keys,
+            effects,
+            latest,
+            seen,
+            fence,
+            granted,
+            clients,
+            zombies,
+            flights,
+        }
+    }
+
+    /// How many clocks a packed world has, without unpacking all of it.
+    pub fn clock_count(&mut self) -> usize {
+        let mut count = 0;
+        self.each_slot(|_| count += 1);
+        count
+    }
+}
+
+fn collect_groups<T>(
+    groups: &mut Vec<Interchangeable>,
+    parts: &[T],
+    record: impl Fn(&T) -> Record,
+    clocks: impl Fn(&T) -> SmallVec<[Clock; 4]>,
+) {
+    let mut start = 0;
+    while start < parts.len() {
+        let first = record(&parts[start]);
+        let alike = parts[start..].iter().take_while(|part| record(part) == first).count();
+        if alike > 1 && !clocks(&parts[start]).is_empty() {
+            groups.push(parts[start..start + alike].iter().map(&clocks).collect());
+        }
+        start += alike;
+    }
+}
+
+fn client_record(client: &Client) -> Record {
+    let mut out = Record::new();
+    out.push(
+        client.class
+            | (client.phase as u8) << 2
+            | u8::from(client.clock.present()) << 4
+            | u8::from(client.attempt.is_some()) << 5,
+    );
+    out.push(client.retries);
+    if let Some(attempt) = &client.attempt {
+        out.extend_from_slice(&attempt_record(attempt));
+    }
+    out
+}
+
+fn attempt_record(attempt: &Attempt) -> Record {
+    let call = match attempt.call {
+        Call::None => 0,
+        Call::Pending => 1,
+        Call::Landed(_) => 2,
+        Call::Refused => 3,
+    };
+    let mut out = Record::new();
+    out.push(attempt.at);
+    out.push(
+        attempt.class
+            | call << 2
+            | u8::from(attempt.owns) << 4
+            | u8::from(attempt.clock.present()) << 5
+            | u8::from(attempt.held.present()) << 6,
+    );
+    out.push(attempt.token);
+    out.push(attempt.known.to_byte());
+    out.push(attempt.key);
+    if let Call::Landed(known) = attempt.call {
+        out.push(known.to_byte());
+    }
+    out
+}
+
+fn flight_record(flight: &Flight) -> Record {
+    let head = flight.class | u8::from(flight.keyed) << 2 | u8::from(flight.clock.present()) << 3;
+    Record::from_slice(&[head, flight.key, flight.token, flight.grant])
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    clocks: u8,
+}
+
+impl Reader<'_> {
+    fn next(&mut self) -> u8 {
+        let (first, rest) = self.bytes.split_first().expect("packed by World::pack");
+        self.bytes = rest;
+        *first
+    }
+
+    fn slot(&mut self, present: bool) -> Slot {
+        if !present {
+            return Slot::NONE;
+        }
+        self.clocks += 1;
+        Slot(self.clocks)
+    }
+
+    fn key(&mut self) -> Key {
+        let head = self.next();
+        let status = match head & 3 {
+            0 => Status::Absent,
+            1 => Status::InProgress,
+            2 => Status::Succeeded,
+            _ => Status::Failed,
+        };
+        let clock = self.slot(head >> 4 & 1 != 0);
+        let token = self.next();
+        let born = self.slot(token & 1 != 0);
+        let receipt = Receipt {
+            status,
+            class: head >> 2 & 3,
+            clock,
+            born,
+            was_recorded: head >> 5 & 1 != 0,
+            token: token >> 1,
+            known: Known::from_byte(self.next()),
+            first_answer: Known::from_byte(self.next()),
+            name: (0, 0),
+        };
+        let mut native = Native { used: head >> 6 & 1 != 0, class: 0, version: 0, clock: Slot::NONE };
+        native.clock = self.slot(head >> 7 != 0);
+        if native.used {
+            let byte = self.next();
+            (native.class, native.version) = (byte >> 4, byte & 15);
+        }
+        Key { receipt, native }
+    }
+
+    fn client(&mut self) -> Client {
+        let head = self.next();
+        let phase = match head >> 2 & 3 {
+            0 => Phase::Idle,
+            1 => Phase::Waiting,
+            _ => Phase::Between,
+        };
+        let retries = self.next();
+        let clock = self.slot(head >> 4 & 1 != 0);
+        let attempt = (head >> 5 & 1 != 0).then(|| self.attempt());
+        Client { class: head & 3, phase, retries, clock, attempt, name: 0, sent: 0 }
+    }
+
+    fn attempt(&mut self) -> Attempt {
+        let at = self.next();
+        let head = self.next();
+        let (token, known, key) = (self.next(), Known::from_byte(self.next()), self.next());
+        let call = match head >> 2 & 3 {
+            0 => Call::None,
+            1 => Call::Pending,
+            2 => Call::Landed(Known::from_byte(self.next())),
+            _ => Call::Refused,
+        };
+        Attempt {
+            at,
+            class: head & 3,
+            key,
+            owns: head >> 4 & 1 != 0,
+            token,
+            known,
+            call,
+            clock: self.slot(head >> 5 & 1 != 0),
+            held: self.slot(head >> 6 & 1 != 0),
+            name: (0, 0),
+        }
+    }
+
+    fn flight(&mut self) -> Flight {
+        let head = self.next();
+        Flight {
+            class: head & 3,
+            keyed: head >> 2 & 1 != 0,
+            key: self.next(),
+            token: self.next(),
+            grant: self.next(),
+            clock: self.slot(head >> 3 & 1 != 0),
+            name: (0, 0),
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! What is wrong with a file is said once, where it is, and all of it in one run.
+
+mod reading {
+    pub mod codes;
+    pub mod files;
+    pub mod hostile;
+    pub mod random;
+    pub mod rendered;
+    pub mod schemas;
+    pub mod support;
+}
