@@ -66,10 +66,14 @@ impl<T: Scalar> Stepper<T> {
         if clocks > self.clocks_max || clocks > Clock::MAX.into() {
             return Err(SearchError::ClocksNotDeclared(clocks));
         }
+        let thresholds = match self.extrapolation {
+            Extrapolation::None => None,
+            _ => Some(self.thresholds(system, state, clocks)?),
+        };
         let mut rest = Vec::new();
         system.invariant(state, &mut rest);
         for constraint in &rest {
-            self.check(constraint)?;
+            self.check(constraint, thresholds.as_ref())?;
         }
         let mut caps = Vec::new();
         rest.retain(|c| {
@@ -79,23 +83,9 @@ impl<T: Scalar> Stepper<T> {
             }
             !cap
         });
-        let thresholds = match self.extrapolation {
-            Extrapolation::None => None,
-            _ => Some(self.thresholds(system, state, clocks)?),
-        };
         let mut groups = if self.symmetry { system.interchangeable(state) } else { Vec::new() };
         groups.retain(|group| group.len() > 1 && !group[0].is_empty());
         let profile = Profile { n: clocks + 1, caps, rest, thresholds, groups };
-        if let Some(thresholds) = &profile.thresholds {
-            let caps = profile.caps.iter().map(|&(left, bound)| (left, bound.decode()));
-            let caps = caps.filter_map(|(left, bound)| bound.map(|(bound, strict)| (left, bound, strict)));
-            debug_assert!(
-                caps.map(|(left, bound, strict)| Constraint { left, right: 0, bound, strict })
-                    .chain(profile.rest.iter().copied())
-                    .all(|c| thresholds.cover(&c)),
-                "the bounds of {state:?} do not cover its invariant"
-            );
-        }
         let (id, new) = self.profiles.intern(&profile);
         if new {
             let members: usize =
@@ -127,14 +117,16 @@ impl<T: Scalar> Stepper<T> {
         Ok(Thresholds::new(&lower, &upper))
     }
 
-    fn check(&self, constraint: &Constraint) -> Result<(), SearchError> {
-        if constraint.bound.unsigned_abs() > self.greatest as u64 {
-            return Err(SearchError::ConstantNotDeclared(constraint.bound));
+    /// Whether a constraint of a state with these thresholds is one that the search can take.
+    fn check(&self, c: &Constraint, thresholds: Option<&Thresholds<T>>) -> Result<(), SearchError> {
+        if c.bound.unsigned_abs() > self.greatest as u64 {
+            return Err(SearchError::ConstantNotDeclared(c.bound));
         }
-        let diagonal = constraint.left != 0 && constraint.right != 0;
-        if diagonal && self.extrapolation != Extrapolation::None {
+        let Some(thresholds) = thresholds else { return Ok(()) };
+        if c.left != 0 && c.right != 0 {
             return Err(SearchError::Diagonal);
         }
+        debug_assert!(thresholds.cover(c), "the bounds of the state do not cover {c:?}");
         Ok(())
     }
 
@@ -156,11 +148,7 @@ impl<T: Scalar> Stepper<T> {
         let Profile { n, thresholds, .. } = self.profiles.get(profile);
         let n = *n;
         for constraint in guard {
-            self.check(constraint)?;
-            debug_assert!(
-                thresholds.as_ref().is_none_or(|thresholds| thresholds.cover(constraint)),
-                "the bounds of a state do not cover {constraint:?} of its edge"
-            );
+            self.check(constraint, thresholds.as_ref())?;
         }
         // Most edges that can't be taken fail on one constraint alone: no need to copy for those.
         let one_fails = |c: &Constraint| {

@@ -179,7 +179,7 @@ impl<T: Scalar> Thresholds<T> {
         if c.left == 0 {
             // `clock >= -bound`; every clock is at least zero.
             let trivial = c.bound > 0 || c.bound == 0 && !c.strict;
-            trivial || T::encode(-c.bound, false) <= self.too_high[usize::from(c.right)]
+            trivial || c.right == 0 || T::encode(-c.bound, false) <= self.too_high[usize::from(c.right)]
         } else {
             c.bound < 0 || T::encode(-c.bound, true) >= self.past_upper[usize::from(c.left)]
         }
