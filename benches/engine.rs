@@ -13,6 +13,7 @@ mod lease;
 mod processes;
 
 use std::hint::black_box;
+use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use idemcheck::check::search::{SearchOptions, explore};
@@ -56,13 +57,6 @@ fn operations<T: Scalar>(c: &mut Criterion, width: &str) {
         b.iter_batched(fresh, work, BatchSize::SmallInput)
     });
     group.bench_function("included", |b| b.iter(|| zone::included(black_box(&zone), black_box(&zone))));
-    group.bench_function("close", |b| {
-        let work = |mut z: Vec<T>| {
-            zone::close(n, &mut z);
-            z
-        };
-        b.iter_batched(fresh, work, BatchSize::SmallInput)
-    });
     group.finish();
 }
 
@@ -84,9 +78,9 @@ fn engine(c: &mut Criterion) {
     exploration(c, "lease 8 2 20 10", &lease::Lease::new(8, 2, 20, 10), false);
 }
 
-criterion_group! {
-    name = benches;
-    config = Criterion::default().warm_up_time(std::time::Duration::from_millis(500)).measurement_time(std::time::Duration::from_secs(2));
-    targets = engine
+fn short() -> Criterion {
+    Criterion::default().warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2))
 }
+
+criterion_group! { name = benches; config = short(); targets = engine }
 criterion_main!(benches);

@@ -25,36 +25,32 @@ pub struct Automaton {
     arrows: Vec<Arrow>,
 }
 
-fn constraint() -> impl Strategy<Value = (usize, i64, bool)> {
+/// A clock, a constant, and whether it bounds from below.
+type Comparison = (usize, i64, bool);
+
+fn constraint() -> impl Strategy<Value = Comparison> {
     (0_usize..3, 0..=MOST, any::<bool>())
 }
 
-/// With two or three clocks in a location, or none at all.
+/// Most locations have two or three clocks.
 pub fn automaton() -> impl Strategy<Value = Automaton> {
     let location =
         (prop_oneof![1 => Just(0_usize), 2 => Just(1), 4 => Just(2), 3 => Just(3)], vec(constraint(), 0..2));
     let arrow = (0_usize..5, 0_usize..5, vec(constraint(), 0..3), vec(0_usize..5, 3));
     (vec(location, 3..=5), vec(arrow, 3..=10)).prop_map(|(locations, arrows)| {
-        let locations: Vec<(usize, Vec<Constraint>)> = locations
-            .into_iter()
-            .map(|(clocks, caps)| {
-                let cap = |&(clock, bound, _): &(usize, i64, bool)| {
-                    (clock < clocks).then(|| Constraint::at_most(clock as Clock + 1, bound))
-                };
-                (clocks, caps.iter().filter_map(cap).collect())
+        // A comparison of a clock that the location has.
+        let limit = |clocks: usize, (clock, bound, below): Comparison| {
+            let (has, clock) = (clock < clocks, clock as Clock + 1);
+            has.then(|| {
+                if below { Constraint::at_least(clock, bound) } else { Constraint::at_most(clock, bound) }
             })
-            .collect();
-        let arrow = |(from, to, guard, clocks): (usize, usize, Vec<(usize, i64, bool)>, Vec<usize>)| {
+        };
+        let location = |(clocks, invariant): (usize, Vec<Comparison>)| {
+            (clocks, invariant.into_iter().filter_map(|c| limit(clocks, c)).collect())
+        };
+        let locations: Vec<(usize, Vec<Constraint>)> = locations.into_iter().map(location).collect();
+        let arrow = |(from, to, guard, clocks): (usize, usize, Vec<Comparison>, Vec<usize>)| {
             let (from, to) = (from % locations.len(), to % locations.len());
-            let limit = |(clock, bound, above): (usize, i64, bool)| {
-                let clock = clock as Clock + 1;
-                let limit = if above {
-                    Constraint::at_least(clock, bound)
-                } else {
-                    Constraint::at_most(clock, bound)
-                };
-                (usize::from(clock) <= locations[from].0).then_some(limit)
-            };
             // Most clocks go on as they are; some start anew, some as a copy of another.
             let source = |(at, choice): (usize, usize)| match choice {
                 0 => ClockFrom::Zero,
@@ -65,7 +61,7 @@ pub fn automaton() -> impl Strategy<Value = Automaton> {
             Arrow {
                 from,
                 to,
-                guard: guard.into_iter().filter_map(limit).collect(),
+                guard: guard.into_iter().filter_map(|c| limit(locations[from].0, c)).collect(),
                 clocks: clocks.into_iter().enumerate().take(locations[to].0).map(source).collect(),
             }
         };
@@ -74,16 +70,18 @@ pub fn automaton() -> impl Strategy<Value = Automaton> {
     })
 }
 
+/// Lower and upper constants of the clocks of a location.
+type Constants = [Vec<i64>; 2];
+
 impl Automaton {
-    /// Lower and upper constants of the clocks of every location: what is compared there, and what
-    /// the clocks are compared with further on.
+    /// For every location: what its clocks are compared with there, and further on.
     fn constants(&self) -> Vec<[Vec<i64>; 2]> {
         let mut all: Vec<[Vec<i64>; 2]> = self
             .locations
             .iter()
             .map(|(clocks, _)| [vec![NO_BOUND; clocks + 1], vec![NO_BOUND; clocks + 1]])
             .collect();
-        let raise = |all: &mut Vec<[Vec<i64>; 2]>, location: usize, c: &Constraint| {
+        let raise = |all: &mut [Constants], location: usize, c: &Constraint| {
             let (side, clock, bound) =
                 if c.left == 0 { (0, c.right, -c.bound) } else { (1, c.left, c.bound) };
             let entry = &mut all[location][side][usize::from(clock)];
@@ -100,10 +98,10 @@ impl Automaton {
             for arrow in &self.arrows {
                 for (clock, from) in (1..).zip(&arrow.clocks) {
                     if let ClockFrom::Old(old) = from {
-                        for side in 0..2 {
-                            let later = all[arrow.to][side][clock];
-                            let entry = &mut all[arrow.from][side][usize::from(*old)];
-                            *entry = (*entry).max(later);
+                        let later = all[arrow.to].clone();
+                        for (side, later) in all[arrow.from].iter_mut().zip(later) {
+                            let entry = &mut side[usize::from(*old)];
+                            *entry = later[clock].max(*entry);
                         }
                     }
                 }
@@ -168,16 +166,19 @@ pub struct Crowd {
     pub sorted: bool,
 }
 
+/// Makes a constraint speak of this clock instead.
+fn of_clock(clock: Clock) -> impl Fn(&mut Constraint) {
+    move |c| (c.left, c.right) = (c.left.min(1) * clock, c.right.min(1) * clock)
+}
+
 pub fn crowd() -> impl Strategy<Value = Crowd> {
     let single = automaton().prop_map(|mut automaton| {
         for (clocks, invariant) in &mut automaton.locations {
             *clocks = 1;
-            invariant.iter_mut().for_each(|c| c.left = 1);
+            invariant.iter_mut().for_each(of_clock(1));
         }
         for arrow in &mut automaton.arrows {
-            for c in &mut arrow.guard {
-                (c.left, c.right) = (c.left.min(1), c.right.min(1));
-            }
+            arrow.guard.iter_mut().for_each(of_clock(1));
             arrow.clocks.truncate(1);
             arrow.clocks.resize(1, ClockFrom::Zero);
             if arrow.clocks[0] != ClockFrom::Zero {
@@ -208,12 +209,9 @@ impl TimedSystem for Crowd {
 
     fn invariant(&self, (_, kinds): &Self::State, out: &mut Vec<Constraint>) {
         for (clock, &kind) in (1..).zip(kinds) {
-            out.extend(
-                self.automaton.locations[usize::from(kind)]
-                    .1
-                    .iter()
-                    .map(|c| Constraint { left: clock, ..*c }),
-            );
+            let first = out.len();
+            out.extend_from_slice(&self.automaton.locations[usize::from(kind)].1);
+            out[first..].iter_mut().for_each(of_clock(clock));
         }
     }
 
@@ -224,7 +222,6 @@ impl TimedSystem for Crowd {
                 arrows.filter(|(_, (arrow, shared))| arrow.from == usize::from(kind) && shared.0 == *value)
             {
                 let clock = process as Clock + 1;
-                let own = |c: &Constraint| Constraint { left: c.left * clock, right: c.right * clock, ..*c };
                 let mut parts: Parts = (1..)
                     .zip(kinds)
                     .map(|(clock, &kind)| Part { kind, clock: Some(ClockFrom::Old(clock)) })
@@ -235,7 +232,8 @@ impl TimedSystem for Crowd {
                 }
                 let mut map = ClockMap::new();
                 let target = (shared.1, assemble(&mut parts, self.sorted, &mut map));
-                let guard = guard.iter().map(own).collect();
+                let mut guard = Guard::from_slice(guard);
+                guard.iter_mut().for_each(of_clock(clock));
                 out.push(Edge { label: (process, arrow), guard, clocks: map, target, facts: 1 << to });
             }
         }

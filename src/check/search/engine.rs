@@ -73,13 +73,15 @@ pub(super) struct Engine<'s, S: TimedSystem, T: Scalar> {
     layer_end: usize,
     /// Entries of lists of known nodes that did not fit inside.
     spilled: u64,
+    /// What the states hold on the heap.
+    heap: u64,
 }
 
 impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
     pub fn new(system: &'s S, options: &SearchOptions) -> Self {
         Self {
             system,
-            stepper: Stepper::new(system, options),
+            stepper: Stepper::new(system, options.extrapolation, options.symmetry),
             states: Interner::new(),
             infos: Vec::new(),
             zones: ZonePools::new(),
@@ -92,6 +94,7 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
             cursor: 0,
             layer_end: 0,
             spilled: 0,
+            heap: 0,
         }
     }
 
@@ -170,7 +173,8 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
                 break;
             }
             self.stats.visited += 1;
-            let n = self.stepper.n(self.infos[state as usize].profile);
+            let profile = self.infos[state as usize].profile;
+            let n = self.stepper.n(profile);
             parent.clear();
             parent.extend_from_slice(self.zones.get(n, slot));
             if self.nodes[self.cursor].edge & COVERED != 0 {
@@ -183,11 +187,11 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
                 return Err(SearchError::TooMany);
             }
             for (number, edge) in edges.iter().enumerate() {
-                if !keep(edge) || !self.stepper.enable(n, &parent, &edge.guard)? {
+                if !keep(edge) || !self.stepper.enable(profile, &parent, &edge.guard)? {
                     continue;
                 }
                 let target = self.state_number(&edge.target)?;
-                if !self.stepper.step(n, &edge.clocks, self.infos[target as usize].profile)? {
+                if !self.stepper.step(profile, &edge.clocks, self.infos[target as usize].profile)? {
                     continue;
                 }
                 self.stats.transitions += 1;
@@ -212,6 +216,7 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
         if new {
             let profile = self.stepper.profile(self.system, state)?;
             self.infos.push(StateInfo { profile, known: SmallVec::new() });
+            self.heap += self.system.heap_size(state) as u64;
         }
         Ok(id)
     }
@@ -323,7 +328,7 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
             self.nodes.capacity() * size_of::<Node>() + self.infos.capacity() * size_of::<StateInfo>();
         // A list that grows holds up to twice what is in it.
         let lists = self.spilled * 2 * size_of::<Known>() as u64;
-        nodes as u64 + lists + self.zones.memory() + self.states.memory() + self.stepper.memory()
+        nodes as u64 + lists + self.heap + self.zones.memory() + self.states.memory() + self.stepper.memory()
     }
 
     /// The states that some run reaches: a target may have a number only because an edge names it.

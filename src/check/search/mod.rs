@@ -10,6 +10,8 @@ mod engine;
 mod step;
 mod symmetry;
 mod tables;
+#[cfg(test)]
+pub(super) mod tests;
 mod witness;
 
 use std::fmt;

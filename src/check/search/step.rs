@@ -2,7 +2,7 @@
 
 use super::symmetry::{self, Scratch};
 use super::tables::Interner;
-use super::{Extrapolation, SearchError, SearchOptions};
+use super::{Extrapolation, SearchError};
 use crate::time::zone::{self, Scalar, Thresholds};
 use crate::time::{Clock, ClockFrom, Constraint, Interchangeable, NO_BOUND, TimedSystem};
 
@@ -22,6 +22,8 @@ struct Profile<T> {
 /// Computes steps; holds the profiles and the working matrices.
 pub(super) struct Stepper<T> {
     profiles: Interner<Profile<T>>,
+    /// What the profiles hold on the heap.
+    profile_bytes: u64,
     extrapolation: Extrapolation,
     symmetry: bool,
     greatest: i64,
@@ -37,11 +39,12 @@ pub(super) struct Stepper<T> {
 }
 
 impl<T: Scalar> Stepper<T> {
-    pub fn new<S: TimedSystem>(system: &S, options: &SearchOptions) -> Self {
+    pub fn new<S: TimedSystem>(system: &S, extrapolation: Extrapolation, symmetry: bool) -> Self {
         Self {
             profiles: Interner::new(),
-            extrapolation: options.extrapolation,
-            symmetry: options.symmetry,
+            profile_bytes: 0,
+            extrapolation,
+            symmetry,
             greatest: system.greatest_constant(),
             clocks_max: system.clocks_max(),
             enabled: Vec::new(),
@@ -52,20 +55,9 @@ impl<T: Scalar> Stepper<T> {
         }
     }
 
-    /// A stepper for the same system that has seen nothing yet.
-    pub fn fresh(&self) -> Self {
-        Self {
-            profiles: Interner::new(),
-            extrapolation: self.extrapolation,
-            symmetry: self.symmetry,
-            greatest: self.greatest,
-            clocks_max: self.clocks_max,
-            enabled: Vec::new(),
-            next: Vec::new(),
-            spare: Vec::new(),
-            scratch: Scratch::default(),
-            order: Vec::new(),
-        }
+    /// A stepper that works alike and has seen nothing yet.
+    pub fn afresh<S: TimedSystem>(&self, system: &S) -> Self {
+        Self::new(system, self.extrapolation, self.symmetry)
     }
 
     /// Asks the system about a state, and checks what it declared.
@@ -74,10 +66,14 @@ impl<T: Scalar> Stepper<T> {
         if clocks > self.clocks_max || clocks > Clock::MAX.into() {
             return Err(SearchError::ClocksNotDeclared(clocks));
         }
+        let thresholds = match self.extrapolation {
+            Extrapolation::None => None,
+            _ => Some(self.thresholds(system, state, clocks)?),
+        };
         let mut rest = Vec::new();
         system.invariant(state, &mut rest);
         for constraint in &rest {
-            self.check(constraint)?;
+            self.check(constraint, thresholds.as_ref())?;
         }
         let mut caps = Vec::new();
         rest.retain(|c| {
@@ -87,14 +83,17 @@ impl<T: Scalar> Stepper<T> {
             }
             !cap
         });
-        let thresholds = match self.extrapolation {
-            Extrapolation::None => None,
-            _ => Some(self.thresholds(system, state, clocks)?),
-        };
         let mut groups = if self.symmetry { system.interchangeable(state) } else { Vec::new() };
         groups.retain(|group| group.len() > 1 && !group[0].is_empty());
         let profile = Profile { n: clocks + 1, caps, rest, thresholds, groups };
-        Ok(self.profiles.intern(&profile).0)
+        let (id, new) = self.profiles.intern(&profile);
+        if new {
+            let members: usize =
+                profile.groups.iter().map(|group| group.len() * size_of_val(&group[0])).sum();
+            let bytes = 3 * size_of::<T>() * profile.n + size_of_val(&profile.caps[..]) + members;
+            self.profile_bytes += bytes as u64;
+        }
+        Ok(id)
     }
 
     fn thresholds<S: TimedSystem>(
@@ -118,14 +117,16 @@ impl<T: Scalar> Stepper<T> {
         Ok(Thresholds::new(&lower, &upper))
     }
 
-    fn check(&self, constraint: &Constraint) -> Result<(), SearchError> {
-        if constraint.bound.unsigned_abs() > self.greatest as u64 {
-            return Err(SearchError::ConstantNotDeclared(constraint.bound));
+    /// Whether a constraint of a state with these thresholds is one that the search can take.
+    fn check(&self, c: &Constraint, thresholds: Option<&Thresholds<T>>) -> Result<(), SearchError> {
+        if c.bound.unsigned_abs() > self.greatest as u64 {
+            return Err(SearchError::ConstantNotDeclared(c.bound));
         }
-        let diagonal = constraint.left != 0 && constraint.right != 0;
-        if diagonal && self.extrapolation != Extrapolation::None {
+        let Some(thresholds) = thresholds else { return Ok(()) };
+        if c.left != 0 && c.right != 0 {
             return Err(SearchError::Diagonal);
         }
+        debug_assert!(thresholds.cover(c), "the bounds of the state do not cover {c:?}");
         Ok(())
     }
 
@@ -143,9 +144,11 @@ impl<T: Scalar> Stepper<T> {
     }
 
     /// Cuts a zone by a guard, into `enabled`. False when nothing is left.
-    pub fn enable(&mut self, n: usize, parent: &[T], guard: &[Constraint]) -> Result<bool, SearchError> {
+    pub fn enable(&mut self, profile: u32, parent: &[T], guard: &[Constraint]) -> Result<bool, SearchError> {
+        let Profile { n, thresholds, .. } = self.profiles.get(profile);
+        let n = *n;
         for constraint in guard {
-            self.check(constraint)?;
+            self.check(constraint, thresholds.as_ref())?;
         }
         // Most edges that can't be taken fail on one constraint alone: no need to copy for those.
         let one_fails = |c: &Constraint| {
@@ -161,8 +164,8 @@ impl<T: Scalar> Stepper<T> {
     }
 
     /// Takes `enabled` over to the target state, into `next`. False when it is empty there.
-    pub fn step(&mut self, n: usize, clocks: &[ClockFrom], target: u32) -> Result<bool, SearchError> {
-        let m = self.n(target);
+    pub fn step(&mut self, source: u32, clocks: &[ClockFrom], target: u32) -> Result<bool, SearchError> {
+        let (n, m) = (self.n(source), self.n(target));
         assert_eq!(clocks.len() + 1, m, "an edge gives every clock of its target a value");
         self.next.resize(m * m, T::ZERO);
         zone::map(n, &self.enabled, clocks, &mut self.next);
@@ -204,14 +207,7 @@ impl<T: Scalar> Stepper<T> {
     }
 
     pub fn memory(&self) -> u64 {
-        // The vectors of a profile are short: count their contents by its number of clocks.
-        let inside: usize = self
-            .profiles
-            .all()
-            .iter()
-            .map(|profile| (3 * size_of::<T>()) * profile.n + 16 * profile.caps.len())
-            .sum();
-        self.profiles.memory() + inside as u64
+        self.profiles.memory() + self.profile_bytes
     }
 }
 

@@ -20,7 +20,7 @@ use std::iter;
 
 use smallvec::SmallVec;
 
-use super::{Clock, ClockFrom};
+use super::{Clock, ClockFrom, Constraint};
 
 /// Greatest constant that a system may have, in its own unit: 8,900 years of milliseconds.
 pub const GREATEST_CONSTANT: i64 = 1 << 48;
@@ -118,25 +118,6 @@ pub fn included<T: Scalar>(inner: &[T], outer: &[T]) -> bool {
     inner.iter().zip(outer).all(|(inner, outer)| inner <= outer)
 }
 
-/// Closes a matrix by all shortest paths, O(n^3). False when it has no valuation.
-pub fn close<T: Scalar>(n: usize, zone: &mut [T]) -> bool {
-    for via in 0..n {
-        for i in 0..n {
-            let there = zone[i * n + via];
-            if there == T::INFINITY || i == via {
-                continue;
-            }
-            for j in 0..n {
-                let through = there.plus(zone[via * n + j]);
-                if through < zone[i * n + j] {
-                    zone[i * n + j] = through;
-                }
-            }
-        }
-    }
-    (0..n).all(|i| zone[i * n + i] >= T::ZERO)
-}
-
 /// Lets time pass while no clock exceeds its cap, `(clock, bound)` each. False when no valuation
 /// was within the caps to begin with: the matrix must not be used then.
 ///
@@ -193,6 +174,17 @@ impl<T: Scalar> Thresholds<T> {
         thresholds
     }
 
+    /// Whether a comparison of a clock with a constant is among those that these constants cover.
+    pub fn cover(&self, c: &Constraint) -> bool {
+        if c.left == 0 {
+            // `clock >= -bound`; every clock is at least zero.
+            let trivial = c.bound > 0 || c.bound == 0 && !c.strict;
+            trivial || c.right == 0 || T::encode(-c.bound, false) <= self.too_high[usize::from(c.right)]
+        } else {
+            c.bound < 0 || T::encode(-c.bound, true) >= self.past_upper[usize::from(c.left)]
+        }
+    }
+
     /// Extra+LU of Behrmann, Bouyer, Larsen and Pelánek (STTT 8, 2006): forgets what no comparison
     /// can tell. Sound for reachability where no constraint compares two clocks. Extra+M is this with
     /// both constants the greater of the two.
@@ -237,16 +229,6 @@ impl<T: Scalar> Thresholds<T> {
             via(row, row[0], first);
         }
     }
-}
-
-/// Least value of a clock (or its infimum).
-pub fn lower_bound<T: Scalar>(zone: &[T], clock: usize) -> i64 {
-    zone[clock].decode().map_or(0, |(bound, _)| -bound)
-}
-
-/// Greatest value of a clock (or its supremum).
-pub fn upper_bound<T: Scalar>(n: usize, zone: &[T], clock: usize) -> Option<i64> {
-    zone[clock * n].decode().map(|(bound, _)| bound)
 }
 
 /// Sum of the entries: a zone inside another one never has the greater sum. Tells most pairs
