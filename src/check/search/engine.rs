@@ -21,6 +21,22 @@ const COVERED: u32 = 1 << 31;
 const LOOK: u64 = 64;
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
+/// How many states' edges are kept at hand: a few megabytes.
+const RECENT: usize = 1 << 12;
+
+/// The edges of a state, and the numbers of their targets as far as they are known.
+struct Outgoing<S: TimedSystem> {
+    of: Option<u32>,
+    edges: Vec<Edge<S::State, S::Label>>,
+    targets: Vec<u32>,
+}
+
+impl<S: TimedSystem> Default for Outgoing<S> {
+    fn default() -> Self {
+        Self { of: None, edges: Vec::new(), targets: Vec::new() }
+    }
+}
+
 /// Nodes are numbered in the order found, which is the order of expansion.
 struct Node {
     state: u32,
@@ -143,7 +159,7 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
     ) -> Result<(), SearchError> {
         let began = Instant::now();
         let mut reported = began;
-        let mut edges = Vec::new();
+        let mut recent: Vec<Outgoing<S>> = (0..RECENT).map(|_| Outgoing::default()).collect();
         let mut parent = Vec::new();
         let mut looked = 0;
         while self.cursor < self.nodes.len() {
@@ -181,16 +197,26 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
                 self.drop_zone(self.cursor, n);
             }
             observer.state(self.states.get(state), &View::new(n, &parent));
-            edges.clear();
-            self.system.edges(self.states.get(state), &mut edges);
-            if edges.len() >= COVERED as usize {
-                return Err(SearchError::TooMany);
+            // Zones of one state come close together: its edges need not be made for each.
+            let mut outgoing = std::mem::take(&mut recent[state as usize % RECENT]);
+            if outgoing.of != Some(state) {
+                outgoing.of = Some(state);
+                outgoing.edges.clear();
+                self.system.edges(self.states.get(state), &mut outgoing.edges);
+                outgoing.targets.clear();
+                outgoing.targets.resize(outgoing.edges.len(), NONE);
+                if outgoing.edges.len() >= COVERED as usize {
+                    return Err(SearchError::TooMany);
+                }
             }
-            for (number, edge) in edges.iter().enumerate() {
+            for (number, edge) in outgoing.edges.iter().enumerate() {
                 if !keep(edge) || !self.stepper.enable(profile, &parent, &edge.guard)? {
                     continue;
                 }
-                let target = self.state_number(&edge.target)?;
+                if outgoing.targets[number] == NONE {
+                    outgoing.targets[number] = self.state_number(&edge.target)?;
+                }
+                let target = outgoing.targets[number];
                 if !self.stepper.step(profile, &edge.clocks, self.infos[target as usize].profile)? {
                     continue;
                 }
@@ -200,6 +226,7 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
                 let to = self.insert(target, self.cursor as u32, number as u32)?;
                 arcs.arc(self.cursor, to as usize, number as u32, &edge.label);
             }
+            recent[state as usize % RECENT] = outgoing;
             self.cursor += 1;
             if options.facts_wanted != 0 && options.facts_wanted & !self.facts == 0 {
                 break;
