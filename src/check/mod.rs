@@ -2,6 +2,7 @@
 
 pub mod graph;
 pub mod judge;
+mod lasso;
 pub mod oracle;
 pub mod properties;
 pub mod property;

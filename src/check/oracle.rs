@@ -22,7 +22,7 @@ use super::judge::broken_by;
 use super::property::Property;
 use super::trace::{PathStep, breaks, concretize};
 use super::verdict::SearchStats;
-use super::verify::{Broken, Findings, actor_key};
+use super::verify::{Broken, CheckError, Findings, actor_key};
 use super::{Progress, VerifyOptions};
 use crate::model::Protocol;
 use crate::policy::Policy;
@@ -193,67 +193,78 @@ impl Model for Ticking {
     }
 }
 
-/// Checks every property in integer time.
-pub(super) fn search(system: &System, options: &VerifyOptions) -> Findings {
+/// Checks every property in integer time. A first run that nothing stops tells facts and numbers;
+/// then one run for each property that these facts break, to its violation.
+///
+/// # Errors
+/// A run that was found cannot be taken with names and moments: a fault of this program.
+pub(super) fn search(system: &System, options: &VerifyOptions) -> Result<Findings, CheckError> {
     let began = Instant::now();
-    let mut findings = Findings::default();
-    findings.search.complete = true;
     let states_max = options.limits.states_max.unwrap_or(TICK_STATES_MAX);
+    let whole = run(system, options, states_max, began, 0);
+    let mut findings = whole.findings;
+    findings.search = whole.stats;
     for property in Property::ALL {
-        let stop = Arc::new(AtomicBool::new(false));
-        let model = Ticking {
-            system: system.clone(),
-            watched: broken_by(property),
-            shows: false,
-            stop: Arc::clone(&stop),
-            seen: Mutex::default(),
+        if findings.facts & broken_by(property) == 0 {
+            continue;
+        }
+        let Some(path) = run(system, options, states_max, began, broken_by(property)).bad else {
+            // The same search sees the same states, unless it was stopped in between.
+            findings.search.complete = false;
+            continue;
         };
-        let checker = model.checker().threads(1).target_state_count(states_max as usize).spawn_dfs();
-        let mut late = false;
-        while !checker.is_done() {
-            std::thread::sleep(Duration::from_millis(1));
-            late = options.limits.time_max.is_some_and(|most| began.elapsed() > most);
-            if late || options.cancel.load(Ordering::Relaxed) {
-                stop.store(true, Ordering::Relaxed);
-            }
-            let visited = checker.unique_state_count() as u64;
-            (options.progress)(&Progress { visited, ..Progress::default() });
-        }
-        let checker = checker.join();
-        let stats = &mut findings.search;
-        stats.visited = stats.visited.max(checker.unique_state_count() as u64);
-        stats.states = stats.visited;
-        stats.stored = stats.visited;
-        stats.depth = stats.depth.max(checker.max_depth() as u32);
-        let path =
-            checker.discovery("the property holds").map(|path| without_ticks(system, &path.into_vec()));
-        let over = checker.unique_state_count() as u64 >= states_max;
-        if path.is_none() && (over || stop.load(Ordering::Relaxed)) {
-            stats.complete = false;
-            stats.stopped_by.get_or_insert_with(|| stop_reason(over, late));
-        }
-        let seen = checker.model().seen.lock().map(|mut seen| std::mem::take(&mut *seen)).unwrap_or_default();
-        findings.search.transitions = findings.search.transitions.max(seen.transitions);
-        findings.facts |= seen.findings.facts;
-        findings.effects_most = findings.effects_most.max(seen.findings.effects_most);
-        findings.taken.extend(seen.findings.taken);
-        findings.faults.extend(seen.findings.faults);
-        if let Some(units) = seen.findings.stuck_most {
-            findings.note_stuck(units);
-        }
-        if let Some(path) = path
-            && let Some(counterexample) = concretize(system, property, &path, None)
-        {
-            findings.broken.push(Broken { property, counterexample });
-        }
+        let counterexample = concretize(system, property, &path, None)
+            .ok_or_else(|| CheckError::Unreplayable(property, "no moments fit".to_owned()))?;
+        findings.broken.push(Broken { property, counterexample });
     }
     if findings.broken.iter().all(|b| b.property != Property::NoStuckKey) {
-        let (stats, broken) = endless(system, states_max);
+        let (stats, broken) = endless(system, states_max)?;
         findings.loops = Some(stats);
         findings.broken.extend(broken);
     }
     findings.search.seconds = began.elapsed().as_secs_f64();
-    findings
+    Ok(findings)
+}
+
+/// What one run under stateright gave.
+struct Run {
+    stats: SearchStats,
+    findings: Findings,
+    /// The way to the first step found that shows one of the watched facts.
+    bad: Option<Vec<PathStep>>,
+}
+
+fn run(system: &System, options: &VerifyOptions, states_max: u64, began: Instant, watched: u64) -> Run {
+    let stop = Arc::new(AtomicBool::new(false));
+    let model = Ticking {
+        system: system.clone(),
+        watched,
+        shows: false,
+        stop: Arc::clone(&stop),
+        seen: Mutex::default(),
+    };
+    let checker = model.checker().threads(1).target_state_count(states_max as usize).spawn_dfs();
+    let mut late = false;
+    while !checker.is_done() {
+        std::thread::sleep(Duration::from_millis(1));
+        late = options.limits.time_max.is_some_and(|most| began.elapsed() > most);
+        if late || options.cancel.load(Ordering::Relaxed) {
+            stop.store(true, Ordering::Relaxed);
+        }
+        let visited = checker.unique_state_count() as u64;
+        (options.progress)(&Progress { visited, ..Progress::default() });
+    }
+    let checker = checker.join();
+    let visited = checker.unique_state_count() as u64;
+    let mut stats = SearchStats { visited, states: visited, stored: visited, ..SearchStats::default() };
+    stats.depth = checker.max_depth() as u32;
+    let bad = checker.discovery("the property holds").map(|path| without_ticks(system, &path.into_vec()));
+    let over = visited >= states_max;
+    stats.complete = bad.is_some() || !(over || stop.load(Ordering::Relaxed));
+    stats.stopped_by = (!stats.complete).then(|| stop_reason(over, late));
+    let seen = checker.model().seen.lock().map(|mut seen| std::mem::take(&mut *seen)).unwrap_or_default();
+    stats.transitions = seen.transitions;
+    Run { stats, findings: seen.findings, bad }
 }
 
 fn stop_reason(over: bool, late: bool) -> String {
@@ -287,7 +298,10 @@ struct Node {
 
 /// Looks for a run without end over ticks, with nothing shared with the search over zones: all
 /// states, an explicit graph, cycles in which time passes and every live attempt acts.
-pub(super) fn endless(system: &System, states_max: u64) -> (SearchStats, Option<Broken>) {
+///
+/// # Errors
+/// As [`search`].
+fn endless(system: &System, states_max: u64) -> Result<(SearchStats, Option<Broken>), CheckError> {
     let plain = system.clone().with_symmetry(false);
     let mut numbers: FxHashMap<Timed<Packed>, usize> = FxHashMap::default();
     let mut nodes: Vec<Node> = Vec::new();
@@ -363,25 +377,25 @@ pub(super) fn endless(system: &System, states_max: u64) -> (SearchStats, Option<
         let all_act = world.live().all(|(who, _)| actors.contains(&actor_key(who.into())));
         *ticks && world.live().next().is_some() && all_act
     });
-    let broken = endless.and_then(|node| {
-        let step = |at: usize, label: Label| {
-            let state = system.canonical(&World::unpack(&nodes[at].timed.state));
-            PathStep { label, state, facts: 0 }
-        };
-        let mut path = Vec::new();
-        let mut at = node;
-        while let Some((parent, by)) = nodes[at].parent {
-            path.extend(by.map(|label| step(at, label)));
-            at = parent;
-        }
-        path.reverse();
-        let repeats_from = path.len();
-        let round = cycle(node, &arcs, &components, &inner[components.of[node]].1);
-        path.extend(round.into_iter().filter_map(|(at, by)| by.map(|label| step(at, label))));
-        let counterexample = concretize(system, Property::NoStuckKey, &path, Some(repeats_from))?;
-        Some(Broken { property: Property::NoStuckKey, counterexample })
-    });
-    (stats, broken)
+    let Some(node) = endless else { return Ok((stats, None)) };
+    let step = |at: usize, label: Label| {
+        let state = system.canonical(&World::unpack(&nodes[at].timed.state));
+        PathStep { label, state, facts: 0 }
+    };
+    let mut path = Vec::new();
+    let mut at = node;
+    while let Some((parent, by)) = nodes[at].parent {
+        path.extend(by.map(|label| step(at, label)));
+        at = parent;
+    }
+    path.reverse();
+    let repeats_from = path.len();
+    let round = cycle(node, &arcs, &components, &inner[components.of[node]].1);
+    path.extend(round.into_iter().filter_map(|(at, by)| by.map(|label| step(at, label))));
+    let property = Property::NoStuckKey;
+    let counterexample = concretize(system, property, &path, Some(repeats_from))
+        .ok_or_else(|| CheckError::Unreplayable(property, "no moments fit the round".to_owned()))?;
+    Ok((stats, Some(Broken { property, counterexample })))
 }
 
 /// A round from `start` back to it on which every actor acts: each node that it comes to, and

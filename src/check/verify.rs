@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::graph::Graph;
 use super::judge::{broken_by, not_applicable};
+use super::lasso::Beating;
 use super::property::Property;
 use super::search::{
     Exploration, Extrapolation, Observer, SearchError, SearchOptions, Subsumption, Witness, WitnessStep,
@@ -104,7 +105,7 @@ pub fn verify_with(
     }
     let mut findings = match options.engine {
         Engine::Zones => search_zones(&system, options, reductions)?,
-        Engine::Stateright => oracle::search(&system, options),
+        Engine::Stateright => oracle::search(&system, options)?,
     };
     for found in &findings.broken {
         let steps = trace::replay(&system, &found.counterexample, broken_by(found.property));
@@ -295,8 +296,9 @@ fn abstract_path(system: &System, witness: &Witness<System>, last: u64) -> Vec<P
 ///
 /// Such a run ends up where every live attempt is in a state that can repeat and where nothing
 /// but the attempts' own steps happen. Inclusion would lose cycles and symmetry would mix up who
-/// goes round, so this graph uses neither. A cycle counts if time passes in it and every live
-/// attempt takes part: one that only stalls is a fault that has not stopped.
+/// goes round, so this graph uses neither. A cycle counts if time passes in it (it has a beat, see
+/// [`Beating`]) and every live attempt takes part: one that only stalls is a fault that has not
+/// stopped.
 fn find_endless(
     system: &System,
     exploration: &Exploration<System>,
@@ -305,42 +307,75 @@ fn find_endless(
     findings: &mut Findings,
 ) -> Result<(), CheckError> {
     let plain = system.clone().with_symmetry(false);
+    let beating = Beating(&plain);
     let mut starts = Vec::new();
     let mut origins = Vec::new();
     for (number, (state, zone)) in exploration.numbered_nodes() {
         let world = World::unpack(state);
         let mut live = world.live().peekable();
         if live.peek().is_some() && live.all(|(_, attempt)| repeating.contains(&attempt.at)) {
-            starts.push((state.clone(), zone));
+            starts.push((state.clone(), zone.map(&beating.clocks_from(state))));
             origins.push(number);
         }
     }
-    let keep = |edge: &Edge<Packed, Label>| !edge.label.is_fault_or_send();
-    let graph = Graph::build(&plain, search, starts, keep)?;
+    let inside = |state: &Packed| World::unpack(state).live().all(|(_, a)| repeating.contains(&a.at));
+    let keep = |edge: &Edge<Packed, Option<Label>>| match edge.label {
+        None => true,
+        Some(label) => !label.is_fault_or_send() && inside(&edge.target),
+    };
+    let graph = Graph::build(&beating, search, starts, keep)?;
     findings.loops = Some(graph.stats().clone());
     let components = graph.components();
-    for arc in graph.arcs() {
-        let inside = components.of[arc.from];
-        if components.of[arc.to] != inside || !plain.takes_time(&arc.label) {
-            continue;
-        }
-        let within =
-            |a: &super::graph::Arc<Label>| components.of[a.from] == inside && components.of[a.to] == inside;
+    let inside = |arc: &&Arc| components.of[arc.from] == components.of[arc.to];
+    let mut actors = vec![BTreeSet::new(); components.count];
+    for arc in graph.arcs().iter().filter(inside) {
+        actors[components.of[arc.from]].extend(arc.label.map(|label| actor_key(label.actor)));
+    }
+    for beat in graph.arcs().iter().filter(inside).filter(|arc| arc.label.is_none()) {
+        let component = components.of[beat.from];
         // Every live attempt has a step of its own in this component.
-        let actors: BTreeSet<_> =
-            graph.arcs().iter().filter(|a| within(a)).map(|a| actor_key(a.label.actor)).collect();
-        let world = World::unpack(graph.node(arc.from).0);
-        let all_move = world.live().all(|(who, _)| actors.contains(&actor_key(who.into())));
-        if !all_move {
+        let world = World::unpack(graph.node(beat.from).0);
+        let acts = |actor| actors[component].contains(&actor_key(actor));
+        if world.live().next().is_none() || !world.live().all(|(who, _)| acts(who.into())) {
             continue;
         }
-        let Some(cycle) = graph.cycle_through(arc, within) else { continue };
-        let counterexample = endless_run(system, exploration, &graph, &origins, &cycle)
-            .ok_or_else(|| CheckError::Unreplayable(Property::NoStuckKey, "no moments fit".to_owned()))?;
+        let within = |arc: &Arc| components.of[arc.from] == component && components.of[arc.to] == component;
+        let round = round(&graph, beat, &actors[component], within);
+        let counterexample =
+            round.and_then(|round| endless_run(system, exploration, &graph, &origins, &round)).ok_or_else(
+                || CheckError::Unreplayable(Property::NoStuckKey, "no moments fit the round".to_owned()),
+            )?;
         findings.broken.push(Broken { property: Property::NoStuckKey, counterexample });
         return Ok(());
     }
     Ok(())
+}
+
+type Arc = super::graph::Arc<Option<Label>>;
+
+/// A way from this beat back to it on which everybody acts.
+fn round<'g>(
+    graph: &'g Graph<Beating>,
+    beat: &'g Arc,
+    actors: &BTreeSet<(u8, u8)>,
+    within: impl Fn(&Arc) -> bool,
+) -> Option<Vec<&'g Arc>> {
+    let mut round = vec![beat];
+    for actor in actors {
+        let acts = |arc: &Arc| arc.label.is_some_and(|label| actor_key(label.actor) == *actor);
+        if round.iter().any(|arc| acts(arc)) {
+            continue;
+        }
+        let at = round.last().map_or(beat.to, |arc| arc.to);
+        let goals = graph.arcs().iter().filter(|arc| within(arc) && acts(arc));
+        let ways = goals.filter_map(|goal| graph.shortest_way(at, goal.from, &within).map(|way| (way, goal)));
+        let (way, goal) = ways.min_by_key(|(way, _)| way.len())?;
+        round.extend(way);
+        round.push(goal);
+    }
+    let at = round.last().map_or(beat.to, |arc| arc.to);
+    round.extend(graph.shortest_way(at, beat.from, within)?);
+    Some(round)
 }
 
 pub(super) fn actor_key(actor: Actor) -> (u8, u8) {
@@ -356,14 +391,11 @@ pub(super) fn actor_key(actor: Actor) -> (u8, u8) {
 fn endless_run(
     system: &System,
     exploration: &Exploration<System>,
-    graph: &Graph<System>,
+    graph: &Graph<Beating>,
     origins: &[usize],
-    cycle: &[&super::graph::Arc<Label>],
+    cycle: &[&Arc],
 ) -> Option<Counterexample> {
     let entry = cycle.first()?.from;
-    let canonical = |node: usize| system.canonical(&World::unpack(graph.node(node).0));
-    let step =
-        |arc: &super::graph::Arc<Label>| PathStep { label: arc.label, state: canonical(arc.to), facts: 0 };
     let ways = graph.starts().iter().zip(origins).filter_map(|(start, origin)| {
         let way = graph.shortest_way(*start, entry, |_| true)?;
         let stem = exploration.path_to(*origin)?;
@@ -371,9 +403,17 @@ fn endless_run(
     });
     let (stem, way) = ways.min_by_key(|(stem, way)| stem.steps.len() + way.len())?;
     let mut path = abstract_path(system, &stem, 0);
-    path.extend(way.iter().map(|arc| step(arc)));
+    // A beat is nobody's step.
+    let steps = |arcs: &[&Arc]| {
+        let step = |arc: &&Arc| {
+            let state = system.canonical(&World::unpack(graph.node(arc.to).0));
+            arc.label.map(|label| PathStep { label, state, facts: 0 })
+        };
+        arcs.iter().filter_map(step).collect::<Vec<_>>()
+    };
+    path.extend(steps(&way));
     let repeats_from = path.len();
-    path.extend(cycle.iter().map(|arc| step(arc)));
+    path.extend(steps(cycle));
     concretize(system, Property::NoStuckKey, &path, Some(repeats_from))
 }
 

@@ -120,6 +120,11 @@ pub enum Answer {
 }
 
 impl Outcome {
+    /// Comes of a fault, of somebody else's at times: it does not come for ever.
+    pub fn is_fault(self) -> bool {
+        matches!(self, Outcome::Timeout | Outcome::Unknown | Outcome::Aborted)
+    }
+
     /// Every outcome, in the order of its number.
     pub const ALL: [Outcome; 22] = [
         Outcome::Inserted,

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use super::System;
 use super::compile::Next;
-use super::{Action, Label, System};
 use crate::model::{Operation, Outcome, RecordAs, WriteKind};
 
 /// What an attempt may find in a store that nobody else changes.
@@ -24,21 +24,18 @@ const VIEWS: [View; 7] =
     [View::Absent, View::Claimed, View::Expired, View::Mine, View::Succeeded, View::Failed, View::Mismatch];
 
 impl System {
-    /// States that an attempt can come back to for ever while time passes: those on a loop of the
-    /// table that has a `wait` or a call in it.
+    /// States that an attempt can come back to for ever though no fault happens: those on a loop
+    /// of the table that needs no timeout, no unknown outcome and no abort.
     pub fn repeating_states(&self) -> BTreeSet<u8> {
         let all = 0..self.table.len() as u8;
-        let back = |from: u8, to: u8| self.successors(from).any(|next| self.reaches(next, to));
-        let timed = |at: &u8| {
-            matches!(self.table[*at as usize].operation, Operation::Wait(_) | Operation::Call { .. })
-        };
-        let timed: Vec<u8> = all.clone().filter(timed).filter(|at| back(*at, *at)).collect();
-        all.filter(|at| timed.iter().any(|t| back(*at, *t) && back(*t, *at))).collect()
+        all.filter(|at| self.successors(*at).any(|next| self.reaches(next, *at))).collect()
     }
 
     fn successors(&self, at: u8) -> impl Iterator<Item = u8> + '_ {
-        self.table[at as usize].next.iter().filter_map(|next| match next {
-            Next::State(state) => Some(*state),
+        let faultless = |outcome: &Outcome| !outcome.is_fault();
+        let next = &self.table[at as usize].next;
+        Outcome::ALL.into_iter().filter(faultless).filter_map(|outcome| match next[outcome as usize] {
+            Next::State(state) => Some(state),
             _ => None,
         })
     }
@@ -127,16 +124,6 @@ impl System {
                 vec![(Outcome::Applied, view), (Outcome::Absent, view), (Outcome::Unknown, view)]
             }
             Operation::Wait(_) => vec![],
-        }
-    }
-
-    /// Whether time can pass before this step, round after round.
-    pub fn takes_time(&self, label: &Label) -> bool {
-        let Action::Operate { .. } = label.action else { return false };
-        match self.table[label.at as usize].operation {
-            Operation::Wait(_) => true,
-            Operation::Call { .. } => self.times.latency_max != Some(0),
-            _ => false,
         }
     }
 }

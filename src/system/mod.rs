@@ -98,10 +98,7 @@ impl Label {
             self.action,
             Action::Send { .. } | Action::AckLost { .. } | Action::Crash { .. } | Action::Restart
         ) || matches!(self.ending, Some(Ending::AnswerLost(_) | Ending::Died { .. }))
-            || matches!(
-                self.action,
-                Action::Operate { outcome: Outcome::Timeout | Outcome::Unknown | Outcome::Aborted }
-            )
+            || matches!(self.action, Action::Operate { outcome } if outcome.is_fault())
     }
 }
 

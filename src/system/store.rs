@@ -357,8 +357,10 @@ impl Steps<'_> {
             draft.world.budget.aborts -= 1;
             self.go(who, Outcome::Aborted, draft);
         }
-        for (found, guard) in self.looks(who) {
-            let with_receipt = writes.contains(&WriteKind::Receipt);
+        let with_receipt = writes.contains(&WriteKind::Receipt);
+        // A transaction that writes no receipt does not look at one either.
+        let unseen = || smallvec::smallvec![(Found::Absent, Guard::new())];
+        for (found, guard) in if with_receipt { self.looks(who) } else { unseen() } {
             let free = matches!(found, Found::Absent | Found::Gone)
                 || (self.is_mine(who) && matches!(found, Found::Claimed | Found::Expired));
             let mut draft = self.look(who, found, guard);

@@ -1,0 +1,203 @@
+//! The differential test itself.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
+
+use proptest::test_runner::TestCaseError;
+
+use idemcheck::check::property::Property;
+use idemcheck::check::search::{Extrapolation, SearchOptions, Subsumption};
+use idemcheck::check::verdict::{PolicyResult, Verdict};
+use idemcheck::check::{CheckError, Engine, Limits, Reductions, VerifyOptions, verify_with};
+use idemcheck::system::System;
+
+use crate::cases::{self, Case};
+use crate::{reference, runs};
+
+/// Timed states of integer time, beyond which a case is left out.
+const TICKS_MAX: usize = 15_000;
+/// Zones, or timed states of the engine, beyond which it is left out.
+const STATES_MAX: u64 = 60_000;
+
+const ALL: Reductions = Reductions::ALL;
+/// With everything, and with one thing off at a time.
+const WAYS: [(&str, Reductions); 5] = [
+    ("all reductions", ALL),
+    ("inclusion off", Reductions { inclusion: false, ..ALL }),
+    ("one constant per clock", Reductions { lower_upper: false, ..ALL }),
+    ("symmetry off", Reductions { symmetry: false, ..ALL }),
+    ("no reductions", Reductions { inclusion: false, lower_upper: false, symmetry: false }),
+];
+
+/// What became of a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Course {
+    Agreed,
+    /// A loop without time: no engine searches.
+    Refused,
+    TooLarge,
+}
+
+static NEVER: AtomicBool = AtomicBool::new(false);
+
+fn limits() -> Limits {
+    Limits { states_max: Some(STATES_MAX), memory_max: None, time_max: None }
+}
+
+pub fn ask(case: &Case, engine: Engine, reductions: Reductions) -> Result<PolicyResult, CheckError> {
+    let options =
+        VerifyOptions { engine, limits: limits(), today: "2026-01-01", cancel: &NEVER, progress: &|_| () };
+    verify_with(&case.policy, &case.protocol, &options, reductions)
+}
+
+fn differ(what: &str, one: impl std::fmt::Debug, other: impl std::fmt::Debug) -> TestCaseError {
+    TestCaseError::fail(format!("{what}:\n  {one:?}\n  {other:?}"))
+}
+
+/// Puts a case to every engine.
+pub fn compare(case: &Case) -> Result<Course, TestCaseError> {
+    let system = System::new(&case.policy, &case.protocol)
+        .map_err(|error| TestCaseError::fail(format!("not compiled: {error}")))?;
+    if let Some(states) = system.loop_without_time() {
+        let expected = CheckError::LoopWithoutTime(states);
+        for engine in [Engine::Zones, Engine::Stateright] {
+            match ask(case, engine, ALL) {
+                Err(error) if error == expected => {}
+                other => return Err(differ("a loop without time", &expected, other)),
+            }
+        }
+        return Ok(Course::Refused);
+    }
+    let Some(truth) = reference::tick_by_tick(&system, TICKS_MAX) else { return Ok(Course::TooLarge) };
+    if let Some(course) = explorations(&system, &truth)? {
+        return Ok(course);
+    }
+    verdicts(case, &truth)
+}
+
+/// Facts with their fewest steps, numbers, and the very states reached.
+fn explorations(system: &System, truth: &reference::Found) -> Result<Option<Course>, TestCaseError> {
+    let limits = limits();
+    for (way, reductions) in WAYS {
+        let options = SearchOptions {
+            subsumption: if reductions.inclusion { Subsumption::Inclusion } else { Subsumption::Equality },
+            extrapolation: if reductions.lower_upper { Extrapolation::Lu } else { Extrapolation::M },
+            symmetry: reductions.symmetry,
+            limits: &limits,
+            ..SearchOptions::default()
+        };
+        let found = reference::by_zones(system, &options)
+            .map_err(|error| TestCaseError::fail(format!("{way}: {error}")))?;
+        let Some(found) = found else { return Ok(Some(Course::TooLarge)) };
+        // With a key for each attempt there is no normal form: clients just start in a fixed order.
+        let comparable = !(system.splits && reductions.symmetry);
+        if comparable && found.states != truth.states {
+            let only = |one: &reference::Found, other: &reference::Found| {
+                one.states.difference(&other.states).count()
+            };
+            let (zones, ticks) = (only(&found, truth), only(truth, &found));
+            return Err(differ(&format!("{way}: states that only zones, only ticks reach"), zones, ticks));
+        }
+        if (&found.facts, found.effects, found.stuck) != (&truth.facts, truth.effects, truth.stuck) {
+            let show = |f: &reference::Found| (f.facts.clone(), f.effects, f.stuck);
+            return Err(differ(&format!("{way}: zones, ticks"), show(&found), show(truth)));
+        }
+    }
+    Ok(None)
+}
+
+/// What people are told.
+fn verdicts(case: &Case, truth: &reference::Found) -> Result<Course, TestCaseError> {
+    let plain = Reductions { symmetry: false, ..ALL };
+    let asked = WAYS.iter().take(4).map(|(way, reductions)| (*way, Engine::Zones, *reductions));
+    let asked = asked.chain([("integer time", Engine::Stateright, plain)]);
+    let mut first: Option<PolicyResult> = None;
+    for (way, engine, reductions) in asked {
+        let result =
+            ask(case, engine, reductions).map_err(|error| TestCaseError::fail(format!("{way}: {error}")))?;
+        if !result.complete() {
+            return Ok(Course::TooLarge);
+        }
+        for property in &result.properties {
+            if let Some(counterexample) = &property.counterexample {
+                runs::replays(case, counterexample)
+                    .map_err(|error| TestCaseError::fail(format!("{way}: {}: {error}", property.property)))?;
+            }
+        }
+        if let Some(first) = &first {
+            let verdicts = |result: &PolicyResult| {
+                let each = result.properties.iter().map(|p| (p.property, p.verdict, p.number.clone()));
+                each.collect::<Vec<_>>()
+            };
+            if verdicts(&result) != verdicts(first) {
+                let both = verdicts(first).into_iter().zip(verdicts(&result));
+                let unlike: Vec<_> = both.filter(|(one, other)| one != other).collect();
+                return Err(differ(way, unlike, ""));
+            }
+            if engine == Engine::Zones {
+                shortest(way, first, &result)?;
+            }
+        }
+        first.get_or_insert(result);
+    }
+    let result = first.expect("some way was asked");
+    numbers(&result, case, truth)?;
+    Ok(Course::Agreed)
+}
+
+/// A run without end need not be the shortest; every other counterexample is.
+fn shortest(way: &str, one: &PolicyResult, other: &PolicyResult) -> Result<(), TestCaseError> {
+    for (one, other) in one.properties.iter().zip(&other.properties) {
+        let steps = |result: &idemcheck::check::verdict::PropertyResult| {
+            let run = result.counterexample.as_ref().filter(|run| run.repeats_from.is_none());
+            run.map(|run| run.steps.len())
+        };
+        if steps(one) != steps(other) {
+            return Err(differ(&format!("{way}: steps against {}", one.property), steps(one), steps(other)));
+        }
+    }
+    Ok(())
+}
+
+/// The numbers that are printed are those of integer time.
+fn numbers(result: &PolicyResult, case: &Case, truth: &reference::Found) -> Result<(), TestCaseError> {
+    let unit = System::new(&case.policy, &case.protocol).map_or(1, |system| system.times.unit_ms);
+    for property in &result.properties {
+        let Some(number) = &property.number else { continue };
+        let expected = match property.property {
+            Property::SingleExecution => Some(truth.effects.into()),
+            Property::NoStuckKey if property.verdict == Verdict::Violated => None,
+            Property::NoStuckKey => Some(truth.stuck.unwrap_or(0) * unit),
+            _ => continue,
+        };
+        if number.exact != expected {
+            return Err(differ(&number.name, number.exact, expected));
+        }
+    }
+    Ok(())
+}
+
+fn try_all(what: &str, quick: u32, cases: impl proptest::strategy::Strategy<Value = Case>) {
+    let courses = Mutex::new(BTreeMap::<Course, u32>::new());
+    let began = std::time::Instant::now();
+    let result = cases::runner(quick).run(&cases, |case| {
+        let course = compare(&case)?;
+        *courses.lock().unwrap().entry(course).or_default() += 1;
+        Ok(())
+    });
+    println!("{what}: {:?} in {:.1?}", courses.lock().unwrap(), began.elapsed());
+    if let Err(error) = result {
+        panic!("{what}: {error}");
+    }
+}
+
+#[test]
+fn engines_agree_on_random_tables() {
+    try_all("random tables", 200, cases::random_tables());
+}
+
+#[test]
+fn engines_agree_on_mutated_models() {
+    try_all("mutated models", 120, cases::mutated_models());
+}

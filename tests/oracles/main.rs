@@ -1,0 +1,16 @@
+//! Two engines, one semantics: random protocols and policies get the same answers from the search
+//! over zones, whatever it leaves out, and from integer time.
+//!
+//! `IDEMCHECK_CASES=5000 cargo test --test oracles` tries more cases, from a fresh seed that it
+//! prints; `IDEMCHECK_SEED=N` takes up that seed again.
+
+mod agree;
+mod cases;
+mod pins;
+mod policies;
+mod reference;
+mod regressions;
+mod runs;
+mod shown;
+mod tables;
+mod worlds;

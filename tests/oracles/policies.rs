@@ -1,0 +1,197 @@
+//! Random policies for a given protocol.
+
+use std::collections::BTreeMap;
+
+use proptest::option::weighted;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use idemcheck::model::{Operation, Protocol, WaitFor};
+use idemcheck::policy::{
+    Downstream, Effect, Errors, Faults, Key, LogicalOperation, NativeKey, Policy, Store, SuppliedBy, Trigger,
+};
+
+use crate::cases::{does, nowhere};
+
+/// What a policy is made from, whatever its protocol.
+#[derive(Clone, Debug)]
+pub struct PolicyGene {
+    /// Requests, conflicting ones, retries of each.
+    trigger: (u32, u32, u32),
+    client: Times3,
+    store: (Option<i64>, Option<i64>),
+    call: (i64, Times3),
+    native: Option<Option<i64>>,
+    flags: Flags,
+    errors: Errors,
+    key: KeyKind,
+    faults: [bool; 6],
+    pause: Option<i64>,
+    choices: u64,
+}
+
+type Times3 = (Option<i64>, Option<i64>, Option<i64>);
+
+#[derive(Clone, Debug)]
+struct Flags {
+    fencing: bool,
+    fingerprint: bool,
+    set: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum KeyKind {
+    Sound,
+    Splitting,
+    Merging,
+    Nobody,
+}
+
+fn time(declared: f64) -> impl Strategy<Value = Option<i64>> {
+    weighted(declared, prop_oneof![3 => 1..=2_i64, 2 => 3..=4_i64])
+}
+
+pub fn gene() -> impl Strategy<Value = PolicyGene> {
+    let trigger = prop_oneof![
+        2 => Just((1, 0, 0)),
+        6 => Just((1, 0, 1)),
+        5 => Just((2, 0, 0)),
+        2 => Just((1, 1, 0)),
+        1 => Just((2, 0, 1)),
+        1 => Just((1, 1, 1)),
+        1 => Just((2, 1, 0)),
+    ];
+    let errors = select(vec![Errors::Never, Errors::Definite, Errors::Ambiguous]);
+    let key = prop_oneof![
+        8 => Just(KeyKind::Sound),
+        1 => Just(KeyKind::Splitting),
+        2 => Just(KeyKind::Merging),
+        1 => Just(KeyKind::Nobody),
+    ];
+    let flag = prop::bool::weighted;
+    let flags = (any::<bool>(), any::<bool>(), flag(0.25)).prop_map(|(fencing, fingerprint, set)| Flags {
+        fencing,
+        fingerprint,
+        set,
+    });
+    let faults = [flag(0.4), flag(0.1), flag(0.25), flag(0.25), flag(0.25), flag(0.4)];
+    let ways = (
+        (time(0.5), time(0.3), time(0.25)),
+        (time(0.6), time(0.4)),
+        (select(vec![0, 0, 1, 2]), (time(0.4), time(0.6), time(0.5))),
+    );
+    (trigger, ways, weighted(0.6, time(0.6)), flags, errors, key, faults, time(0.4), any::<u64>()).prop_map(
+        |(trigger, (client, store, call), native, flags, errors, key, faults, pause, choices)| PolicyGene {
+            trigger,
+            client,
+            store,
+            call,
+            native,
+            flags,
+            errors,
+            key,
+            faults,
+            pause,
+            choices,
+        },
+    )
+}
+
+/// A policy that the reader would take for this protocol.
+pub fn policy(gene: &PolicyGene, protocol: &Protocol) -> Policy {
+    let calls = does(protocol, Operation::uses_downstream);
+    let keyed = does(protocol, |op| matches!(op, Operation::Call { key: true, .. }));
+    let tokens = does(protocol, |op| {
+        matches!(op, Operation::Call { token: true, .. } | Operation::Query { token: true })
+    });
+    let (requests, conflicting, retries) = gene.trigger;
+    let (timeout, backoff, within) = gene.client;
+    let earliest = timeout.unwrap_or(0) + backoff.unwrap_or(0);
+    let (lease, ttl) = gene.store;
+    let (latency_min, (latency_more, call_timeout, late)) = gene.call;
+    // Many attempts, faults and clocks at once are more than integer time can count.
+    let crowded = (requests + conflicting) * (retries + 1) > 2;
+    let (late, pause) = if crowded { (None, None) } else { (late, gene.pause) };
+    let count = |index: usize| {
+        let before = gene.faults[..index].iter().filter(|fault| **fault).count();
+        u32::from(gene.faults[index] && before < if crowded { 1 } else { 2 })
+    };
+    let fields = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let from = match gene.key {
+        KeyKind::Sound => fields(&["tenant", "order"]),
+        KeyKind::Splitting => fields(&["tenant", "order", "nonce"]),
+        KeyKind::Merging => fields(&["tenant"]),
+        KeyKind::Nobody => Vec::new(),
+    };
+    let nobody = gene.key == KeyKind::Nobody;
+    let mut waits = BTreeMap::new();
+    let mut dice = gene.choices;
+    let mut roll = |sides: usize| {
+        let face = dice % sides as u64;
+        dice /= sides as u64;
+        face as usize
+    };
+    for state in &protocol.states {
+        if let Operation::Wait(WaitFor::Named(name)) = &state.operation {
+            waits.insert(name.clone(), 1 + roll(3) as i64);
+        }
+    }
+    let choices = protocol
+        .choices
+        .iter()
+        .map(|choice| (choice.name.clone(), choice.options[roll(choice.options.len())].0.clone()));
+    Policy {
+        name: "case".to_owned(),
+        summary: "A random case".to_owned(),
+        path: nowhere(),
+        model: protocol.name.clone(),
+        operation: LogicalOperation {
+            effect: if gene.flags.set { Effect::Set } else { Effect::Create },
+            identity: fields(&["tenant", "order"]),
+            stable: Vec::new(),
+            severity: None,
+        },
+        key: Key {
+            from,
+            fingerprint: if gene.flags.fingerprint && !nobody { fields(&["body"]) } else { Vec::new() },
+            supplied_by: if nobody { SuppliedBy::Nobody } else { SuppliedBy::Client },
+        },
+        trigger: Trigger {
+            requests,
+            conflicting,
+            retries,
+            timeout,
+            backoff,
+            within: within.map(|within| if retries > 0 { within.max(earliest) } else { within }),
+        },
+        store: does(protocol, Operation::uses_store).then(|| Store {
+            kind: "postgres".to_owned(),
+            lease: lease.map(|lease| ttl.map_or(lease, |ttl| ttl.min(lease))),
+            ttl,
+        }),
+        downstream: calls.then(|| Downstream {
+            // A shortest latency is declared together with a longest one.
+            latency_min: if latency_more.is_some() { latency_min } else { 0 },
+            latency_max: latency_more.map(|more| latency_min + more - 1),
+            timeout: call_timeout.map(|timeout| timeout.max(latency_min)),
+            late: late.filter(|_| call_timeout.is_some()),
+            native_key: gene.native.filter(|_| keyed).map(|ttl| NativeKey { ttl }),
+            query: does(protocol, |op| matches!(op, Operation::Query { .. })),
+            fencing: gene.flags.fencing && tokens,
+            errors: gene.errors,
+        }),
+        choices: choices.collect(),
+        waits,
+        faults: Faults {
+            crashes: count(0),
+            restart: gene.faults[5],
+            lost_requests: count(1),
+            lost_responses: count(2),
+            ambiguous_acks: count(3),
+            aborts: count(4),
+            pause,
+        },
+        expect: BTreeMap::new(),
+        waivers: Vec::new(),
+    }
+}

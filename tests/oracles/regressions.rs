@@ -1,0 +1,124 @@
+//! Disagreements that were found, each as small as it could be made.
+
+use idemcheck::check::property::Property;
+use idemcheck::check::verdict::{Counterexample, Verdict};
+use idemcheck::check::{Engine, replay};
+use idemcheck::policy::load_texts;
+
+use crate::agree::{Course, ask, compare};
+use crate::cases::Case;
+
+/// A case from the text of a model and of the tables that its policy needs beside the usual ones.
+pub fn case(model: &str, tables: &str) -> Case {
+    let policy = format!(
+        "policy = \"case\"\nsummary = \"A case\"\nmodel = \"m\"\n\n[operation]\neffect = \"create\"\n\
+         identity = [\"order\"]\n\n[key]\nfrom = [\"order\"]\nsupplied_by = \"client\"\n\n{tables}"
+    );
+    let loaded = load_texts(("policy.toml".as_ref(), &policy), ("model.toml".as_ref(), model));
+    assert!(!loaded.failed(), "{:?}", loaded.diagnostics);
+    let found = &loaded.policies[0];
+    Case { protocol: found.protocol.as_ref().clone(), policy: found.policy.clone() }
+}
+
+/// The verdict of both engines, which is the same.
+fn verdict(case: &Case, property: Property) -> (Verdict, Option<Counterexample>) {
+    assert_eq!(compare(case).expect("the engines agree"), Course::Agreed);
+    let result = ask(case, Engine::Zones, idemcheck::check::Reductions::ALL).expect("it can be checked");
+    let of = result.properties.into_iter().find(|p| p.property == property).expect("every property is there");
+    (of.verdict, of.counterexample)
+}
+
+const ONE: &str = "[trigger]\nkind = \"http\"\nrequests = 1\nretries = 0\n\n";
+
+/// The attempt goes round each time the receipt is forgotten. No `wait` is on the loop; time passes
+/// all the same, and nobody is ever answered.
+#[test]
+fn a_loop_may_take_its_time_without_a_wait() {
+    let model = r#"
+        model = "m"
+        title = "Claims, records, claims again"
+        start = "claim"
+        [state.claim]
+        do = "store.insert"
+        inserted = "record"
+        in_progress = "respond.in_flight"
+        expired = "respond.in_flight"
+        succeeded = "respond.replay"
+        failed = "respond.replay"
+        mismatch = "respond.mismatch"
+        [state.record]
+        do = "store.record"
+        as = "succeeded"
+        fenced = true
+        recorded = "claim"
+        lost = "respond.unknown"
+    "#;
+    let tables = format!("{ONE}[store]\nkind = \"redis\"\nttl = \"1s\"\n[faults]\ncrashes = 0\n");
+    let (verdict, run) = verdict(&case(model, &tables), Property::NoStuckKey);
+    assert_eq!(verdict, Verdict::Violated);
+    assert_eq!(run.and_then(|run| run.round_ms), Some(1000));
+}
+
+/// A step that breaks a property in two ways says so, as its replay does.
+#[test]
+fn the_last_step_says_all_that_it_breaks() {
+    let model = r#"
+        model = "m"
+        title = "Takes an unknown commit for done"
+        start = "commit"
+        [state.commit]
+        do = "store.commit"
+        writes = ["effect", "receipt"]
+        committed = "respond.success"
+        lost = "respond.error"
+        aborted = "respond.error"
+        unknown = "respond.success"
+    "#;
+    let tables = format!("{ONE}[store]\nkind = \"redis\"\n[faults]\nambiguous_acks = 1\ncrashes = 0\n");
+    let case = case(model, &tables);
+    let (verdict, run) = verdict(&case, Property::NoLostEffect);
+    assert_eq!(verdict, Verdict::Violated);
+    let run = run.expect("a violation has a run");
+    let breaks = run.steps.last().and_then(|step| step.breaks.clone()).unwrap_or_default();
+    assert!(
+        breaks.contains("the effect does not exist") && breaks.contains("before any receipt"),
+        "{breaks}"
+    );
+    assert_eq!(replay(&case.policy, &case.protocol, &run).expect("it replays"), run.steps);
+}
+
+/// A transaction that writes no receipt neither finds one expired nor removes it.
+#[test]
+fn a_transaction_without_a_receipt_looks_at_none() {
+    let model = r#"
+        model = "m"
+        title = "Claims, then writes the effect alone"
+        start = "claim"
+        [state.claim]
+        do = "store.insert"
+        inserted = "commit"
+        in_progress = "respond.in_flight"
+        expired = "respond.in_flight"
+        succeeded = "respond.replay"
+        failed = "respond.replay"
+        mismatch = "respond.mismatch"
+        [state.commit]
+        do = "store.commit"
+        writes = ["effect"]
+        committed = "record"
+        lost = "respond.error"
+        aborted = "respond.error"
+        unknown = "respond.error"
+        [state.record]
+        do = "store.record"
+        as = "succeeded"
+        fenced = true
+        recorded = "respond.success"
+        lost = "respond.unknown"
+    "#;
+    let tables = format!(
+        "{ONE}[store]\nkind = \"redis\"\nttl = \"5s\"\n[faults]\ncrashes = 0\nlost_responses = 0\npause = \"2s\"\n"
+    );
+    let (verdict, _) = verdict(&case(model, &tables), Property::TtlCoversRetries);
+    assert_eq!(verdict, Verdict::Holds);
+}

@@ -1,0 +1,54 @@
+//! Counterexamples are taken again, and altered ones are not.
+
+use idemcheck::check::replay;
+use idemcheck::check::verdict::Counterexample;
+use idemcheck::system::System;
+use idemcheck::system::world::Packed;
+
+use crate::cases::Case;
+
+/// The run can be taken again, word for word; and no run that says something else passes for it.
+pub fn replays(case: &Case, counterexample: &Counterexample) -> Result<(), String> {
+    let replay = |run: &Counterexample| replay(&case.policy, &case.protocol, run);
+    let steps = replay(counterexample).map_err(|error| format!("not replayed: {error}"))?;
+    if steps != counterexample.steps {
+        return Err(format!("replayed otherwise: {steps:?}, not {:?}", counterexample.steps));
+    }
+    for index in 0..counterexample.steps.len() {
+        for by in [1, 2, 7] {
+            let mut other = counterexample.clone();
+            other.steps[index].edge ^= by;
+            let Ok(taken) = replay(&other) else { continue };
+            let same =
+                taken.iter().zip(&counterexample.steps).all(|(one, other)| one.changes == other.changes);
+            if same && end(case, &other) != end(case, counterexample) {
+                return Err(format!("step {} passes as edge {}, too", index + 1, other.steps[index].edge));
+            }
+        }
+        let mut other = counterexample.clone();
+        other.steps[index].at_ms = other.steps[..index].last().map_or(0, |step| step.at_ms) - 1;
+        if replay(&other).is_ok() {
+            return Err(format!("time goes back at step {}", index + 1));
+        }
+        let mut other = counterexample.clone();
+        other.steps[index].sees += "!";
+        if replay(&other).is_ok() {
+            return Err(format!("step {} may see anything", index + 1));
+        }
+    }
+    Ok(())
+}
+
+/// The world that the run ends in.
+fn end(case: &Case, run: &Counterexample) -> Packed {
+    let system = System::new(&case.policy, &case.protocol).expect("it was compiled before");
+    let system = system.with_symmetry(false);
+    let mut world = system.initial_world();
+    for step in &run.steps {
+        let mut steps = Vec::new();
+        system.steps(&world, &mut steps);
+        world = steps.swap_remove(step.edge as usize).world;
+        world.number_clocks();
+    }
+    world.pack()
+}
