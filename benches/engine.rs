@@ -73,6 +73,8 @@ fn engine(c: &mut Criterion) {
     operations::<i32>(c, "i32");
     operations::<i64>(c, "i64");
     exploration(c, "fischer 9", &fischer::Fischer::new(9), false);
+    let wide = fischer::Fischer { delay: 1 << 40, ..fischer::Fischer::new(9) };
+    exploration(c, "fischer 9 in 64 bits", &wide, false);
     exploration(c, "fischer 12 sorted", &fischer::Fischer::sorted(12), true);
     exploration(c, "csmacd 8", &csmacd::CsmaCd { stations: 8 }, false);
     exploration(c, "lease 8 2 20 10", &lease::Lease::new(8, 2, 20, 10), false);
