@@ -59,6 +59,7 @@ struct Walk<'a> {
     system: &'a System,
     canonical: &'a System,
     path: &'a [PathStep],
+    repeats_from: Option<usize>,
     differences: Vec<Difference>,
     taken: Vec<(u32, World, SystemStep)>,
     /// Steps that may still be tried: the search for the right names is bounded.
@@ -68,7 +69,7 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn go(&mut self, world: &World, started: &[usize]) -> bool {
         let Some(wanted) = self.path.get(self.taken.len()) else {
-            return true;
+            return self.round_takes_time();
         };
         let event = self.taken.len() + 1;
         let mut steps = Vec::new();
@@ -118,6 +119,18 @@ impl Walk<'_> {
         false
     }
 
+    /// What repeats has to take some time, or it is no run at all.
+    fn round_takes_time(&mut self) -> bool {
+        let Some(from) = self.repeats_from else { return true };
+        let end = self.taken.len();
+        self.differences.push(Difference { later: from, earlier: end, bound: -1 });
+        if least_moments(end + 1, &self.differences).is_some() {
+            return true;
+        }
+        self.differences.pop();
+        false
+    }
+
     /// A constraint on clocks at the moment of `event`, as a difference of two events.
     fn demand(&mut self, c: &Constraint, event: usize, started: &[usize]) {
         let difference = if c.right == 0 {
@@ -145,6 +158,7 @@ pub fn concretize(
         system: &plain,
         canonical: system,
         path,
+        repeats_from,
         differences: Vec::new(),
         taken: Vec::new(),
         tries: 100_000,

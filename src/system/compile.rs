@@ -97,6 +97,8 @@ pub struct System {
     pub abandoned_claimable: bool,
     /// How old such a claim is when it can be taken, in units.
     pub claimable_after: Option<i64>,
+    /// It is the end of the TTL, not of a lease, that makes it so.
+    pub(super) claimable_by_ttl: bool,
     /// Requests of other operations that get the same key.
     pub merged: u32,
     /// Interchangeable clients, attempts and calls are put into one order.
@@ -204,7 +206,8 @@ impl System {
             lands,
             idempotent_effect: policy.operation.effect.naturally_idempotent(),
             abandoned_claimable: claimable_after.is_some(),
-            claimable_after,
+            claimable_after: claimable_after.map(|(age, _)| age),
+            claimable_by_ttl: claimable_after.is_some_and(|(_, by_ttl)| by_ttl),
             merged,
             symmetry: true,
             start: start_world(policy, splits, merged),
@@ -390,14 +393,16 @@ enum Left {
     Absent,
 }
 
-/// How old an abandoned claim is when a fresh attempt can get past it; none: never.
-fn claimable_after(table: &[Row], start: StateId, times: &Times) -> Option<i64> {
+/// How old an abandoned claim is when a fresh attempt can get past it, and whether it is so because
+/// its TTL ended; none: never.
+fn claimable_after(table: &[Row], start: StateId, times: &Times) -> Option<(i64, bool)> {
     let gets_through = |left| gets_through(table, start, left, &mut BTreeSet::new());
     if gets_through(Left::Claimed) {
-        return Some(0);
+        return Some((0, false));
     }
     let by_lease = times.lease.filter(|_| gets_through(Left::Expired));
-    by_lease.or(times.ttl.filter(|_| gets_through(Left::Absent)))
+    let by_ttl = || times.ttl.filter(|_| gets_through(Left::Absent));
+    by_lease.map(|age| (age, false)).or_else(|| by_ttl().map(|age| (age, true)))
 }
 
 fn gets_through(table: &[Row], at: StateId, left: Left, seen: &mut BTreeSet<StateId>) -> bool {

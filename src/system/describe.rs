@@ -67,6 +67,10 @@ impl System {
                 ("crashes (fault)".to_owned(), death_text(restart, noticed))
             }
         };
+        if step.world.flights.len() > before.flights.len() {
+            let call = "the call is still on its way";
+            sees = if sees.is_empty() { call.to_owned() } else { format!("{sees}; {call}") };
+        }
         if let Some(ending) = label.ending {
             let text = match ending {
                 Ending::Answered(answer) => format!("answers `{}`", answer.name()),

@@ -360,7 +360,10 @@ impl Steps<'_> {
             let receipt = &after.keys[index].receipt;
             let orphaned = receipt.status == Status::InProgress && !owned(after, index);
             let was_owned = owned(self.before, index) || receipt.token > self.before.granted;
-            (orphaned && was_owned).then(|| receipt.clock.clock().unwrap_or(0))
+            // The clock that makes the claim claimable again: its lease's, or that of its TTL.
+            let by_ttl = self.system.ttl_from_claim && self.system.claimable_by_ttl;
+            let age = if by_ttl { receipt.born } else { receipt.clock };
+            (orphaned && was_owned).then(|| age.clock().unwrap_or(0))
         })
     }
 
