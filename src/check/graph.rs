@@ -221,3 +221,104 @@ impl Components {
         members
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::search::explore;
+    use super::super::search::tests::{Light, Room};
+    use super::*;
+
+    fn components(nodes: usize, arcs: &[(usize, usize)]) -> Components {
+        let next = |node: usize, at: usize| {
+            let behind = arcs.iter().enumerate().skip(at);
+            behind.filter(|(_, arc)| arc.0 == node).map(|(at, arc)| (arc.1, at + 1)).next()
+        };
+        Components::find(nodes, next)
+    }
+
+    #[test]
+    fn finds_components() {
+        let found = components(6, &[(0, 1), (1, 2), (2, 0), (2, 3), (3, 4), (4, 3), (4, 5)]);
+        assert_eq!(found.count, 3);
+        assert_eq!(found.of, [2, 2, 2, 1, 1, 0]);
+        assert_eq!(found.members(), [vec![5], vec![3, 4], vec![0, 1, 2]]);
+    }
+
+    #[test]
+    fn long_chains_need_no_deep_stack() {
+        let last = 1_000_000;
+        let chain = Components::find(last + 1, |node, at| (at == 0 && node < last).then_some((node + 1, 1)));
+        assert_eq!(chain.count, last + 1);
+        let ring = Components::find(last + 1, |node, at| (at == 0).then_some(((node + 1) % (last + 1), 1)));
+        assert_eq!(ring.count, 1);
+    }
+
+    proptest! {
+        /// Two nodes share a component exactly if each reaches the other; arcs never lead upwards.
+        #[test]
+        fn components_are_mutual_reachability(
+            arcs in prop::collection::vec((0_usize..7, 0_usize..7), 0..16)
+        ) {
+            let mut reaches = [[false; 7]; 7];
+            (0..7).for_each(|node| reaches[node][node] = true);
+            arcs.iter().for_each(|&(from, to)| reaches[from][to] = true);
+            for k in 0..7 {
+                for i in 0..7 {
+                    for j in 0..7 {
+                        reaches[i][j] |= reaches[i][k] && reaches[k][j];
+                    }
+                }
+            }
+            let found = components(7, &arcs);
+            for (i, row) in reaches.iter().enumerate() {
+                prop_assert!(found.of[i] < found.count);
+                for (j, &there) in row.iter().enumerate() {
+                    prop_assert_eq!(found.of[i] == found.of[j], there && reaches[j][i]);
+                    prop_assert!(!there || found.of[i] >= found.of[j]);
+                }
+            }
+        }
+    }
+
+    fn start(light: &Light) -> Vec<(Room, Zone)> {
+        let exploration = explore(light, &SearchOptions::default(), &mut ()).unwrap();
+        let (state, zone) = exploration.nodes().next().unwrap();
+        vec![(*state, zone)]
+    }
+
+    #[test]
+    fn the_light_goes_round() {
+        let light = Light::default();
+        let graph = Graph::build(&light, &SearchOptions::default(), start(&light), |_| true).unwrap();
+        assert!(graph.stats().complete);
+        assert_eq!(graph.starts(), [0]);
+        let states: Vec<Room> = (0..graph.node_count()).map(|node| *graph.node(node).0).collect();
+        assert!(states.contains(&Room::Bright) && states.contains(&Room::Broken));
+        let components = graph.components();
+        let broken = states.iter().position(|state| *state == Room::Broken).unwrap();
+        assert!(graph.arcs_from(broken).is_empty());
+        assert_ne!(components.of[0], components.of[broken]);
+        let back = graph.arcs().iter().find(|arc| arc.label == "off").unwrap();
+        let cycle = graph.cycle_through(back, |_| true).unwrap();
+        assert_eq!(components.of[back.from], components.of[back.to]);
+        for pair in cycle.windows(2) {
+            assert_eq!(pair[0].to, pair[1].from);
+        }
+        assert_eq!(cycle.last().unwrap().to, back.from);
+        assert!(graph.shortest_way(broken, 0, |_| true).is_none());
+        assert!(graph.shortest_way(0, 0, |_| true).unwrap().is_empty());
+    }
+
+    #[test]
+    fn only_kept_edges_count() {
+        let light = Light::default();
+        let keep = |edge: &Edge<Room, &'static str>| edge.label != "off";
+        let graph = Graph::build(&light, &SearchOptions::default(), start(&light), keep).unwrap();
+        assert!(graph.arcs().iter().all(|arc| arc.label != "off"));
+        assert_eq!(graph.components().count, graph.node_count());
+        let all = Graph::build(&light, &SearchOptions::default(), start(&light), |_| true).unwrap();
+        assert_eq!(all.components_where(|arc| arc.label != "off").count, all.node_count());
+    }
+}

@@ -6,43 +6,34 @@
 //! arcs that bound a clock which their component never starts anew are taken out, until none is left.
 
 use super::graph::{Arc, Components, Graph};
-use crate::system::world::{Attempt, Packed, Slot, World};
+use crate::system::world::{Packed, World};
 use crate::system::{Label, System};
 use crate::time::{ClockFrom, Constraint, TimedSystem};
 
 /// Sets of clocks by what they belong to: their numbers differ from state to state, but in a cycle
 /// without faults and requests nobody comes or goes.
-type Roles = u128;
+pub(super) type Roles = u128;
 
 /// The roles of the clocks of a world, in the order that numbers them.
 fn roles(world: &World) -> Vec<Roles> {
     let mut out = Vec::new();
     let mut next = 0;
-    let mut visit = |slot: Slot| {
+    world.clone().each_place(|slot| {
         if slot.present() {
             out.push(1 << next);
         }
         next += 1;
-    };
-    visit(world.horizon);
-    world.keys.iter().for_each(|key| [key.receipt.clock, key.native.clock].into_iter().for_each(&mut visit));
-    let clocks = |attempt: Option<&Attempt>| attempt.map_or([Slot::NONE; 2], |a| [a.clock, a.held]);
-    for client in &world.clients {
-        visit(client.clock);
-        clocks(client.attempt.as_ref()).into_iter().for_each(&mut visit);
-    }
-    world.zombies.iter().flat_map(|attempt| clocks(Some(attempt))).for_each(&mut visit);
-    world.flights.iter().for_each(|flight| visit(flight.clock));
+    });
     out
 }
 
 /// What a step or a state does to the clocks.
 #[derive(Clone, Copy, Default)]
-struct Flow {
+pub(super) struct Flow {
     /// Held below a bound.
-    bounded: Roles,
+    pub bounded: Roles,
     /// Started anew, or no more.
-    reset: Roles,
+    pub reset: Roles,
     /// Some bound is zero: no time can have passed.
     at_once: bool,
 }
@@ -59,6 +50,7 @@ impl Flow {
 /// The arcs on which time can go on for ever: whether each is left, and their components.
 pub(super) struct Lasso {
     pub kept: Vec<bool>,
+    pub flows: Vec<Flow>,
     pub components: Components,
 }
 
@@ -98,7 +90,7 @@ impl Lasso {
                 kept[index] &= stays;
             }
             if !changed {
-                return Lasso { kept, components };
+                return Lasso { kept, flows, components };
             }
         }
     }

@@ -20,14 +20,14 @@ use stateright::{Checker as _, Model, Property as Always};
 use super::graph::Components;
 use super::judge::broken_by;
 use super::property::Property;
-use super::trace::{breaks, concretize};
+use super::trace::{PathStep, breaks, concretize};
 use super::verdict::SearchStats;
 use super::verify::{Broken, CheckError, Findings, actor_key};
 use super::{Progress, VerifyOptions};
 use crate::model::Protocol;
 use crate::policy::Policy;
 use crate::system::world::{Packed, World};
-use crate::system::{Actor, Label, System};
+use crate::system::{Label, System};
 use crate::time::ticks::{self, Timed};
 use crate::time::{Edge, TimedSystem};
 
@@ -113,7 +113,7 @@ impl Ticking {
         let findings = &mut seen.findings;
         findings.facts |= edge.facts;
         findings.note(edge.label);
-        let effects = World::unpack(&edge.target).effects.into_iter().max().unwrap_or(0);
+        let effects = World::unpack(&edge.target).effects_most();
         findings.effects_most = findings.effects_most.max(effects);
         if let (Some(clock), Some(after)) = (edge.label.orphans, self.system.claimable_after) {
             let age = if clock == 0 { 0 } else { from.clocks[clock as usize - 1] };
@@ -231,7 +231,7 @@ struct Run {
     stats: SearchStats,
     findings: Findings,
     /// The way to the first step found that shows one of the watched facts.
-    bad: Option<Vec<(Packed, u64)>>,
+    bad: Option<Vec<PathStep>>,
 }
 
 fn run(system: &System, options: &VerifyOptions, states_max: u64, began: Instant, watched: u64) -> Run {
@@ -258,7 +258,7 @@ fn run(system: &System, options: &VerifyOptions, states_max: u64, began: Instant
     let visited = checker.unique_state_count() as u64;
     let mut stats = SearchStats { visited, states: visited, stored: visited, ..SearchStats::default() };
     stats.depth = checker.max_depth() as u32;
-    let bad = checker.discovery("the property holds").map(|path| without_ticks(&path.into_vec()));
+    let bad = checker.discovery("the property holds").map(|path| without_ticks(system, &path.into_vec()));
     let over = visited >= states_max;
     stats.complete = bad.is_some() || !(over || stop.load(Ordering::Relaxed));
     stats.stopped_by = (!stats.complete).then(|| stop_reason(over, late));
@@ -276,17 +276,24 @@ fn stop_reason(over: bool, late: bool) -> String {
     .to_owned()
 }
 
-/// The discrete states after each step, with the facts of the last one.
-fn without_ticks(path: &[(TickState, Option<TickAction>)]) -> Vec<(Packed, u64)> {
-    let steps = path.windows(2).filter(|pair| matches!(pair[0].1, Some(TickAction::Step(_))));
-    steps.map(|pair| (pair[1].0.timed.state.clone(), pair[1].0.bad)).collect()
+/// The steps of a path, without the ticks between them.
+fn without_ticks(system: &System, path: &[(TickState, Option<TickAction>)]) -> Vec<PathStep> {
+    let mut out = Vec::new();
+    for pair in path.windows(2) {
+        let Some(TickAction::Step(number)) = pair[0].1 else { continue };
+        let mut edges = Vec::new();
+        system.edges(&pair[0].0.timed.state, &mut edges);
+        let Edge { label, target, .. } = edges.swap_remove(number as usize);
+        out.push(PathStep { label, state: target, facts: pair[1].0.bad });
+    }
+    out
 }
 
 /// A state with how it was first reached.
 struct Node {
     timed: Timed<Packed>,
-    parent: Option<usize>,
-    ticked: bool,
+    /// From where, and by which step; none: by a tick.
+    parent: Option<(usize, Option<Label>)>,
 }
 
 /// Looks for a run without end over ticks, with nothing shared with the search over zones: all
@@ -299,11 +306,11 @@ fn endless(system: &System, states_max: u64) -> Result<(SearchStats, Option<Brok
     let mut numbers: FxHashMap<Timed<Packed>, usize> = FxHashMap::default();
     let mut nodes: Vec<Node> = Vec::new();
     // Arcs that may lie on an endless run: none for a tick, else who acts.
-    let mut arcs: Vec<Vec<(usize, Option<Actor>)>> = Vec::new();
+    let mut arcs: Vec<Vec<(usize, Option<Label>)>> = Vec::new();
     let mut stats = SearchStats { complete: true, ..SearchStats::default() };
     for timed in ticks::initial(&plain) {
         numbers.insert(timed.clone(), nodes.len());
-        nodes.push(Node { timed, parent: None, ticked: false });
+        nodes.push(Node { timed, parent: None });
     }
     let mut next = 0;
     while next < nodes.len() {
@@ -314,16 +321,16 @@ fn endless(system: &System, states_max: u64) -> Result<(SearchStats, Option<Brok
         }
         let from = nodes[next].timed.clone();
         let mut out = Vec::new();
-        let mut reach = |timed: Timed<Packed>, ticked: bool| {
+        let mut reach = |timed: Timed<Packed>, by: Option<Label>| {
             let fresh = nodes.len();
             let number = *numbers.entry(timed.clone()).or_insert(fresh);
             if number == fresh {
-                nodes.push(Node { timed, parent: Some(next), ticked });
+                nodes.push(Node { timed, parent: Some((next, by)) });
             }
             number
         };
         if let Some(later) = ticks::tick(&plain, &from) {
-            out.push((reach(later, true), None));
+            out.push((reach(later, None), None));
         }
         let mut edges = Vec::new();
         plain.edges(&from.state, &mut edges);
@@ -337,10 +344,10 @@ fn endless(system: &System, states_max: u64) -> Result<(SearchStats, Option<Brok
             if !ticks::allow(&invariant, &clocks) {
                 continue;
             }
-            let number = reach(Timed { state: edge.target.clone(), clocks }, false);
+            let number = reach(Timed { state: edge.target.clone(), clocks }, Some(edge.label));
             stats.transitions += 1;
             if !edge.label.is_fault_or_send() {
-                out.push((number, Some(edge.label.actor)));
+                out.push((number, Some(edge.label)));
             }
         }
         arcs.push(out);
@@ -354,12 +361,12 @@ fn endless(system: &System, states_max: u64) -> Result<(SearchStats, Option<Brok
         Components::find(nodes.len(), |node, at| arcs[node].get(at).map(|(to, _)| (*to, at + 1)));
     let mut inner: Vec<(bool, BTreeSet<(u8, u8)>)> = vec![Default::default(); components.count];
     for (from, out) in arcs.iter().enumerate() {
-        for (_, actor) in out.iter().filter(|(to, _)| components.of[*to] == components.of[from]) {
+        for (_, label) in out.iter().filter(|(to, _)| components.of[*to] == components.of[from]) {
             let (ticks, actors) = &mut inner[components.of[from]];
-            match actor {
+            match label {
                 None => *ticks = true,
-                Some(actor) => {
-                    actors.insert(actor_key(*actor));
+                Some(label) => {
+                    actors.insert(actor_key(label.actor));
                 }
             }
         }
@@ -371,19 +378,20 @@ fn endless(system: &System, states_max: u64) -> Result<(SearchStats, Option<Brok
         *ticks && world.live().next().is_some() && all_act
     });
     let Some(node) = endless else { return Ok((stats, None)) };
-    let canonical = |at: usize| (system.canonical(&World::unpack(&nodes[at].timed.state)), 0);
+    let step = |at: usize, label: Label| {
+        let state = system.canonical(&World::unpack(&nodes[at].timed.state));
+        PathStep { label, state, facts: 0 }
+    };
     let mut path = Vec::new();
     let mut at = node;
-    while let Some(parent) = nodes[at].parent {
-        if !nodes[at].ticked {
-            path.push(canonical(at));
-        }
+    while let Some((parent, by)) = nodes[at].parent {
+        path.extend(by.map(|label| step(at, label)));
         at = parent;
     }
     path.reverse();
     let repeats_from = path.len();
     let round = cycle(node, &arcs, &components, &inner[components.of[node]].1);
-    path.extend(round.into_iter().filter(|(_, ticked)| !ticked).map(|(at, _)| canonical(at)));
+    path.extend(round.into_iter().filter_map(|(at, by)| by.map(|label| step(at, label))));
     let property = Property::NoStuckKey;
     let counterexample = concretize(system, property, &path, Some(repeats_from))
         .ok_or_else(|| CheckError::Unreplayable(property, "no moments fit the round".to_owned()))?;
@@ -391,19 +399,19 @@ fn endless(system: &System, states_max: u64) -> Result<(SearchStats, Option<Brok
 }
 
 /// A round from `start` back to it on which every actor acts: each node that it comes to, and
-/// whether by a tick.
+/// by which step, none for a tick.
 fn cycle(
     start: usize,
-    arcs: &[Vec<(usize, Option<Actor>)>],
+    arcs: &[Vec<(usize, Option<Label>)>],
     components: &Components,
     actors: &BTreeSet<(u8, u8)>,
-) -> Vec<(usize, bool)> {
+) -> Vec<(usize, Option<Label>)> {
     let mut round = Vec::new();
     let mut at = start;
     // One goal after the other, the nearest arc of each actor; at the end, the way home.
     let goals = actors.iter().copied().map(Some).chain([None]);
     for goal in goals {
-        let mut from: FxHashMap<usize, (usize, bool)> = FxHashMap::default();
+        let mut from: FxHashMap<usize, (usize, Option<Label>)> = FxHashMap::default();
         let mut queue = VecDeque::from([at]);
         let mut last = None;
         'search: while let Some(node) = queue.pop_front() {
@@ -411,13 +419,14 @@ fn cycle(
                 last = Some((node, None));
                 break;
             }
-            for (to, actor) in arcs[node].iter().filter(|(to, _)| components.of[*to] == components.of[start]) {
-                if goal.is_some() && actor.map(actor_key) == goal {
-                    last = Some((node, Some(*to)));
+            for (to, label) in arcs[node].iter().filter(|(to, _)| components.of[*to] == components.of[start])
+            {
+                if goal.is_some() && label.map(|l| actor_key(l.actor)) == goal {
+                    last = Some((node, Some((*to, *label))));
                     break 'search;
                 }
                 if *to != at && !from.contains_key(to) {
-                    from.insert(*to, (node, actor.is_none()));
+                    from.insert(*to, (node, *label));
                     queue.push_back(*to);
                 }
             }
@@ -426,13 +435,13 @@ fn cycle(
         let mut way = Vec::new();
         let mut back = end;
         while back != at {
-            let (parent, ticked) = from[&back];
-            way.push((back, ticked));
+            let (parent, by) = from[&back];
+            way.push((back, by));
             back = parent;
         }
         round.extend(way.into_iter().rev());
-        round.extend(beyond.map(|to| (to, false)));
-        at = beyond.unwrap_or(end);
+        round.extend(beyond);
+        at = beyond.map_or(end, |(to, _)| to);
     }
     round
 }

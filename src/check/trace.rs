@@ -5,15 +5,17 @@
 //! path it finds is walked again with names, without symmetry; the moments are the least solution
 //! of the differences that guards and invariants demand, which owes nothing to the zones.
 
+use std::collections::HashSet;
+
 use smallvec::SmallVec;
 
 use super::judge::broken_by;
 use super::property::Property;
 use super::verdict::{Change, Counterexample, Step};
 use crate::system::world::{Packed, World};
-use crate::system::{CompileError, Step as SystemStep, System, facts};
+use crate::system::{Actor, CompileError, Label, Step as SystemStep, System, facts};
 use crate::time::ticks::{self, Values};
-use crate::time::{ClockFrom, Constraint};
+use crate::time::{ClockFrom, Constraint, TimedSystem as _};
 
 /// `moments[later] - moments[earlier] <= bound`.
 #[derive(Clone, Copy)]
@@ -42,12 +44,22 @@ fn least_moments(count: usize, differences: &[Difference]) -> Option<Vec<i64>> {
     None
 }
 
+/// One step of an abstract path.
+#[derive(Clone)]
+pub struct PathStep {
+    pub label: Label,
+    /// The canonical state it leads to.
+    pub state: Packed,
+    /// Facts it must carry.
+    pub facts: u64,
+}
+
 /// A walk along an abstract path, with names and with the event that started each clock.
 struct Walk<'a> {
     system: &'a System,
     canonical: &'a System,
-    /// Canonical states after each step.
-    path: &'a [(Packed, u64)],
+    path: &'a [PathStep],
+    repeats_from: Option<usize>,
     differences: Vec<Difference>,
     taken: Vec<(u32, World, SystemStep)>,
     /// Steps that may still be tried: the search for the right names is bounded.
@@ -56,14 +68,18 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn go(&mut self, world: &World, started: &[usize]) -> bool {
-        let Some((wanted, facts)) = self.path.get(self.taken.len()) else {
-            return true;
+        let Some(wanted) = self.path.get(self.taken.len()) else {
+            return self.round_takes_time();
         };
         let event = self.taken.len() + 1;
         let mut steps = Vec::new();
         self.system.steps(world, &mut steps);
         for (edge, mut step) in steps.into_iter().enumerate() {
-            if step.facts & facts != *facts || self.canonical.canonical(&step.world) != *wanted {
+            let alike = step.label.action == wanted.label.action && step.label.ending == wanted.label.ending;
+            if !alike
+                || step.facts & wanted.facts != wanted.facts
+                || self.canonical.canonical(&step.world) != wanted.state
+            {
                 continue;
             }
             if self.tries == 0 {
@@ -103,6 +119,18 @@ impl Walk<'_> {
         false
     }
 
+    /// What repeats has to take some time, or it is no run at all.
+    fn round_takes_time(&mut self) -> bool {
+        let Some(from) = self.repeats_from else { return true };
+        let end = self.taken.len();
+        self.differences.push(Difference { later: from, earlier: end, bound: -1 });
+        if least_moments(end + 1, &self.differences).is_some() {
+            return true;
+        }
+        self.differences.pop();
+        false
+    }
+
     /// A constraint on clocks at the moment of `event`, as a difference of two events.
     fn demand(&mut self, c: &Constraint, event: usize, started: &[usize]) {
         let difference = if c.right == 0 {
@@ -116,13 +144,12 @@ impl Walk<'_> {
 
 /// Makes a run with names and moments of an abstract path.
 ///
-/// `path` has, for each step, the canonical state it leads to and the facts it must carry.
 /// `repeats_from` is the first step of the part that repeats, if the run has no end. None: the
 /// path has no concrete run, which is a fault of the search.
 pub fn concretize(
     system: &System,
     property: Property,
-    path: &[(Packed, u64)],
+    path: &[PathStep],
     repeats_from: Option<usize>,
 ) -> Option<Counterexample> {
     let plain = system.clone().with_symmetry(false);
@@ -131,6 +158,7 @@ pub fn concretize(
         system: &plain,
         canonical: system,
         path,
+        repeats_from,
         differences: Vec::new(),
         taken: Vec::new(),
         tries: 100_000,
@@ -230,50 +258,116 @@ pub fn replay(
     counterexample: &Counterexample,
     broken_by: u64,
 ) -> Result<Vec<Step>, ReplayError> {
-    let canonical = system;
-    let system = &system.clone().with_symmetry(false);
-    let unit = system.times.unit_ms;
-    let mut world = system.initial_world();
-    let mut clocks: Values = SmallVec::new();
-    let (mut now, mut out, mut facts_seen) = (0_i64, Vec::new(), 0);
-    let mut loop_state = None;
+    let plain = system.clone().with_symmetry(false);
+    let mut run = Run::new(&plain);
+    let mut out = Vec::new();
+    let mut facts_seen = 0;
+    let mut round = None;
+    let last = counterexample.steps.len();
     for (index, step) in counterexample.steps.iter().enumerate() {
         if counterexample.repeats_from == Some(index) {
-            loop_state = Some(canonical.canonical(&world));
+            round = Some((system.canonical(&run.world), index, run.now));
         }
-        let delay = step.at_ms.checked_sub(now).filter(|d| *d >= 0 && d % unit == 0);
+        let (mut shown, taken) = run.take(index, step, step.at_ms, true)?;
+        facts_seen = taken.facts & broken_by;
+        if facts_seen != 0 && index + 1 == last {
+            shown.breaks = Some(breaks(facts_seen));
+        }
+        out.push(shown);
+    }
+    match round {
+        Some((state, from, began)) => {
+            if counterexample.property != Property::NoStuckKey || state != system.canonical(&run.world) {
+                return Err(ReplayError::NoLoop);
+            }
+            run.goes_on(&counterexample.steps[from..], began, system)?;
+        }
+        None if counterexample.repeats_from.is_some() => return Err(ReplayError::NoLoop),
+        None if facts_seen == 0 => return Err(ReplayError::BreaksNothing),
+        None => {}
+    }
+    Ok(out)
+}
+
+/// A run that is taken step by step, with whole numbers for clocks.
+struct Run<'a> {
+    system: &'a System,
+    world: World,
+    clocks: Values,
+    /// In milliseconds.
+    now: i64,
+}
+
+/// Rounds that are tried at most before an endless run is believed.
+const ROUNDS_MAX: u32 = 100_000;
+
+impl<'a> Run<'a> {
+    fn new(system: &'a System) -> Run<'a> {
+        Run { system, world: system.initial_world(), clocks: SmallVec::new(), now: 0 }
+    }
+
+    /// Takes a step at its moment. `same`: it must read as the file says.
+    fn take(
+        &mut self,
+        index: usize,
+        step: &Step,
+        at_ms: i64,
+        same: bool,
+    ) -> Result<(Step, SystemStep), ReplayError> {
+        let unit = self.system.times.unit_ms;
+        let delay = at_ms.checked_sub(self.now).filter(|d| *d >= 0 && d % unit == 0);
         let delay = delay.ok_or(ReplayError::Moment { step: index })? / unit;
-        clocks = ticks::later(&clocks, delay, i64::MAX);
+        let clocks = ticks::later(&self.clocks, delay, i64::MAX);
         let mut invariant = Vec::new();
-        system.world_invariant(&world, &mut invariant);
+        self.system.world_invariant(&self.world, &mut invariant);
         if !ticks::allow(&invariant, &clocks) {
             return Err(ReplayError::TooLate { step: index });
         }
         let mut steps = Vec::new();
-        system.steps(&world, &mut steps);
+        self.system.steps(&self.world, &mut steps);
         let taken = steps.into_iter().nth(step.edge as usize);
         let mut taken = taken.ok_or(ReplayError::NoSuchStep { step: index })?;
         if !ticks::allow(&taken.guard, &clocks) {
             return Err(ReplayError::NotAllowed { step: index });
         }
-        let mut now_shown = shown(system, &world, &taken, step.edge, step.at_ms);
-        if (&now_shown.who, &now_shown.does, &now_shown.sees) != (&step.who, &step.does, &step.sees) {
-            let is = format!("{} {} {}", now_shown.who, now_shown.does, now_shown.sees);
+        let shown = shown(self.system, &self.world, &taken, step.edge, at_ms);
+        if same && (&shown.who, &shown.does, &shown.sees) != (&step.who, &step.does, &step.sees) {
+            let is = format!("{} {} {}", shown.who, shown.does, shown.sees);
             return Err(ReplayError::Different { step: index, is });
         }
         let map = taken.world.number_clocks();
-        clocks = ticks::follow(&map, &clocks);
-        facts_seen = taken.facts & broken_by;
-        if facts_seen != 0 && index + 1 == counterexample.steps.len() {
-            now_shown.breaks = Some(breaks(facts_seen));
-        }
-        out.push(now_shown);
-        world = taken.world;
-        now = step.at_ms;
+        self.clocks = ticks::follow(&map, &clocks);
+        self.world = taken.world.clone();
+        self.now = at_ms;
+        Ok((shown, taken))
     }
-    match loop_state {
-        Some(state) if state != canonical.canonical(&world) => Err(ReplayError::NoLoop),
-        None if facts_seen == 0 => Err(ReplayError::BreaksNothing),
-        _ => Ok(out),
+
+    /// Goes round until the clocks, as far as they matter, are as they were once before: then the
+    /// round can be taken for ever. It must take time, have no fault in it, and be no mere stall.
+    fn goes_on(mut self, round: &[Step], began: i64, canonical: &System) -> Result<(), ReplayError> {
+        let length = self.now - began;
+        if length <= 0 {
+            return Err(ReplayError::NoLoop);
+        }
+        let mut idle: Vec<Actor> = self.world.live().map(|(who, _)| who.into()).collect();
+        let cap = canonical.greatest_constant() + 1;
+        let mut known = HashSet::new();
+        let mut shift = length;
+        for _ in 0..ROUNDS_MAX {
+            let clocks: Values = self.clocks.iter().map(|clock| (*clock).min(cap)).collect();
+            if !known.insert((self.world.pack(), clocks)) {
+                return if idle.is_empty() { Ok(()) } else { Err(ReplayError::NoLoop) };
+            }
+            for step in round {
+                let at_ms = step.at_ms.checked_add(shift).ok_or(ReplayError::NoLoop)?;
+                let (_, taken) = self.take(0, step, at_ms, false).map_err(|_| ReplayError::NoLoop)?;
+                if taken.label.is_fault_or_send() {
+                    return Err(ReplayError::NoLoop);
+                }
+                idle.retain(|actor| *actor != taken.label.actor);
+            }
+            shift += length;
+        }
+        Err(ReplayError::NoLoop)
     }
 }

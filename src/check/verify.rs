@@ -1,17 +1,18 @@
 //! From a policy to its verdicts: compile, search, look for runs without end, judge, show.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Instant;
 
 use super::graph::Graph;
 use super::judge::{broken_by, not_applicable};
-use super::lasso::Lasso;
+use super::lasso::{Flow, Lasso, Roles};
 use super::property::Property;
 use super::search::{
-    Exploration, Extrapolation, Observer, SearchError, SearchOptions, Subsumption, Witness, explore,
+    Exploration, Extrapolation, Observer, SearchError, SearchOptions, Subsumption, Witness, WitnessStep,
+    explore,
 };
-use super::trace::{self, ReplayError, concretize};
+use super::trace::{self, PathStep, ReplayError, concretize};
 use super::verdict::{
     Counterexample, Number, PolicyResult, PropertyResult, Scope, SearchStats, Step, Verdict, format_ms,
 };
@@ -112,8 +113,10 @@ pub fn verify_with(
             return Err(CheckError::Unreplayable(found.property, error.to_string()));
         }
     }
-    let properties =
-        Property::ALL.into_iter().map(|p| judge(p, policy, &system, &mut findings, options)).collect::<Vec<_>>();
+    let properties = Property::ALL
+        .into_iter()
+        .map(|p| judge(p, policy, &system, &mut findings, options))
+        .collect::<Vec<_>>();
     let scope = scope(policy, &system);
     Ok(PolicyResult {
         policy: policy.name.clone(),
@@ -158,6 +161,8 @@ pub(super) struct Findings {
     pub search: SearchStats,
     pub loops: Option<SearchStats>,
     pub broken: Vec<Broken>,
+    /// There are runs without end, of which none could be shown.
+    pub endless_untold: bool,
     /// All facts that some run shows.
     pub facts: u64,
     pub effects_most: u8,
@@ -192,9 +197,12 @@ impl Findings {
         match label.action {
             Action::Operate { outcome } => {
                 self.taken.insert((label.at, outcome));
-                if outcome == Outcome::Aborted {
-                    self.faults.insert("aborts");
-                }
+                match outcome {
+                    Outcome::Aborted => self.faults.insert("aborts"),
+                    // Only a commit's `unknown` spends this budget; a query's is free.
+                    Outcome::Unknown => self.faults.insert("ambiguous_acks"),
+                    _ => false,
+                };
             }
             Action::AckLost { .. } => {
                 self.faults.insert("ambiguous_acks");
@@ -206,6 +214,9 @@ impl Findings {
                 self.faults.insert("lost_requests");
             }
             _ => {}
+        }
+        if matches!(label.ending, Some(Ending::Died { .. })) {
+            self.faults.insert("crashes");
         }
         if matches!(label.ending, Some(Ending::AnswerLost(_) | Ending::AnswerLate(_))) {
             self.faults.insert("lost_responses");
@@ -243,8 +254,8 @@ fn search_zones(
     let exploration = explore(system, &search, &mut watch)?;
     findings.search = exploration.stats().clone();
     findings.facts = exploration.facts();
-    let effects = |state: &Packed| World::unpack(state).effects.into_iter().max().unwrap_or(0);
-    findings.effects_most = exploration.states().iter().map(effects).max().unwrap_or(0);
+    let effects = |state: &Packed| World::unpack(state).effects_most();
+    findings.effects_most = exploration.states().map(effects).max().unwrap_or(0);
     for property in Property::ALL {
         if let Some(path) = shortest_path(system, &exploration, broken_by(property)) {
             let counterexample = concretize(system, property, &path, None)
@@ -261,12 +272,8 @@ fn search_zones(
     Ok(findings)
 }
 
-/// The shortest of the runs that show one of these facts, as canonical states with their facts.
-fn shortest_path(
-    system: &System,
-    exploration: &Exploration<System>,
-    bits: u64,
-) -> Option<Vec<(Packed, u64)>> {
+/// The shortest of the runs that show one of these facts.
+fn shortest_path(system: &System, exploration: &Exploration<System>, bits: u64) -> Option<Vec<PathStep>> {
     let known = exploration.facts() & bits;
     let each = (0..u64::BITS).filter(|bit| known >> bit & 1 != 0);
     let witnesses = each.filter_map(|bit| exploration.witness(bit).map(|w| (1 << bit, w)));
@@ -274,14 +281,15 @@ fn shortest_path(
     Some(abstract_path(system, &witness, bit))
 }
 
-fn abstract_path(system: &System, witness: &Witness<System>, last: u64) -> Vec<(Packed, u64)> {
-    let mut path: Vec<(Packed, u64)> = witness
-        .steps
-        .iter()
-        .map(|step| (system.canonical(&World::unpack(&step.edge.target)), 0))
-        .collect();
+fn abstract_path(system: &System, witness: &Witness<System>, last: u64) -> Vec<PathStep> {
+    let step = |step: &WitnessStep<System>| PathStep {
+        label: step.edge.label,
+        state: system.canonical(&World::unpack(&step.edge.target)),
+        facts: 0,
+    };
+    let mut path: Vec<PathStep> = witness.steps.iter().map(step).collect();
     if let Some(end) = path.last_mut() {
-        end.1 = last;
+        end.facts = last;
     }
     path
 }
@@ -310,29 +318,36 @@ fn find_endless(
             origins.push(number);
         }
     }
-    let keep = |edge: &Edge<Packed, Label>| !edge.label.is_fault_or_send();
+    let inside = |state: &Packed| World::unpack(state).live().all(|(_, a)| repeating.contains(&a.at));
+    let keep = |edge: &Edge<Packed, Label>| !edge.label.is_fault_or_send() && inside(&edge.target);
     let graph = Graph::build(&plain, search, starts, keep)?;
     findings.loops = Some(graph.stats().clone());
-    let Lasso { kept, components } = Lasso::find(&plain, &graph);
-    let arcs: Vec<&Arc> = graph.arcs().iter().zip(&kept).filter_map(|(arc, kept)| kept.then_some(arc)).collect();
+    let Lasso { kept, flows, components } = Lasso::find(&plain, &graph);
+    let kept = || graph.arcs().iter().zip(&flows).zip(&kept).filter_map(|(arc, kept)| kept.then_some(arc));
     let mut actors = vec![BTreeSet::new(); components.count];
-    for arc in &arcs {
+    for (arc, _) in kept() {
         actors[components.of[arc.from]].insert(actor_key(arc.label.actor));
     }
     // Every live attempt has a step of its own in this component.
-    let all_act = |arc: &&&Arc| {
+    let all_act = |(arc, _): &(&Arc, &Flow)| {
         let world = World::unpack(graph.node(arc.from).0);
         let mut live = world.live();
         live.all(|(who, _)| actors[components.of[arc.from]].contains(&actor_key(who.into())))
     };
-    let Some(first) = arcs.iter().find(all_act) else { return Ok(()) };
-    let component = components.of[first.from];
-    let inside: BTreeSet<_> = arcs.iter().filter(|arc| components.of[arc.from] == component).map(|a| key(a)).collect();
-    let round = round(&graph, first, &actors[component], |arc| inside.contains(&key(arc)));
-    let counterexample = round
-        .and_then(|round| endless_run(system, exploration, &graph, &origins, &round))
-        .ok_or_else(|| CheckError::Unreplayable(Property::NoStuckKey, "no moments fit the round".to_owned()))?;
-    findings.broken.push(Broken { property: Property::NoStuckKey, counterexample });
+    for (first, _) in kept().filter(all_act).take(ROUNDS_TRIED) {
+        let component = components.of[first.from];
+        let within = kept().filter(|(arc, _)| components.of[arc.from] == component);
+        let within = within.map(|(arc, flow)| (key(arc), *flow)).collect();
+        let round = round(&graph, first, &actors[component], &within);
+        let found = round.and_then(|round| endless_run(system, exploration, &graph, &origins, &round));
+        if let Some(counterexample) = found {
+            findings.endless_untold = false;
+            findings.broken.push(Broken { property: Property::NoStuckKey, counterexample });
+            return Ok(());
+        }
+        // There is an endless run, but this round of it has no fixed moments: say so, pass nothing.
+        findings.endless_untold = true;
+    }
     Ok(())
 }
 
@@ -342,29 +357,46 @@ fn key(arc: &Arc) -> (usize, u32) {
     (arc.from, arc.number)
 }
 
-/// A way from this arc back to where it begins, on which everybody acts.
+/// A way from this arc back to where it begins, on which everybody acts and every clock that is
+/// held below a bound starts anew.
 fn round<'g>(
     graph: &'g Graph<System>,
     first: &'g Arc,
     actors: &BTreeSet<(u8, u8)>,
-    within: impl Fn(&Arc) -> bool,
+    within: &BTreeMap<(usize, u32), Flow>,
 ) -> Option<Vec<&'g Arc>> {
+    let inside = |arc: &Arc| within.contains_key(&key(arc));
+    let bounded = within.values().fold(0, |all: Roles, flow| all | flow.bounded);
+    let acting = actors.iter().map(|actor| Goal::Acts(*actor));
+    let starting = (0..Roles::BITS).map(|bit| 1 << bit).filter(|role| bounded & role != 0).map(Goal::Starts);
     let mut round = vec![first];
-    for actor in actors {
-        let acts = |arc: &Arc| actor_key(arc.label.actor) == *actor;
-        if round.iter().any(|arc| acts(arc)) {
+    for goal in acting.chain(starting) {
+        let met = |arc: &Arc| match goal {
+            Goal::Acts(actor) => actor_key(arc.label.actor) == actor,
+            Goal::Starts(role) => within[&key(arc)].reset & role != 0,
+        };
+        if round.iter().any(|arc| met(arc)) {
             continue;
         }
         let at = round.last().map_or(first.to, |arc| arc.to);
-        let goals = graph.arcs().iter().filter(|arc| within(arc) && acts(arc));
-        let ways = goals.filter_map(|goal| graph.shortest_way(at, goal.from, &within).map(|way| (way, goal)));
+        let goals = graph.arcs().iter().filter(|arc| inside(arc) && met(arc));
+        let ways = goals.filter_map(|goal| graph.shortest_way(at, goal.from, inside).map(|way| (way, goal)));
         let (way, goal) = ways.min_by_key(|(way, _)| way.len())?;
         round.extend(way);
         round.push(goal);
     }
     let at = round.last().map_or(first.to, |arc| arc.to);
-    round.extend(graph.shortest_way(at, first.from, within)?);
+    round.extend(graph.shortest_way(at, first.from, inside)?);
     Some(round)
+}
+
+/// What a round must have.
+#[derive(Clone, Copy)]
+enum Goal {
+    /// A step of this actor.
+    Acts((u8, u8)),
+    /// A step that starts this clock.
+    Starts(Roles),
 }
 
 pub(super) fn actor_key(actor: Actor) -> (u8, u8) {
@@ -391,13 +423,33 @@ fn endless_run(
         Some((stem, way))
     });
     let (stem, way) = ways.min_by_key(|(stem, way)| stem.steps.len() + way.len())?;
-    let mut path = abstract_path(system, &stem, 0);
-    let canonical = |arc: &&Arc| (system.canonical(&World::unpack(graph.node(arc.to).0)), 0);
-    path.extend(way.iter().map(canonical));
-    let repeats_from = path.len();
-    path.extend(cycle.iter().map(canonical));
-    concretize(system, Property::NoStuckKey, &path, Some(repeats_from))
+    let stem = abstract_path(system, &stem, 0);
+    let steps = |arcs: &[&Arc]| {
+        let step = |arc: &&Arc| {
+            let state = system.canonical(&World::unpack(graph.node(arc.to).0));
+            PathStep { label: arc.label, state, facts: 0 }
+        };
+        arcs.iter().map(step).collect::<Vec<_>>()
+    };
+    let way = steps(&way);
+    let round = steps(cycle);
+    // The first rounds may need other moments than those that can go on for ever.
+    (0..ROUNDS_BEFORE).find_map(|before| {
+        let mut path = [&stem[..], &way[..]].concat();
+        for _ in 0..before {
+            path.extend_from_slice(&round);
+        }
+        let repeats_from = path.len();
+        path.extend_from_slice(&round);
+        let found = concretize(system, Property::NoStuckKey, &path, Some(repeats_from))?;
+        trace::replay(system, &found, 0).is_ok().then_some(found)
+    })
 }
+
+/// Rounds that are put before the one that is shown to repeat, at most.
+const ROUNDS_BEFORE: usize = 4;
+/// Rounds that are tried before none is shown.
+const ROUNDS_TRIED: usize = 50;
 
 fn judge(
     property: Property,
@@ -432,12 +484,20 @@ fn judge(
         result.waived = waiver.map(|w| w.reason.clone());
         return result;
     }
-    let unfinished = [Some(&findings.search), findings.loops.as_ref().filter(|_| property == Property::NoStuckKey)];
+    if findings.facts & broken_by(property) != 0 {
+        // A search that saw it and has no run to show must not pass.
+        result.verdict = Verdict::Inconclusive;
+        result.reason = "a step breaks it, but no run to it could be made: please report this".to_owned();
+        return result;
+    }
+    let unfinished =
+        [Some(&findings.search), findings.loops.as_ref().filter(|_| property == Property::NoStuckKey)];
     let stopped = unfinished.into_iter().flatten().find(|stats| !stats.complete);
     if let Some(stats) = stopped {
         result.verdict = Verdict::Inconclusive;
         let limit = stats.stopped_by.as_deref().unwrap_or("a limit");
-        result.reason = format!("stopped by {limit} after {} zones, {} steps deep", stats.visited, stats.depth);
+        result.reason =
+            format!("stopped by {limit} after {} zones, {} steps deep", stats.visited, stats.depth);
     } else if findings.facts & facts::FLIGHT_LIMIT != 0 {
         result.verdict = Verdict::Inconclusive;
         result.reason = "more calls in flight than the search can hold".to_owned();
@@ -449,7 +509,8 @@ fn number(property: Property, system: &System, findings: &Findings) -> Option<Nu
     match property {
         Property::SingleExecution => {
             let most = findings.effects_most;
-            let at_least = most >= EFFECTS_MAX || !findings.search.complete;
+            let left_out = findings.facts & (facts::FLIGHT_LEFT_OUT | facts::FLIGHT_LIMIT) != 0 && most > 1;
+            let at_least = most >= EFFECTS_MAX || !findings.search.complete || left_out;
             let value = if at_least { format!("{most} or more") } else { most.to_string() };
             Some(Number { name: "most effects".to_owned(), value, exact: Some(most.into()) })
         }
@@ -469,7 +530,8 @@ fn number(property: Property, system: &System, findings: &Findings) -> Option<Nu
 }
 
 fn scope(policy: &Policy, system: &System) -> Scope {
-    let Faults { crashes, lost_requests, lost_responses, ambiguous_acks, aborts, restart, pause } = policy.faults;
+    let Faults { crashes, lost_requests, lost_responses, ambiguous_acks, aborts, restart, pause } =
+        policy.faults;
     Scope {
         requests: policy.trigger.requests,
         conflicting: policy.trigger.conflicting,

@@ -3,7 +3,10 @@
 use super::Severity;
 
 macro_rules! codes {
-    ($($code:ident = $id:literal, $name:literal, $severity:ident, $description:literal, $explanation:literal;)*) => {
+    ($(
+        $code:ident = $id:literal, $name:literal, $severity:ident,
+        $description:literal, $explanation:literal;
+    )*) => {
         /// What a diagnostic is about. Ids and names are stable.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Code {
@@ -44,24 +47,28 @@ macro_rules! codes {
 codes! {
     FileNotFound = "IDM001", "file-not-found", Error,
         "a path names nothing",
-        "A path on the command line, or a link found in a folder, leads nowhere. Nothing is skipped in silence:\n\
-         a check that was asked for and can't be done is a failure.";
+        "A path on the command line, or a link found in a folder, leads nowhere. Nothing is skipped\n\
+         in silence: a check that was asked for and can't be done is a failure.";
     FileUnreadable = "IDM002", "file-unreadable", Error,
         "a file or folder can't be read",
-        "The operating system refused: most often missing permissions. The message carries its reason.";
+        "The operating system refused: most often missing permissions. The message carries its\n\
+         reason.";
     NotARegularFile = "IDM003", "not-a-regular-file", Error,
         "a pipe, socket or device is not read",
-        "Policies and models are files. Reading a pipe could wait for ever, so special files are refused unopened.\n\
-         Save the text to a file first.";
+        "Policies and models are files. Reading a pipe could wait for ever, so special files are\n\
+         refused unopened. Save the text to a file first.";
     FileTooLarge = "IDM004", "file-too-large", Error,
         "a file is larger than what is read",
-        "A policy has a few hundred lines at most; the limit of 1 MiB only stops files that are something else.";
+        "A policy has a few hundred lines at most; the limit of 1 MiB only stops files that are\n\
+         something else.";
     NotUtf8 = "IDM005", "not-utf8", Error,
         "a file is not UTF-8",
-        "TOML files are UTF-8. The message gives the offset of the first byte that is not; save the file as UTF-8.";
+        "TOML files are UTF-8. The message gives the offset of the first byte that is not; save the\n\
+         file as UTF-8.";
     TooManyFiles = "IDM006", "too-many-files", Error,
         "a folder holds more files than one run reads",
-        "The walk through a folder stopped at its limit, so files were left out. Name a smaller folder.";
+        "The walk through a folder stopped at its limit, so files were left out. Name a smaller\n\
+         folder.";
     TooDeep = "IDM007", "too-deep", Error,
         "a file or folder is nested too deep",
         "No policy or model needs deep nesting; a file that has it is refused before it is parsed.\n\
@@ -69,50 +76,61 @@ codes! {
     NotToml = "IDM008", "not-toml", Error,
         "the text is not TOML",
         "The line can't be read as TOML. Strings need quotes, keys an equals sign:\n\n    \
-         lease = 30s        # wrong\n    lease = \"30s\"      # right\n";
+         lease = 30s        # wrong\n    \
+         lease = \"30s\"      # right\n";
     DuplicateKey = "IDM009", "duplicate-key", Error,
         "a key or table is given twice",
-        "TOML allows a key once per table, and a `[table]` once per file. Which of the two was meant can't be guessed;\n\
-         remove one.";
+        "TOML allows a key once per table, and a `[table]` once per file. Which of the two was meant\n\
+         can't be guessed; remove one.";
     UnknownKey = "IDM010", "unknown-key", Error,
         "a key has no meaning here",
-        "A misspelt key would otherwise be a bound that was never declared. Keys that are not known are errors:\n\n    \
-         [store]\n    leese = \"30s\"      # unknown key; did you mean `lease`?\n";
+        "A misspelt key would otherwise be a bound that was never declared. Keys that are not known\n\
+         are errors:\n\n    \
+         [store]\n    \
+         leese = \"30s\"      # unknown key; did you mean `lease`?\n";
     MissingKey = "IDM011", "missing-key", Error,
         "a required key is missing",
         "Keys without a safe default must be written. The message shows the line to add.";
     WrongType = "IDM012", "wrong-type", Error,
         "a value is of the wrong type",
         "A string where a number belongs, a value where a table belongs, and the like:\n\n    \
-         requests = \"2\"     # wrong\n    requests = 2       # right\n";
+         requests = \"2\"     # wrong\n    \
+         requests = 2       # right\n";
     NotSupported = "IDM013", "not-supported", Error,
         "known, but not in this version",
-        "The word belongs to the language of policies and models, but this version can't check it. It is refused and\n\
-         never ignored: a verdict that leaves a declared thing out would be wrong.";
+        "The word belongs to the language of policies and models, but this version can't check it. It\n\
+         is refused and never ignored: a verdict that leaves a declared thing out would be wrong.";
     UnknownValue = "IDM014", "unknown-value", Error,
         "a value is not one of those allowed",
         "The key takes one of a fixed list of words; the message lists them.";
     BadName = "IDM015", "bad-name", Error,
         "a name has characters that names don't have",
-        "Names are lowercase letters, digits and underscores; the name of a policy or a model may have hyphens, too.\n\n    \
-         [state.\"Claim it\"]     # wrong\n    [state.claim_it]       # right\n";
+        "Names are lowercase letters, digits and underscores; the name of a policy or a model may\n\
+         have hyphens, too.\n\n    \
+         [state.\"Claim it\"]     # wrong\n    \
+         [state.claim_it]       # right\n";
     OutOfRange = "IDM016", "out-of-range", Error,
         "a number is outside its limits",
-        "Counts are bounded, since every unit multiplies the states to explore; the message gives the limits.";
+        "Counts are bounded, since every unit multiplies the states to explore; the message gives the\n\
+         limits.";
     BadDuration = "IDM017", "bad-duration", Error,
         "not a duration",
-        "Durations are strings with a unit: ms, s, m, h or d. A bare number is an error, since its unit would be a guess.\n\n    \
-         timeout = 10         # wrong\n    timeout = \"10s\"      # right\n    within  = \"1h30m\"    # right\n";
+        "Durations are strings with a unit: ms, s, m, h or d. A bare number is an error, since its\n\
+         unit would be a guess.\n\n    \
+         timeout = 10         # wrong\n    \
+         timeout = \"10s\"      # right\n    \
+         within  = \"1h30m\"    # right\n";
     ListedTwice = "IDM018", "listed-twice", Error,
         "a list holds the same name twice",
         "A field counts once. Remove the second mention.";
     BadDate = "IDM019", "bad-date", Error,
         "not a date",
-        "Dates are TOML local dates, without quotes and without a time:\n\n    until = 2027-01-31\n";
+        "Dates are TOML local dates, without quotes and without a time:\n\n    \
+         until = 2027-01-31\n";
     NeitherPolicyNorModel = "IDM020", "neither-policy-nor-model", Error,
         "the file is neither a policy nor a model",
-        "A policy has the key `policy`, a model has `model`, `start` and `[state.NAME]` tables. Name a folder that holds\n\
-         only these, or name the files one by one.";
+        "A policy has the key `policy`, a model has `model`, `start` and `[state.NAME]` tables. Name\n\
+         a folder that holds only these, or name the files one by one.";
     EmptyList = "IDM021", "empty-list", Error,
         "a list is empty",
         "At least one entry is needed here.";
@@ -123,18 +141,22 @@ codes! {
     EmptyModel = "IDM100", "empty-model", Error,
         "a model has no states",
         "A model is a table of states; the smallest has one:\n\n    \
-         [state.call]\n    do      = \"downstream.call\"\n    ok      = \"respond.success\"\n    \
-         error   = \"respond.error\"\n    timeout = \"respond.unknown\"\n";
+         [state.call]\n    \
+         do      = \"downstream.call\"\n    \
+         ok      = \"respond.success\"\n    \
+         error   = \"respond.error\"\n    \
+         timeout = \"respond.unknown\"\n";
     UnknownOperation = "IDM101", "unknown-operation", Error,
         "a state does something that is no operation",
         "`do` names one of the operations; `idemcheck explain store.insert` describes one.";
     OutcomeMissing = "IDM102", "outcome-missing", Error,
         "an outcome of the operation leads nowhere",
-        "Every outcome of a state's operation is mapped exactly once. An outcome that \"can't happen\" is where most\n\
-         incidents begin; say where it leads.";
+        "Every outcome of a state's operation is mapped exactly once. An outcome that \"can't happen\"\n\
+         is where most incidents begin; say where it leads.";
     OutcomeUnknown = "IDM103", "outcome-unknown", Error,
         "the operation has no such outcome",
-        "The key is neither an option nor an outcome of the state's operation; the message lists both.";
+        "The key is neither an option nor an outcome of the state's operation; the message lists\n\
+         both.";
     OutcomeTwice = "IDM104", "outcome-twice", Error,
         "an outcome is mapped twice",
         "An outcome leads to one place. Where the policy should decide, use a choice:\n\n    \
@@ -150,22 +172,25 @@ codes! {
         "An attempt begins in the state that `start` names.";
     StateUnreachable = "IDM108", "state-unreachable", Error,
         "no path leads to a state",
-        "No outcome and no option leads here from `start`. A state that is never entered proves nothing; remove it, or\n\
-         let an outcome lead to it.";
+        "No outcome and no option leads here from `start`. A state that is never entered proves\n\
+         nothing; remove it, or let an outcome lead to it.";
     NeverEnds = "IDM109", "never-ends", Error,
         "no path from a state ends",
-        "An attempt that enters this state can neither answer nor end, whatever happens. Let some outcome lead to\n\
-         `respond.ANSWER` or `end.NAME`.";
+        "An attempt that enters this state can neither answer nor end, whatever happens. Let some\n\
+         outcome lead to `respond.ANSWER` or `end.NAME`.";
     ChoiceUndeclared = "IDM110", "choice-undeclared", Error,
         "a choice is used but not declared",
         "`?name` needs a table `[choice.name]` with its options:\n\n    \
-         [choice.in_flight]\n    reject = \"respond.in_flight\"\n    wait   = \"poll\"\n";
+         [choice.in_flight]\n    \
+         reject = \"respond.in_flight\"\n    \
+         wait   = \"poll\"\n";
     ChoiceUnused = "IDM111", "choice-unused", Warning,
         "no outcome leads to a choice",
         "A policy would have to decide something that never comes up.";
     ChoiceToChoice = "IDM112", "choice-to-choice", Error,
         "an option leads to another choice",
-        "An option leads to a state or an end; a chain of choices would be one choice with more options.";
+        "An option leads to a state or an end; a chain of choices would be one choice with more\n\
+         options.";
     ChoiceEmpty = "IDM113", "choice-empty", Error,
         "a choice has no options",
         "A policy could not decide it. Give it options, each with its target.";
@@ -174,34 +199,38 @@ codes! {
         "States are bounded so that a search can end.";
     ModelNameTaken = "IDM115", "model-name-taken", Error,
         "two models have the same name",
-        "A policy could not say which one it means. A model in `--models` may replace a shipped one, but not another\n\
-         file of the same run.";
+        "A policy could not say which one it means. A model in `--models` may replace a shipped one,\n\
+         but not another file of the same run.";
 
     PolicyNameTaken = "IDM200", "policy-name-taken", Error,
         "two policies have the same name",
         "Reports, waivers and baselines name policies; each name is used once per run.";
     ModelUnknown = "IDM201", "model-unknown", Error,
         "there is no such model",
-        "`model` is the name of a shipped model, of one in `--models`, or a path relative to the policy file.";
+        "`model` is the name of a shipped model, of one in `--models`, or a path relative to the\n\
+         policy file.";
     TooManyAttempts = "IDM203", "too-many-attempts", Error,
         "a policy asks for more attempts than can be explored",
-        "The attempts are (requests + conflicting) x (1 + retries). Two requests with two retries already show what can\n\
-         go wrong between three.";
+        "The attempts are (requests + conflicting) x (1 + retries). Two requests with two retries\n\
+         already show what can go wrong between three.";
     LatencyReversed = "IDM204", "latency-reversed", Error,
         "the shortest latency is longer than the longest",
         "`latency = [SHORTEST, LONGEST]`.";
     LateWithoutTimeout = "IDM205", "late-without-timeout", Error,
         "`late` is declared without a timeout",
-        "`late` counts from the call's timeout: how long after it the call may still take effect. Without a timeout it\n\
-         bounds nothing.";
+        "`late` counts from the call's timeout: how long after it the call may still take effect.\n\
+         Without a timeout it bounds nothing.";
     DownstreamMissing = "IDM206", "downstream-missing", Error,
         "the model calls a downstream that the policy does not describe",
-        "What may happen after a timeout depends on the promises of the far side. An empty `[downstream]` table is\n\
-         enough, and promises nothing.";
+        "What may happen after a timeout depends on the promises of the far side. An empty\n\
+         `[downstream]` table is enough, and promises nothing.";
     StoreMissing = "IDM207", "store-missing", Error,
         "the model uses a store that the policy does not describe",
         "The model keeps receipts; say where, and for how long:\n\n    \
-         [store]\n    kind  = \"postgres\"\n    lease = \"30s\"\n    ttl   = \"24h\"\n";
+         [store]\n    \
+         kind  = \"postgres\"\n    \
+         lease = \"30s\"\n    \
+         ttl   = \"24h\"\n";
     DownstreamUnused = "IDM208", "downstream-unused", Warning,
         "the model never calls the downstream",
         "The table has no effect. Either the model is the wrong one, or the table is a leftover.";
@@ -210,12 +239,12 @@ codes! {
         "The table has no effect: nothing that it declares protects anything.";
     QueryNotOffered = "IDM210", "query-not-offered", Error,
         "the model queries a downstream that can't be queried",
-        "Reconciliation asks the far side whether the effect exists. If it can answer, declare `query = true`; if it\n\
-         can't, choose another model or another option.";
+        "Reconciliation asks the far side whether the effect exists. If it can answer, declare `query\n\
+         = true`; if it can't, choose another model or another option.";
     KeyIgnored = "IDM211", "key-ignored", Warning,
         "the downstream ignores the key that the model sends",
-        "The model sends a native idempotency key, but the policy does not say that the downstream honours it, so it\n\
-         protects nothing. Declare `native_key = { ttl = \"24h\" }` if it does.";
+        "The model sends a native idempotency key, but the policy does not say that the downstream\n\
+         honours it, so it protects nothing. Declare `native_key = { ttl = \"24h\" }` if it does.";
     NativeKeyUnsent = "IDM212", "native-key-unsent", Warning,
         "the model never sends the native key",
         "The downstream would deduplicate by key, but no call of the model has `key = true`.";
@@ -227,20 +256,23 @@ codes! {
         "The resource would refuse stale tokens, but no call of the model has `token = true`.";
     ExpiryWithoutLease = "IDM215", "expiry-without-lease", Warning,
         "claims never expire, so take-over never happens",
-        "The model treats expired claims, but `[store]` declares no lease. A claim whose owner crashed then stays for\n\
-         ever, and the states behind `expired` are never entered.";
+        "The model treats expired claims, but `[store]` declares no lease. A claim whose owner\n\
+         crashed then stays for ever, and the states behind `expired` are never entered.";
     LeaseLongerThanTtl = "IDM216", "lease-longer-than-ttl", Error,
         "the receipt is gone before its lease ends",
-        "The claim would vanish while its owner still relies on it. Make the ttl longer than the lease, and longer\n\
-         than `within`.";
+        "The claim would vanish while its owner still relies on it. Make the ttl longer than the\n\
+         lease, and longer than `within`.";
     RetriesTooLate = "IDM217", "retries-too-late", Warning,
         "no retry after a timeout can arrive in time",
-        "A client that hears nothing retries after its timeout and its backoff, and not later than `within` after the\n\
-         first attempt. Here that moment is already too late, so such retries are never checked.";
+        "A client that hears nothing retries after its timeout and its backoff, and not later than\n\
+         `within` after the first attempt. Here that moment is already too late, so such retries are\n\
+         never checked.";
     ChoiceNotMade = "IDM218", "choice-not-made", Error,
         "the policy leaves a choice of the model open",
-        "Every choice of the model is decided in `[choices]`; there are no defaults, since each is a trade-off:\n\n    \
-         [choices]\n    in_flight = \"reject\"\n";
+        "Every choice of the model is decided in `[choices]`; there are no defaults, since each is a\n\
+         trade-off:\n\n    \
+         [choices]\n    \
+         in_flight = \"reject\"\n";
     ChoiceNotInModel = "IDM219", "choice-not-in-model", Error,
         "the model has no such choice",
         "The policy decides something that the model does not ask.";
@@ -261,15 +293,19 @@ codes! {
         "One of them would hide the other's end. Keep the one that was reviewed last.";
     KeyFromNobody = "IDM226", "key-from-nobody", Error,
         "a key is computed, but nobody supplies it",
-        "`supplied_by = \"none\"` says that no key travels with a request; then `from` has nothing to name.";
+        "`supplied_by = \"none\"` says that no key travels with a request; then `from` has nothing to\n\
+         name.";
     KeyMissing = "IDM227", "key-missing", Error,
         "the model needs a key that the policy does not describe",
         "The store finds receipts by key, and a native key is derived from ours:\n\n    \
-         [key]\n    from        = [\"tenant\", \"order_id\"]\n    supplied_by = \"client\"\n";
+         [key]\n    \
+         from        = [\"tenant\", \"order_id\"]\n    \
+         supplied_by = \"client\"\n";
     KeyFieldPerAttempt = "IDM228", "key-field-per-attempt", Warning,
         "a field of the key may differ between two attempts",
-        "A timestamp or a request id in the key gives each retry a key of its own, and nothing is ever recognised. A\n\
-         field that is neither in `identity` nor in `stable` is taken to be one of these.";
+        "A timestamp or a request id in the key gives each retry a key of its own, and nothing is\n\
+         ever recognised. A field that is neither in `identity` nor in `stable` is taken to be one of\n\
+         these.";
     TimeoutBelowLatency = "IDM229", "timeout-below-latency", Warning,
         "every call times out",
         "The call's timeout is shorter than the shortest latency, so no answer is ever seen.";

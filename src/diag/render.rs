@@ -91,10 +91,15 @@ fn place<'a>(file: FileId, marks: &[(AnnotationKind, Span, &'a str)], files: &'a
         let at = source.position(marks[0].1.start);
         return Origin::path(path).line(at.line).char_column(at.column).into();
     }
+    // The lines in question only: drawing costs time by the length of its source.
+    let first = marks.iter().map(|(_, span, _)| source.position(span.start).line).min().unwrap_or(1);
+    let last = marks.iter().map(|(_, span, _)| source.position(span.end).line).max().unwrap_or(1);
+    let window = source.lines(first, last);
     let annotations = marks.iter().map(|(kind, span, label)| {
         let span = source.clamp(*span);
         let label = (!label.is_empty()).then_some(*label);
-        kind.span(span.start..span.end).label(label)
+        kind.span(span.start - window.start..span.end - window.start).label(label)
     });
-    Snippet::source(&source.text).path(path).annotations(annotations).into()
+    let text = &source.text[window.start..window.end];
+    Snippet::source(text).line_start(first).path(path).annotations(annotations).into()
 }

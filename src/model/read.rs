@@ -9,7 +9,7 @@ use super::{Choice, Operation, Outcome, Protocol, RecordAs, State, Target, WaitF
 use crate::diag::{Code, Diagnostic, any_error};
 use crate::source::document;
 use crate::source::keys::{Key, Kind, Section, is_identifier};
-use crate::source::reader::{Reader, Table, describe, header_span};
+use crate::source::reader::{Reader, Table, aside, describe, header_span};
 use crate::source::suggest::{closest, list, short};
 use crate::source::{FileId, Located, Span};
 
@@ -248,10 +248,20 @@ fn read_state(state: &Named<'_>, names: &Names<'_>, reader: &mut Reader) -> Opti
             None => no_such_outcome(spec, name, key.span().into(), reader),
         }
     }
+    // A misspelt outcome is one mistake, not an unknown one and a missing one.
+    let words = || spec.outcomes.iter().map(|outcome| outcome.name()).chain(spec.options.names());
+    let misspelt = |outcome: &Outcome| {
+        let mut keys = state.table.keys().map(|key| key.get_ref().as_ref());
+        keys.any(|key| {
+            key != DO.name
+                && !words().any(|word| word == key)
+                && closest(key, words()) == Some(outcome.name())
+        })
+    };
     let missing: Vec<&str> = spec
         .outcomes
         .iter()
-        .filter(|outcome| !next.iter().any(|(mapped, _)| mapped == *outcome))
+        .filter(|outcome| !next.iter().any(|(mapped, _)| mapped == *outcome) && !misspelt(outcome))
         .map(|outcome| outcome.name())
         .collect();
     if !missing.is_empty() {
@@ -357,7 +367,7 @@ fn operation(spec: &OperationSpec, table: &Table<'_>, reader: &mut Reader) -> Op
         reader.push(
             reader
                 .fault(Code::MissingKey, message)
-                .at(table.header, key.doc.trim_end_matches('.'))
+                .at(table.header, aside(key.doc))
                 .help("add the line")
                 .paste(key.example),
         );
@@ -442,8 +452,7 @@ fn unused_choices(choices: &[Choice], states: &[Option<State>], reader: &mut Rea
             _ => None,
         })
         .collect();
-    for (id, choice) in choices.iter().enumerate().filter(|(id, _)| !used.contains(id)) {
-        let _ = id;
+    for (_, choice) in choices.iter().enumerate().filter(|(id, _)| !used.contains(id)) {
         reader.push(
             reader
                 .fault(Code::ChoiceUnused, format!("nothing leads to the choice `{}`", choice.name))

@@ -74,7 +74,8 @@ fn policy(draft: &Draft, model: &Protocol) -> Option<Policy> {
         },
         store: match &draft.store {
             Some(store) => {
-                Some(Store { kind: store.kind?.to_owned(), lease: ms(&store.lease), ttl: ms(&store.ttl) })
+                let (lease, ttl) = (ms(&store.lease), ms(&store.ttl));
+                Some(Store { kind: store.kind?.to_owned(), lease, ttl, ttl_from: store.ttl_from })
             }
             None => None,
         },

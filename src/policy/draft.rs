@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use super::{Effect, Errors, Faults, NativeKey, SuppliedBy, Waiver};
+use super::{Effect, Errors, Faults, NativeKey, SuppliedBy, TtlFrom, Waiver};
 use crate::check::{property::Property, verdict::Verdict};
 use crate::source::{FileId, Located, Span};
 
@@ -68,6 +68,7 @@ pub struct StoreDraft {
     pub kind: Option<&'static str>,
     pub lease: Option<Located<i64>>,
     pub ttl: Option<Located<i64>>,
+    pub ttl_from: TtlFrom,
     pub given: BTreeSet<String>,
 }
 

@@ -243,6 +243,13 @@ pub static STORE: Section = Section {
             .default("a claim never expires"),
         Key::new("ttl", POSITIVE, "ttl = \"24h\"", "A receipt older than this is gone.")
             .default("kept for ever"),
+        Key::new(
+            "ttl_from",
+            Kind::OneOf(|| vec!["claim", "record"]),
+            "ttl_from = \"record\"",
+            "Whether the TTL counts from the claim, or starts anew with the record.",
+        )
+        .default("claim"),
     ],
     later: &[
         ("consistency", "stores that are not linearizable"),
@@ -302,8 +309,17 @@ pub static DOWNSTREAM: Section = Section {
 /// `native_key = { ttl = … }`.
 pub static NATIVE_KEY: Section = Section {
     doc: "How long the downstream remembers a key.",
-    keys: &[Key::new("ttl", POSITIVE, "ttl = \"24h\"", "How long after its first use a key is remembered.")
-        .default("for ever")],
+    keys: &[
+        Key::new("ttl", POSITIVE, "ttl = \"24h\"", "How long after its first use a key is remembered.")
+            .default("for ever"),
+        Key::new(
+            "compares",
+            Kind::Bool,
+            "compares = true",
+            "Whether a known key with another payload is refused, or answered with the first result.",
+        )
+        .default("either may happen"),
+    ],
     later: &[],
 };
 

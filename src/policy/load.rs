@@ -53,8 +53,12 @@ pub fn load(paths: &[PathBuf], models_dir: Option<&Path>) -> Loaded {
     let mut loader = Loader::default();
     if let Some(folder) = models_dir {
         for path in loader.walked(&[folder.to_owned()]) {
-            if let Some(file) = loader.open(&path) {
-                loader.add_model(file);
+            let Some(file) = loader.open(&path) else { continue };
+            match what_is(loader.loaded.files.text(file)) {
+                Sort::Model => loader.add_model(file),
+                // Models may live beside the policies that use them.
+                Sort::Policy => {}
+                Sort::Neither => loader.refuse(file),
             }
         }
     }

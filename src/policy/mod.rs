@@ -133,8 +133,20 @@ pub struct Store {
     pub kind: String,
     /// A claim older than this reads as `expired`. None: a claim never expires by itself.
     pub lease: Option<i64>,
-    /// A receipt older than this (since the claim, or since the record) is gone. None: kept.
+    /// A receipt older than this is gone. None: kept.
     pub ttl: Option<i64>,
+    /// From when its age counts.
+    pub ttl_from: TtlFrom,
+}
+
+/// What a receipt's TTL counts from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TtlFrom {
+    /// The claim (insert, write or takeover). The cautious default.
+    #[default]
+    Claim,
+    /// The record, which starts it anew; a claim that is not recorded counts from itself.
+    Record,
 }
 
 /// `[downstream]`.
@@ -160,6 +172,9 @@ pub struct Downstream {
 pub struct NativeKey {
     /// The downstream forgets a key this long after its first use, or later. None: never forgets.
     pub ttl: Option<i64>,
+    /// Whether the downstream refuses a known key that comes with another payload. None: it may,
+    /// or it may give the first result again.
+    pub compares: Option<bool>,
 }
 
 /// What an error answer of the downstream says about the effect.

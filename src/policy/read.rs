@@ -7,11 +7,11 @@ use toml::de::DeValue;
 
 use super::draft::{DownstreamDraft, Draft, KeyDraft, OperationDraft, StoreDraft, TriggerDraft};
 use super::keys::{self, LATER_TRIGGERS, NATIVE_KEY, POLICY};
-use super::{Effect, Errors, Faults, NativeKey, SuppliedBy, Waiver};
+use super::{Effect, Errors, Faults, NativeKey, SuppliedBy, TtlFrom, Waiver};
 use crate::check::{property::Property, verdict::Verdict};
 use crate::diag::{Code, Diagnostic};
 use crate::source::keys::{Key, Kind, is_identifier};
-use crate::source::reader::{Reader, Table, header_span};
+use crate::source::reader::{self, Reader, Table, header_span};
 use crate::source::suggest::{closest, list, short};
 use crate::source::{FileId, Located, Span, document};
 
@@ -50,7 +50,7 @@ pub fn read(file: FileId, path: &Path, text: &str) -> (Option<Draft>, Vec<Diagno
 }
 
 fn given(table: &Table<'_>) -> BTreeSet<String> {
-    table.table.keys().map(|key| key.get_ref().to_string()).collect()
+    reader::given(table.section, table.table)
 }
 
 fn operation(table: &Table<'_>, reader: &mut Reader) -> OperationDraft {
@@ -103,6 +103,10 @@ fn store(table: &Table<'_>, reader: &mut Reader) -> StoreDraft {
         kind: reader.word(table, "kind", &[]).map(|word| word.value),
         lease: reader.duration(table, "lease"),
         ttl: reader.duration(table, "ttl"),
+        ttl_from: match reader.word(table, "ttl_from", &[]).map(|word| word.value) {
+            Some("record") => TtlFrom::Record,
+            _ => TtlFrom::Claim,
+        },
         given: given(table),
     }
 }
@@ -130,12 +134,13 @@ fn native_key(table: &Table<'_>, reader: &mut Reader) -> Option<Located<NativeKe
     let (spec, value) = table.entry("native_key")?;
     let span = table.key_span("native_key")?;
     match value.get_ref() {
-        DeValue::Boolean(true) => Some(Located::new(NativeKey { ttl: None }, span)),
+        DeValue::Boolean(true) => Some(Located::new(NativeKey { ttl: None, compares: None }, span)),
         DeValue::Boolean(false) => None,
         DeValue::Table(inner) => {
             let inner = reader.nested(&NATIVE_KEY, "downstream.native_key", header_span(span, value), inner);
             let ttl = reader.duration(&inner, "ttl").map(|ttl| ttl.value);
-            Some(Located::new(NativeKey { ttl }, span))
+            let compares = reader.flag(&inner, "compares").map(|flag| flag.value);
+            Some(Located::new(NativeKey { ttl, compares }, span))
         }
         _ => {
             reader.wrong_type(spec, value);

@@ -17,6 +17,7 @@ pub fn parse<'t>(file: FileId, text: &'t str, out: &mut Vec<Diagnostic>) -> Opti
     let (document, errors) = DeTable::parse_recoverable(text);
     let document = document.into_inner();
     let mut seen = Vec::new();
+    let source = SourceFile::new("", text);
     for error in errors {
         let span: Span = error.span().unwrap_or(0..0).into();
         // A header is looked up twice by the parser, and complained about twice.
@@ -28,7 +29,7 @@ pub fn parse<'t>(file: FileId, text: &'t str, out: &mut Vec<Diagnostic>) -> Opti
         if seen.len() > crate::diag::SHOWN_PER_FILE_MAX {
             break;
         }
-        out.push(explain(file, text, &document, error.message(), span));
+        out.push(explain(file, &source, &document, error.message(), span));
         seen.push(complaint);
     }
     Some(document)
@@ -47,11 +48,16 @@ fn refuse(file: FileId, too_much: TooMuch) -> Diagnostic {
         .help("no policy or model needs this; the file was not read further")
 }
 
-fn explain(file: FileId, text: &str, document: &DeTable<'_>, message: &str, span: Span) -> Diagnostic {
+fn explain(
+    file: FileId,
+    source: &SourceFile,
+    document: &DeTable<'_>,
+    message: &str,
+    span: Span,
+) -> Diagnostic {
     if message != "duplicate key" {
-        return not_toml(file, text, message, span);
+        return not_toml(file, source, message, span);
     }
-    let source = SourceFile::new("", text);
     let word = source.slice(span).trim();
     let at = source.position(span.start).line;
     let header = source.line(at).trim_start().starts_with('[');
@@ -59,7 +65,7 @@ fn explain(file: FileId, text: &str, document: &DeTable<'_>, message: &str, span
         (1..at)
             .rev()
             .find(|line| source.line(*line).trim() == source.line(at).trim())
-            .and_then(|line| nth_line_span(text, line))
+            .and_then(|line| nth_line_span(&source.text, line))
     } else {
         earlier_key(document, word.trim_matches(['"', '\'']), span.start)
     };
@@ -76,8 +82,7 @@ fn explain(file: FileId, text: &str, document: &DeTable<'_>, message: &str, span
     diagnostic
 }
 
-fn not_toml(file: FileId, text: &str, message: &str, span: Span) -> Diagnostic {
-    let source = SourceFile::new("", text);
+fn not_toml(file: FileId, source: &SourceFile, message: &str, span: Span) -> Diagnostic {
     let line = source.line(source.position(span.start).line);
     let diagnostic = Diagnostic::new(Code::NotToml, file, format!("not TOML: {message}")).at(span, "");
     match unquoted(line) {
@@ -119,12 +124,27 @@ fn nth_line_span(text: &str, number: usize) -> Option<Span> {
     Some(Span { start: start + lead, end: start + line.trim_end().len().max(lead) })
 }
 
-/// Once a line could not be read, what it said is missing elsewhere: such echoes are dropped, so
-/// that people see causes only.
+/// Once a line could not be read, or a table was given twice and so became two in one, what the
+/// file says is missing or misplaced elsewhere: such echoes are dropped, so that people see causes
+/// only.
 pub fn drop_echoes(text: &str, out: &mut Vec<Diagnostic>) {
     let source = SourceFile::new("", text);
     let line = |diagnostic: &Diagnostic| diagnostic.span.map(|span| source.position(span.start).line);
-    let broken: Vec<_> = out.iter().filter(|d| d.code == Code::NotToml).filter_map(line).collect();
+    let is_header = |line: usize| source.line(line).trim_start().starts_with('[');
+    let lines = text.lines().count();
+    // Lines that say something else than they seem to.
+    let mut broken: Vec<std::ops::RangeInclusive<usize>> = Vec::new();
+    for diagnostic in out.iter() {
+        let Some(at) = line(diagnostic) else { continue };
+        match diagnostic.code {
+            Code::NotToml => broken.push(at..=at),
+            Code::DuplicateKey if is_header(at) => {
+                let end = (at + 1..=lines).find(|line| is_header(*line)).map_or(lines, |next| next - 1);
+                broken.push(at..=end);
+            }
+            _ => {}
+        }
+    }
     if broken.is_empty() {
         return;
     }
@@ -153,9 +173,11 @@ pub fn drop_echoes(text: &str, out: &mut Vec<Diagnostic>) {
         Code::LateWithoutTimeout,
     ];
     out.retain(|diagnostic| {
-        diagnostic.code == Code::NotToml
-            || !absence.contains(&diagnostic.code)
-                && !line(diagnostic).is_some_and(|line| broken.contains(&line))
+        let at = line(diagnostic);
+        let cause = diagnostic.code == Code::NotToml
+            || diagnostic.code == Code::DuplicateKey && at.is_some_and(is_header);
+        let inside = at.is_some_and(|at| broken.iter().any(|range| range.contains(&at)));
+        cause || !inside && !absence.contains(&diagnostic.code)
     });
 }
 

@@ -61,6 +61,13 @@ impl SourceFile {
         self.text[start..end].trim_end_matches(['\n', '\r'])
     }
 
+    /// The span of the lines from `first` to `last`, both from 1, the last one's end included.
+    pub fn lines(&self, first: usize, last: usize) -> Span {
+        let start = self.line_starts.get(first.saturating_sub(1)).copied().unwrap_or(self.text.len());
+        let end = self.line_starts.get(last).copied().unwrap_or(self.text.len());
+        Span { start, end: end.max(start) }
+    }
+
     /// The text that a span covers.
     pub fn slice(&self, span: Span) -> &str {
         let span = self.clamp(span);

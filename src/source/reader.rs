@@ -1,6 +1,8 @@
 //! Typed access to a TOML table by its [`Section`]: every value read is checked by the kind that the
 //! section gives its key, and every fault becomes a diagnostic.
 
+use std::collections::BTreeSet;
+
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -23,6 +25,9 @@ pub struct Table<'t> {
     pub header: Span,
     pub table: &'t DeTable<'t>,
 }
+
+/// Entries of one list: each is compared with every other.
+pub const LIST_MAX: usize = 64;
 
 type Value<'t> = Spanned<DeValue<'t>>;
 
@@ -93,12 +98,13 @@ impl Reader {
         header: Span,
         table: &'t DeTable<'t>,
     ) -> Table<'t> {
-        for (key, _) in table.iter() {
-            if section.key(key.get_ref()).is_none() {
-                self.unknown_key(section, key.get_ref(), key.span().into());
-            }
+        let unknown = table.keys().filter(|key| section.key(key.get_ref()).is_none());
+        for key in unknown {
+            self.unknown_key(section, key.get_ref(), key.span().into());
         }
-        for key in section.keys.iter().filter(|key| key.required && !table.contains_key(key.name)) {
+        // A misspelt key is one mistake, not an unknown one and a missing one.
+        let given = given(section, table);
+        for key in section.keys.iter().filter(|key| key.required && !given.contains(key.name)) {
             let (what, add) = match key.kind {
                 Kind::Table(_) => (format!("the table `[{}]`", key.name), "add the table"),
                 _ => (format!("the key `{}`", key.name), "add the line"),
@@ -106,7 +112,7 @@ impl Reader {
             let at = if name.is_empty() { String::new() } else { format!(" in `[{name}]`") };
             let diagnostic = self
                 .fault(Code::MissingKey, format!("{what} is missing{at}"))
-                .at(header, key.doc.trim_end_matches('.'))
+                .at(header, aside(key.doc))
                 .help(add)
                 .paste(key.example);
             self.push(diagnostic);
@@ -281,6 +287,12 @@ impl Reader {
             self.wrong_type(key, value);
             return None;
         };
+        if items.len() > LIST_MAX {
+            let message = format!("`{name}` has {} entries, and the most is {LIST_MAX}", items.len());
+            let extra = items[LIST_MAX].span();
+            self.push(self.fault(Code::OutOfRange, message).at(extra, "too many from here on"));
+            return None;
+        }
         let mut out: Vec<Located<String>> = Vec::new();
         let mut sound = true;
         for item in items.iter() {
@@ -325,7 +337,7 @@ impl Reader {
         if items.is_empty() && !may_be_empty {
             let diagnostic = self
                 .fault(Code::EmptyList, format!("`{name}` is empty"))
-                .at(value.span(), key.doc.trim_end_matches('.'))
+                .at(value.span(), aside(key.doc))
                 .help("for example")
                 .paste(key.example);
             self.push(diagnostic);
@@ -486,6 +498,24 @@ impl<'t> Table<'t> {
     pub fn key_span(&self, name: &str) -> Option<Span> {
         self.table.get_key_value(name).map(|(key, _)| key.span().into())
     }
+}
+
+/// The keys that a table has, a misspelt one counting as the one that was meant.
+pub fn given(section: &Section, table: &DeTable<'_>) -> BTreeSet<String> {
+    // So many unknown keys are no slips of the pen.
+    let slips = table.len() <= 2 * LIST_MAX;
+    let meant = |key: &str| match section.key(key) {
+        Some(known) => Some(known.name.to_owned()),
+        None if slips => closest(key, section.names()).map(str::to_owned),
+        None => None,
+    };
+    table.keys().filter_map(|key| meant(key.get_ref())).collect()
+}
+
+/// A documentation sentence as a label: a lowercase fragment.
+pub fn aside(doc: &str) -> String {
+    let mut chars = doc.trim_end_matches('.').chars();
+    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
 }
 
 /// Where a table is announced: its header, or its key where it is written inline.

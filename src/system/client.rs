@@ -65,7 +65,11 @@ impl Steps<'_> {
     /// An attempt is done and answers: emits the step once for each way the answer can go.
     pub(super) fn answer(&mut self, who: Who, action: Action, at: u8, answer: Answer, mut draft: Draft) {
         let attempt = *draft.world.attempt(who);
-        self.system.drop_open_call(&mut draft.world, who);
+        self.system.drop_open_call(&mut draft, who);
+        // The worker may die after its last operation and before its answer.
+        for (restart, noticed, dead) in self.deaths(who, draft.clone()) {
+            self.emit(super::worker::actor(who), action, at, Some(Ending::Died { restart, noticed }), dead);
+        }
         let index = match who {
             Who::Zombie(index) => {
                 draft.world.zombies.remove(index);
@@ -83,7 +87,7 @@ impl Steps<'_> {
 
         let in_time = times.client_timeout.and_then(|timeout| at_most(before.clock, timeout));
         let mut heard = draft.clone().when(in_time);
-        self.judge_answer(&mut heard, &attempt, answer);
+        self.judge_answer(&mut heard, &attempt, action, answer);
         let client = &mut heard.world.clients[index];
         if final_answer {
             client.retries = 0;
@@ -92,17 +96,20 @@ impl Steps<'_> {
         client.clock = Slot::ZERO;
         self.emit(actor, action, at, Some(Ending::Answered(answer)), heard);
 
-        if before.retries == 0 {
-            return;
-        }
         // Between the last operation and the answer the worker may stall until the client gave up.
-        if let Some(timeout) = times.client_timeout {
-            let stall = times.pause.map(|pause| at_least(before.clock, (timeout - pause).max(0)));
+        // Without a timeout a client may give up at any moment.
+        if times.client_timeout.is_some() || before.retries > 0 {
+            // Nothing follows from a last answer that is not heard, so its moment need not be told.
+            let stall = times.client_timeout.zip(times.pause).filter(|_| before.retries > 0);
+            let stall = stall.map(|(timeout, pause)| at_least(before.clock, (timeout - pause).max(0)));
             let late = draft.clone().when(stall.flatten());
             self.emit(actor, action, at, Some(Ending::AnswerLate(answer)), late);
         }
+        if before.retries == 0 {
+            return;
+        }
         // With no bound on a stall, a late answer and a lost one leave the same world.
-        let late_covers_lost = times.client_timeout.is_some() && times.pause.is_none();
+        let late_covers_lost = times.client_timeout.is_none() || times.pause.is_none();
         if self.before.budget.lost_responses > 0 && !late_covers_lost {
             draft.world.budget.lost_responses -= 1;
             self.emit(actor, action, at, Some(Ending::AnswerLost(answer)), draft);
@@ -111,7 +118,7 @@ impl Steps<'_> {
 
     /// `end.*`: the attempt is over and its client hears nothing.
     pub(super) fn end(&mut self, who: Who, action: Action, at: u8, mut draft: Draft) {
-        self.system.drop_open_call(&mut draft.world, who);
+        self.system.drop_open_call(&mut draft, who);
         let actor = match who {
             Who::Client(index) => {
                 draft.world.clients[index].attempt = None;
@@ -128,7 +135,7 @@ impl Steps<'_> {
 
 impl super::System {
     /// The key a new attempt works under: the shared one, or one of its own when the key splits.
-    fn key_of_new_attempt(&self, world: &mut World) -> u8 {
+    pub(super) fn key_of_new_attempt(&self, world: &mut World) -> u8 {
         if !self.splits {
             return 0;
         }
@@ -147,6 +154,7 @@ impl super::System {
             call: Call::None,
             clock: Slot::NONE,
             held: Slot::NONE,
+            down: false,
             name,
         };
         attempt.clock = Slot::started(self.needs_clock(&attempt));

@@ -9,7 +9,7 @@ use super::world::{
 };
 use crate::model::operation::WaitFor;
 use crate::model::{Answer, Operation, Outcome, Protocol, RecordAs, StateId, Target, WriteKind};
-use crate::policy::{Errors, Faults, Policy, SuppliedBy};
+use crate::policy::{Errors, Faults, Policy, SuppliedBy, TtlFrom};
 use crate::time::NO_BOUND;
 
 /// How many outcomes there are: the width of a row of the table.
@@ -66,6 +66,14 @@ pub struct System {
     pub(super) restart: bool,
     pub(super) errors: Errors,
     pub(super) native_key: bool,
+    /// Whether the downstream compares payloads under a native key; none: it may or may not.
+    pub(super) native_compares: Option<bool>,
+    /// The TTL counts from the claim, not from the record.
+    pub(super) ttl_from_claim: bool,
+    /// A fingerprint always tells two merged operations apart.
+    pub(super) tells_merged: bool,
+    /// A restarted attempt computes its key anew.
+    pub(super) restart_splits: bool,
     pub(super) fencing: bool,
     pub(super) compares_payload: bool,
     /// Every attempt has a key of its own.
@@ -79,10 +87,18 @@ pub struct System {
     /// Attempts look at their own lease clock.
     pub(super) holder_looks: bool,
     pub(super) idempotent_effect: bool,
+    /// Some attempt may ask for the latest effect.
+    pub(super) asks_latest: bool,
+    /// Some record overwrites whatever is there, so that the age of a receipt shows.
+    pub(super) unfenced_records: bool,
+    /// States from which an attempt can still send an effect or show its token.
+    pub(super) lands: Vec<bool>,
     /// A claim whose owner is gone can be taken, sooner or later.
     pub abandoned_claimable: bool,
     /// How old such a claim is when it can be taken, in units.
     pub claimable_after: Option<i64>,
+    /// It is the end of the TTL, not of a lease, that makes it so.
+    pub(super) claimable_by_ttl: bool,
     /// Requests of other operations that get the same key.
     pub merged: u32,
     /// Interchangeable clients, attempts and calls are put into one order.
@@ -152,6 +168,10 @@ impl System {
         });
         let holder_looks = any(&|op| matches!(op, Operation::LeaseCheck));
 
+        let asks_latest = any(&|op| matches!(op, Operation::Query { .. }))
+            || policy.operation.effect.naturally_idempotent();
+        let unfenced_records = any(&|op| matches!(op, Operation::Record { fenced: false, .. }));
+        let lands = (0..count).map(|at| can_land(&table, at)).collect();
         let waits = used.iter().filter_map(|at| table[*at].wait).collect();
         let times = Times::new(policy, waits);
         for row in &mut table {
@@ -166,6 +186,13 @@ impl System {
             first: protocol.start as u8,
             restart: policy.faults.restart,
             errors: downstream.map_or(Errors::Never, |d| d.errors),
+            native_compares: downstream.and_then(|d| d.native_key).and_then(|key| key.compares),
+            ttl_from_claim: policy.store.as_ref().is_some_and(|s| s.ttl_from == TtlFrom::Claim),
+            tells_merged: policy
+                .merging_fields()
+                .iter()
+                .any(|f| policy.key.fingerprint.iter().any(|p| p == f)),
+            restart_splits: splits && policy.key.supplied_by != SuppliedBy::Client,
             native_key: downstream.is_some_and(|d| d.native_key.is_some()),
             fencing: downstream.is_some_and(|d| d.fencing),
             compares_payload: !policy.key.fingerprint.is_empty(),
@@ -174,9 +201,13 @@ impl System {
             claims,
             records,
             holder_looks,
+            asks_latest,
+            unfenced_records,
+            lands,
             idempotent_effect: policy.operation.effect.naturally_idempotent(),
             abandoned_claimable: claimable_after.is_some(),
-            claimable_after,
+            claimable_after: claimable_after.map(|(age, _)| age),
+            claimable_by_ttl: claimable_after.is_some_and(|(_, by_ttl)| by_ttl),
             merged,
             symmetry: true,
             start: start_world(policy, splits, merged),
@@ -215,10 +246,12 @@ impl System {
         set(world.horizon, None, t.within);
         for key in &world.keys {
             let both = match key.receipt.status {
+                Status::InProgress if self.ttl_from_claim => t.lease,
                 Status::InProgress => t.lease.max(t.ttl),
                 _ => t.ttl,
             };
             set(key.receipt.clock, both, both);
+            set(key.receipt.born, t.ttl, t.ttl);
             set(key.native.clock, t.native_ttl, None);
         }
         for client in &world.clients {
@@ -226,7 +259,8 @@ impl System {
                 Phase::Between => (t.backoff, None),
                 _ => (t.client_timeout.unwrap_or(0) + t.backoff, t.client_timeout),
             };
-            set(client.clock, Some(low), up);
+            let low = (client.retries > 0).then_some(low);
+            set(client.clock, low, up);
         }
         for (_, attempt) in world.live() {
             let (low, up) = match attempt.call {
@@ -234,6 +268,7 @@ impl System {
                     let wait = self.table[attempt.at as usize].wait;
                     (wait, wait.or(t.pause))
                 }
+                _ if self.asking(attempt) => (None, t.ask_at_most()),
                 _ => {
                     let low = Some(t.latency_min).max(t.call_timeout);
                     (low, t.latency_max.max(t.call_timeout).max(t.land_at_most))
@@ -294,6 +329,11 @@ impl Times {
         self.waits.iter_mut().for_each(f);
     }
 
+    /// How long the answer to a query can be on its way; none: for ever.
+    pub(super) fn ask_at_most(&self) -> Option<i64> {
+        self.call_timeout.into_iter().chain(self.latency_max).min()
+    }
+
     pub(super) fn greatest(&self) -> i64 {
         let mut greatest = 0;
         self.clone().each(|time| greatest = greatest.max(*time));
@@ -336,6 +376,15 @@ fn reachable(table: &[Row], start: StateId) -> BTreeSet<StateId> {
     seen
 }
 
+/// Whether an effect, or a token that the resource looks at, can come from this state or later.
+fn can_land(table: &[Row], at: StateId) -> bool {
+    reachable(table, at).iter().any(|at| match &table[*at].operation {
+        Operation::Call { .. } | Operation::Query { token: true } => true,
+        Operation::Commit { writes } => writes.contains(&WriteKind::Effect),
+        _ => false,
+    })
+}
+
 /// What a fresh attempt finds where an abandoned claim was.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Left {
@@ -344,14 +393,16 @@ enum Left {
     Absent,
 }
 
-/// How old an abandoned claim is when a fresh attempt can get past it; none: never.
-fn claimable_after(table: &[Row], start: StateId, times: &Times) -> Option<i64> {
+/// How old an abandoned claim is when a fresh attempt can get past it, and whether it is so because
+/// its TTL ended; none: never.
+fn claimable_after(table: &[Row], start: StateId, times: &Times) -> Option<(i64, bool)> {
     let gets_through = |left| gets_through(table, start, left, &mut BTreeSet::new());
     if gets_through(Left::Claimed) {
-        return Some(0);
+        return Some((0, false));
     }
     let by_lease = times.lease.filter(|_| gets_through(Left::Expired));
-    by_lease.or(times.ttl.filter(|_| gets_through(Left::Absent)))
+    let by_ttl = || times.ttl.filter(|_| gets_through(Left::Absent));
+    by_lease.map(|age| (age, false)).or_else(|| by_ttl().map(|age| (age, true)))
 }
 
 fn gets_through(table: &[Row], at: StateId, left: Left, seen: &mut BTreeSet<StateId>) -> bool {
@@ -367,7 +418,10 @@ fn gets_through(table: &[Row], at: StateId, left: Left, seen: &mut BTreeSet<Stat
     let outcomes: Vec<Outcome> = match &row.operation {
         Operation::Insert { .. } if left == Left::Absent => return true,
         Operation::Insert { .. } | Operation::Read => vec![look],
-        Operation::TakeOver { .. } if left == Left::Expired => return true,
+        // Taking a claim over in order to give up is no way past it.
+        Operation::TakeOver { .. } if left == Left::Expired => {
+            return matches!(row.next[Outcome::Taken as usize], Next::State(_));
+        }
         Operation::Commit { writes } if left != Left::Absent && writes.contains(&WriteKind::Receipt) => {
             vec![Outcome::Lost]
         }
@@ -392,6 +446,7 @@ fn fresh_key() -> Key {
             token: 0,
             known: Known::Nothing,
             clock: Slot::NONE,
+            born: Slot::NONE,
             was_recorded: false,
             first_answer: Known::Nothing,
             name: (0, 0),
@@ -433,7 +488,9 @@ fn start_world(policy: &Policy, splits: bool, merged: u32) -> World {
         started: false,
         keys,
         effects: [0; CLASSES],
+        latest: [0; CLASSES],
         seen: 0,
+        fence: 0,
         granted: 0,
         clients,
         zombies: smallvec::SmallVec::new(),

@@ -48,7 +48,13 @@ impl System {
                 let sees = format!("an error, though it was {} (fault); repeats", outcome.name());
                 (self.operation_text(label.at), sees)
             }
-            Action::Call => ("sends downstream.call".to_owned(), String::new()),
+            Action::Restart => ("is run again".to_owned(), String::new()),
+            Action::Call => match self.table[label.at as usize].operation {
+                Operation::Query { .. } => {
+                    ("sends downstream.query".to_owned(), "answer on its way".to_owned())
+                }
+                _ => ("sends downstream.call".to_owned(), String::new()),
+            },
             Action::Land(landing) => {
                 let sees = match landing {
                     Landing::Applied => "applied downstream",
@@ -57,15 +63,23 @@ impl System {
                 };
                 ("call arrives".to_owned(), sees.to_owned())
             }
-            Action::Crash { restart: false } => ("crashes (fault)".to_owned(), String::new()),
-            Action::Crash { restart: true } => ("crashes (fault) and is run again".to_owned(), String::new()),
+            Action::Crash { restart, noticed } => {
+                ("crashes (fault)".to_owned(), death_text(restart, noticed))
+            }
         };
+        if step.world.flights.len() > before.flights.len() {
+            let call = "the call is still on its way";
+            sees = if sees.is_empty() { call.to_owned() } else { format!("{sees}; {call}") };
+        }
         if let Some(ending) = label.ending {
             let text = match ending {
                 Ending::Answered(answer) => format!("answers `{}`", answer.name()),
                 Ending::AnswerLost(answer) => format!("answers `{}`, lost on the way (fault)", answer.name()),
                 Ending::AnswerLate(answer) => {
                     format!("answers `{}`, but its client gave up", answer.name())
+                }
+                Ending::Died { restart, noticed } => {
+                    format!("crashes before it answers (fault) {}", death_text(restart, noticed))
                 }
                 Ending::Unheard(answer) => format!("answers `{}`, nobody listens", answer.name()),
                 Ending::Ended => "ends without an answer".to_owned(),
@@ -80,6 +94,12 @@ impl System {
         let row = &self.table[at as usize];
         format!("{}: {}", row.name, operation_name(&row.operation))
     }
+}
+
+fn death_text(restart: bool, noticed: bool) -> String {
+    let client = if noticed { "" } else { "its client does not notice" };
+    let run = if restart { "and is to be run again" } else { "" };
+    [run, client].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
 fn operation_name(operation: &Operation) -> String {
@@ -131,7 +151,7 @@ fn known_text(known: Known) -> String {
     match known {
         Known::Nothing => "nothing".to_owned(),
         Known::Failed { .. } => "failure".to_owned(),
-        Known::Done { class, version } => format!("result of effect {version}{}", class_text(class)),
+        Known::Done { class, .. } => format!("a result{}", class_text(class)),
     }
 }
 
@@ -147,8 +167,10 @@ fn receipt_text(receipt: &Receipt) -> String {
     match receipt.status {
         Status::Absent => "absent".to_owned(),
         Status::InProgress => format!("in progress ({})", attempt_name(receipt.name)),
-        Status::Succeeded => format!("succeeded ({})", known_text(receipt.known)),
-        Status::Failed => "failed".to_owned(),
+        Status::Succeeded => {
+            format!("succeeded ({}, {})", known_text(receipt.known), attempt_name(receipt.name))
+        }
+        Status::Failed => format!("failed ({})", attempt_name(receipt.name)),
     }
 }
 

@@ -4,10 +4,8 @@
 //! up or died, until `late` after the timeout (for ever, when that is not declared). `latency`
 //! bounds the calls that answer; any call may instead stay unanswered until the timeout.
 
-use super::world::{
-    Attempt, CLASS_MERGED, Call, EFFECTS_MAX, FLIGHTS_MAX, Known, Slot, Status, Who,
-};
 use super::worker::actor;
+use super::world::{Attempt, CLASS_MERGED, Call, EFFECTS_MAX, Known, Slot, Status, Who};
 use super::{Action, Actor, Draft, Landing, Steps, at_least, at_most, facts};
 use crate::model::{Answer, Operation, Outcome};
 use crate::policy::Errors;
@@ -39,15 +37,12 @@ impl Steps<'_> {
     pub(super) fn open_call(&mut self, who: Who) {
         let attempt = *self.before.attempt(who);
         let Operation::Call { key, token } = self.system.table[attempt.at as usize].operation else {
-            debug_assert!(false, "only a call can be open");
-            return;
+            return self.open_query(who);
         };
         let times = &self.system.times;
-        let answers = [
-            (times.latency_min > 0).then(|| at_least(attempt.clock, times.latency_min)).flatten(),
-            times.latency_max.and_then(|latency| at_most(attempt.clock, latency)),
-        ];
-        let in_latency = |draft: Draft| draft.when(answers[0]).when(answers[1]);
+        let not_before =
+            (times.latency_min > 0).then(|| at_least(attempt.clock, times.latency_min)).flatten();
+        let not_after = times.latency_max.and_then(|latency| at_most(attempt.clock, latency));
         let errors = self.system.errors;
 
         if attempt.call == Call::Pending {
@@ -68,7 +63,7 @@ impl Steps<'_> {
             }
         }
         if let Call::Landed(known) = attempt.call {
-            let mut draft = in_latency(self.closed(who));
+            let mut draft = self.closed(who).when(not_before).when(not_after);
             draft.world.attempt_mut(who).known = known;
             self.go(who, Outcome::Ok, draft);
         }
@@ -78,17 +73,20 @@ impl Steps<'_> {
             _ => true,
         };
         if may_fail {
-            // An error that comes before the effect means that there will be none.
-            let draft = in_latency(self.closed(who));
+            // A refusal may come at once; a definite one that comes before the effect prevents it.
+            let draft = self.closed(who).when(not_after);
+            self.go(who, Outcome::Error, draft);
+        }
+        if attempt.call == Call::Pending && errors == Errors::Ambiguous {
+            // A gateway's error, while the call goes on behind it.
+            let mut draft = self.draft().when(not_after);
+            self.system.drop_open_call(&mut draft, who);
+            draft.world.attempt_mut(who).call = Call::None;
             self.go(who, Outcome::Error, draft);
         }
         if let Some(timeout) = times.call_timeout {
             let mut draft = self.draft().when(at_least(attempt.clock, timeout));
-            self.system.drop_open_call(&mut draft.world, who);
-            if draft.world.flights.len() > FLIGHTS_MAX {
-                draft.world.flights.pop();
-                draft.fact(facts::FLIGHT_LIMIT, true);
-            }
+            self.system.drop_open_call(&mut draft, who);
             draft.world.attempt_mut(who).call = Call::None;
             self.go(who, Outcome::Timeout, draft);
         }
@@ -127,7 +125,7 @@ impl Steps<'_> {
     /// The ways in which a call can be taken by the downstream.
     fn landings(&self, cargo: Cargo, draft: Draft) -> Vec<(Landing, Known, Draft)> {
         let system = self.system;
-        if system.fencing && cargo.token != 0 && cargo.token < draft.world.seen {
+        if system.fencing && cargo.token != 0 && cargo.token < draft.world.fence {
             return vec![(Landing::Refused, Known::Nothing, draft)];
         }
         let native = draft.world.keys[cargo.key as usize].native;
@@ -136,9 +134,11 @@ impl Steps<'_> {
             let mut known = draft.clone();
             let other_operation = (native.class == CLASS_MERGED) != (cargo.class == CLASS_MERGED);
             known.fact(facts::FOREIGN_OPERATION, other_operation);
-            if native.class != cargo.class && system.compares_payload {
-                out.push((Landing::Refused, Known::Nothing, known));
-            } else {
+            let other_payload = native.class != cargo.class;
+            if other_payload && system.native_compares != Some(false) {
+                out.push((Landing::Refused, Known::Nothing, known.clone()));
+            }
+            if !other_payload || system.native_compares != Some(true) {
                 let result = Known::Done { class: native.class, version: native.version };
                 out.push((Landing::Deduplicated, result, known));
             }
@@ -154,6 +154,9 @@ impl Steps<'_> {
 
     fn apply(&self, cargo: Cargo, mut draft: Draft) -> (Landing, Known, Draft) {
         let version = self.system.apply_effect(&mut draft, cargo.class, cargo.grant);
+        if self.system.fencing {
+            draft.world.fence = draft.world.fence.max(cargo.token);
+        }
         if cargo.keyed {
             let native = &mut draft.world.keys[cargo.key as usize].native;
             native.used = true;
@@ -164,25 +167,49 @@ impl Steps<'_> {
         (Landing::Applied, Known::Done { class: cargo.class, version }, draft)
     }
 
+    /// The downstream is asked, and looks at once; its answer takes as long as a call's.
     pub(super) fn query(&mut self, who: Who, token: bool) {
         let attempt = *self.before.attempt(who);
+        self.go(who, Outcome::Unknown, self.draft());
         let mut draft = self.draft();
         if token && self.system.fencing {
-            draft.world.seen = draft.world.seen.max(attempt.token);
+            draft.world.fence = draft.world.fence.max(attempt.token);
         }
-        self.go(who, Outcome::Unknown, self.draft());
-        let effects = draft.world.effects[attempt.class as usize];
-        if effects == 0 {
-            self.go(who, Outcome::Absent, draft);
-        } else {
-            draft.world.attempt_mut(who).known = Known::Done { class: attempt.class, version: effects };
+        let version = draft.world.latest[attempt.class as usize];
+        let applied = draft.world.effects[attempt.class as usize] > 0;
+        let known = Known::Done { class: attempt.class, version };
+        let system = self.system;
+        if system.times.pause.is_some() {
+            let asking = draft.world.attempt_mut(who);
+            asking.call = if applied { Call::Landed(known) } else { Call::Refused };
+            asking.clock = Slot::started(system.needs_clock(asking));
+            self.emit(actor(who), Action::Call, attempt.at, None, draft);
+        } else if applied {
+            // A stall of any length hides the time that the answer takes.
+            draft.world.attempt_mut(who).known = known;
             self.go(who, Outcome::Applied, draft);
+        } else {
+            self.go(who, Outcome::Absent, draft);
+        }
+    }
+
+    fn open_query(&mut self, who: Who) {
+        let attempt = *self.before.attempt(who);
+        self.go(who, Outcome::Unknown, self.closed(who));
+        let mut draft = self.closed(who);
+        if let Call::Landed(known) = attempt.call {
+            draft.world.attempt_mut(who).known = known;
+            self.go(who, Outcome::Applied, draft);
+        } else {
+            self.go(who, Outcome::Absent, draft);
         }
     }
 
     /// What an answer that is heard says, and whether it is so.
-    pub(super) fn judge_answer(&self, draft: &mut Draft, attempt: &Attempt, answer: Answer) {
+    pub(super) fn judge_answer(&self, draft: &mut Draft, attempt: &Attempt, action: Action, answer: Answer) {
         let receipt = draft.world.keys[attempt.key as usize].receipt;
+        // A conflict is judged by what was there when the attempt looked.
+        let met = self.before.keys[attempt.key as usize].receipt;
         match answer {
             Answer::Success | Answer::Replay | Answer::Failed => {
                 let known = match (answer, attempt.known) {
@@ -196,7 +223,7 @@ impl Steps<'_> {
                 };
                 draft.fact(facts::FOREIGN_ANSWER, class != attempt.class);
                 if success {
-                    let effects = draft.world.effects[class as usize];
+                    let effects = draft.world.effects_of_operation(attempt.class);
                     draft.fact(facts::SUCCESS_WITHOUT_EFFECT, effects == 0);
                     let unrecorded = self.system.records && !receipt.was_recorded;
                     draft.fact(facts::SUCCESS_WITHOUT_RECEIPT, unrecorded);
@@ -210,10 +237,11 @@ impl Steps<'_> {
                 }
             }
             Answer::InFlight => {
-                draft.fact(facts::FALSE_IN_FLIGHT, receipt.status != Status::InProgress);
+                let over = action == Action::Operate { outcome: Outcome::Expired };
+                draft.fact(facts::FALSE_IN_FLIGHT, over || met.status != Status::InProgress);
             }
             Answer::Mismatch => {
-                let same = receipt.status == Status::Absent || receipt.class == attempt.class;
+                let same = met.status == Status::Absent || met.class == attempt.class;
                 draft.fact(facts::FALSE_MISMATCH, same);
             }
             Answer::Error | Answer::Unknown => {}
@@ -225,18 +253,19 @@ impl super::System {
     /// The effect happens: counts it and says which one it is.
     pub(super) fn apply_effect(&self, draft: &mut Draft, class: u8, grant: u8) -> u8 {
         let world = &mut draft.world;
-        let count = &mut world.effects[class as usize];
-        let repeated = *count > 0;
-        if !repeated || !self.idempotent_effect {
-            *count = (*count + 1).min(EFFECTS_MAX);
+        // An absolute write of the same payload changes nothing.
+        let shows = !self.idempotent_effect || world.effects[class as usize] == 0;
+        let repeated = shows && world.effects_of_operation(class) > 0;
+        if shows {
+            world.effects[class as usize] = (world.effects[class as usize] + 1).min(EFFECTS_MAX);
+            world.latest[class as usize] = world.fresh_version(class);
         }
-        let version = *count;
+        let version = world.latest[class as usize];
         let stale = grant != 0 && grant < world.seen;
-        // An absolute write by an older attempt of the same payload changes nothing.
-        let shows = !self.idempotent_effect || world.effects.iter().filter(|n| **n > 0).count() > 1;
+        let alone = self.idempotent_effect && world.effects.iter().filter(|n| **n > 0).count() == 1;
         world.seen = world.seen.max(grant);
-        draft.fact(facts::REPEATED_EFFECT, repeated && !self.idempotent_effect);
-        draft.fact(facts::STALE_EFFECT, stale && shows);
+        draft.fact(facts::REPEATED_EFFECT, repeated);
+        draft.fact(facts::STALE_EFFECT, stale && !alone);
         version
     }
 }

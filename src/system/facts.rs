@@ -43,6 +43,8 @@ facts! {
     STALE_RECORD = 18, "records over the receipt of a newer claim";
     EXPIRED_RECEIPT = 19, "finds the receipt of its own operation expired";
     EXPIRED_NATIVE_KEY = 20, "reaches the downstream after that forgot the native key";
+    /// Not a property: a third call like two others was left out, so effects are undercounted.
+    FLIGHT_LEFT_OUT = 22, "has three calls in flight that are alike";
     /// Not a property: more calls in flight than the search can hold. Nothing can hold then.
     FLIGHT_LIMIT = 21, "has more calls in flight than the search can hold";
 }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::compile::Next;
 use super::System;
-use crate::model::{Operation, Outcome, WriteKind};
+use super::compile::Next;
+use crate::model::{Operation, Outcome, RecordAs, WriteKind};
 
 /// What an attempt may find in a store that nobody else changes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum View {
     Absent,
     /// Somebody else's claim, good or run out.
@@ -20,15 +20,8 @@ enum View {
     Mismatch,
 }
 
-const VIEWS: [View; 7] = [
-    View::Absent,
-    View::Claimed,
-    View::Expired,
-    View::Mine,
-    View::Succeeded,
-    View::Failed,
-    View::Mismatch,
-];
+const VIEWS: [View; 7] =
+    [View::Absent, View::Claimed, View::Expired, View::Mine, View::Succeeded, View::Failed, View::Mismatch];
 
 impl System {
     /// States that an attempt can come back to for ever though no fault happens: those on a loop
@@ -62,23 +55,28 @@ impl System {
     /// The names of the states of a loop that an attempt can go round for ever without any time
     /// passing and without anybody else doing anything: a mistake in the model.
     pub fn loop_without_time(&self) -> Option<Vec<String>> {
-        VIEWS.into_iter().find_map(|view| {
-            let mut done = BTreeSet::new();
-            (0..self.table.len() as u8).find_map(|at| self.timeless(at, view, &mut Vec::new(), &mut done))
-        })
+        let mut done = BTreeSet::new();
+        let states = || 0..self.table.len() as u8;
+        let all = VIEWS.into_iter().flat_map(|view| states().map(move |at| (at, view)));
+        all.into_iter().find_map(|node| self.timeless(node, &mut Vec::new(), &mut done))
     }
 
-    fn timeless(&self, at: u8, view: View, path: &mut Vec<u8>, done: &mut BTreeSet<u8>) -> Option<Vec<String>> {
-        if let Some(from) = path.iter().position(|state| *state == at) {
-            return Some(path[from..].iter().map(|at| self.table[*at as usize].name.clone()).collect());
+    fn timeless(
+        &self,
+        node: (u8, View),
+        path: &mut Vec<(u8, View)>,
+        done: &mut BTreeSet<(u8, View)>,
+    ) -> Option<Vec<String>> {
+        if let Some(from) = path.iter().position(|other| *other == node) {
+            return Some(path[from..].iter().map(|(at, _)| self.table[*at as usize].name.clone()).collect());
         }
-        if !done.insert(at) {
+        if !done.insert(node) {
             return None;
         }
-        path.push(at);
-        for outcome in self.repeatable(at, view) {
-            if let Next::State(next) = self.table[at as usize].next[outcome as usize]
-                && let Some(found) = self.timeless(next, view, path, done)
+        path.push(node);
+        for (outcome, view) in self.at_once(node.0, node.1) {
+            if let Next::State(next) = self.table[node.0 as usize].next[outcome as usize]
+                && let Some(found) = self.timeless((next, view), path, done)
             {
                 return Some(found);
             }
@@ -87,8 +85,8 @@ impl System {
         None
     }
 
-    /// The outcomes that can come again and again, at once, while the store stays as it is.
-    fn repeatable(&self, at: u8, view: View) -> Vec<Outcome> {
+    /// What an attempt that is alone with the store can see at once, and what it leaves there.
+    fn at_once(&self, at: u8, view: View) -> Vec<(Outcome, View)> {
         let look = match view {
             View::Absent => Outcome::Absent,
             View::Claimed | View::Mine => Outcome::InProgress,
@@ -97,32 +95,34 @@ impl System {
             View::Failed => Outcome::Failed,
             View::Mismatch => Outcome::Mismatch,
         };
+        let one = |outcome, view| vec![(outcome, view)];
         match &self.table[at as usize].operation {
-            Operation::Insert { .. } if view == View::Absent => vec![],
-            Operation::Insert { recognise_own: true } if view == View::Mine => vec![Outcome::Inserted],
-            Operation::Insert { .. } | Operation::Read => vec![look],
-            Operation::Write => vec![],
-            Operation::TakeOver { .. } if view == View::Expired => vec![],
-            Operation::TakeOver { recognise_own: true } if view == View::Mine => vec![Outcome::Taken],
-            Operation::TakeOver { .. } => vec![Outcome::Lost],
-            Operation::Renew if view == View::Mine => vec![Outcome::Renewed],
-            Operation::Renew => vec![Outcome::Lost],
-            Operation::Record { fenced: true, .. } if view == View::Mine => vec![],
-            Operation::Record { fenced: true, .. } => vec![Outcome::Lost],
-            Operation::Record { .. } => vec![Outcome::Recorded],
-            Operation::Release { fenced: true } if view == View::Mine => vec![],
-            Operation::Release { fenced: true } => vec![Outcome::Lost],
-            Operation::Release { .. } => vec![Outcome::Released],
+            Operation::Insert { .. } if view == View::Absent => one(Outcome::Inserted, View::Mine),
+            Operation::Insert { recognise_own: true } if view == View::Mine => one(Outcome::Inserted, view),
+            Operation::Insert { .. } | Operation::Read => one(look, view),
+            Operation::Write => one(Outcome::Written, View::Mine),
+            Operation::TakeOver { .. } if view == View::Expired => one(Outcome::Taken, View::Mine),
+            Operation::TakeOver { recognise_own: true } if view == View::Mine => one(Outcome::Taken, view),
+            Operation::TakeOver { .. } => one(Outcome::Lost, view),
+            Operation::Renew if view == View::Mine => one(Outcome::Renewed, view),
+            Operation::Renew => one(Outcome::Lost, view),
+            Operation::Record { fenced: true, .. } if view != View::Mine => one(Outcome::Lost, view),
+            Operation::Record { outcome: RecordAs::Succeeded, .. } => one(Outcome::Recorded, View::Succeeded),
+            Operation::Record { outcome: RecordAs::Failed, .. } => one(Outcome::Recorded, View::Failed),
+            Operation::Release { fenced: true } if view != View::Mine => one(Outcome::Lost, view),
+            Operation::Release { .. } => one(Outcome::Released, View::Absent),
             Operation::Commit { writes } if writes.contains(&WriteKind::Receipt) => match view {
-                View::Absent | View::Mine => vec![],
-                _ => vec![Outcome::Lost],
+                View::Absent | View::Mine => one(Outcome::Committed, View::Succeeded),
+                _ => one(Outcome::Lost, view),
             },
-            Operation::Commit { .. } => vec![Outcome::Committed],
-            Operation::LeaseCheck => vec![Outcome::Held, Outcome::Expired],
-            // A timeout takes its time; an answer may come at once unless a latency is declared.
-            Operation::Call { .. } if self.times.latency_min > 0 => vec![],
-            Operation::Call { .. } => vec![Outcome::Ok, Outcome::Error],
-            Operation::Query { .. } => vec![Outcome::Applied, Outcome::Absent, Outcome::Unknown],
+            Operation::Commit { .. } => one(Outcome::Committed, view),
+            Operation::LeaseCheck => vec![(Outcome::Held, view), (Outcome::Expired, view)],
+            // A call may take time, and a `wait` does.
+            Operation::Call { .. } if self.times.latency_max != Some(0) => vec![],
+            Operation::Call { .. } => vec![(Outcome::Ok, view), (Outcome::Error, view)],
+            Operation::Query { .. } => {
+                vec![(Outcome::Applied, view), (Outcome::Absent, view), (Outcome::Unknown, view)]
+            }
             Operation::Wait(_) => vec![],
         }
     }

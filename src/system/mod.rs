@@ -17,7 +17,7 @@ pub mod world;
 pub use compile::{CompileError, System};
 use world::{Attempt, Call, Key, Packed, Phase, Slot, Status, Who, World};
 
-use crate::model::{Answer, Outcome};
+use crate::model::{Answer, Operation, Outcome};
 use crate::time::{ClockMap, Constraint, Edge, Guard, Interchangeable, TimedSystem};
 
 /// Who takes a step. The index is into the world before the step.
@@ -39,12 +39,15 @@ pub enum Action {
     Operate { outcome: Outcome },
     /// The operation's write happens, the caller sees an error and will repeat it.
     AckLost { outcome: Outcome },
-    /// `downstream.call`: the request leaves.
+    /// An attempt that died is run again from the start.
+    Restart,
+    /// `downstream.call`, `downstream.query`: the request leaves.
     Call,
     /// An open call, or one nobody waits for, takes effect.
     Land(Landing),
-    /// A worker dies; `restart`: its attempt is run again from the start.
-    Crash { restart: bool },
+    /// A worker dies; `restart`: its attempt is run again from the start; `noticed`: its client
+    /// sees the connection break, else it waits for its timeout.
+    Crash { restart: bool, noticed: bool },
 }
 
 /// What becomes of a call that reaches the downstream.
@@ -64,6 +67,8 @@ pub enum Ending {
     Answered(Answer),
     /// Its answer is lost on the way: a fault.
     AnswerLost(Answer),
+    /// The worker dies before it answers: a fault. The client may notice.
+    Died { noticed: bool, restart: bool },
     /// Its answer comes after the client gave up.
     AnswerLate(Answer),
     /// Nobody listens any more.
@@ -89,8 +94,10 @@ impl Label {
     /// A fault, or something that only so many times can happen: absent from the endless part of
     /// a run in which faults have stopped.
     pub fn is_fault_or_send(&self) -> bool {
-        matches!(self.action, Action::Send { .. } | Action::AckLost { .. } | Action::Crash { .. })
-            || matches!(self.ending, Some(Ending::AnswerLost(_)))
+        matches!(
+            self.action,
+            Action::Send { .. } | Action::AckLost { .. } | Action::Crash { .. } | Action::Restart
+        ) || matches!(self.ending, Some(Ending::AnswerLost(_) | Ending::Died { .. }))
             || matches!(self.action, Action::Operate { outcome } if outcome.is_fault())
     }
 }
@@ -191,18 +198,27 @@ impl System {
     /// How long an attempt can stay where it is.
     fn stay_at_most(&self, attempt: &Attempt) -> Option<i64> {
         match attempt.call {
+            _ if attempt.down => None,
             Call::None => match self.table[attempt.at as usize].wait {
                 Some(wait) => Some(wait),
                 None => self.times.pause,
             },
+            _ if self.asking(attempt) => self.times.ask_at_most(),
             _ => self.times.call_timeout,
         }
+    }
+
+    /// Whether the attempt's open call is a query: its answer is on the way.
+    fn asking(&self, attempt: &Attempt) -> bool {
+        let operation = &self.table[attempt.at as usize].operation;
+        attempt.call != Call::None && matches!(operation, Operation::Query { .. })
     }
 
     /// Whether an attempt's clock is needed where it stands.
     fn needs_clock(&self, attempt: &Attempt) -> bool {
         match attempt.call {
             Call::None => self.stay_at_most(attempt).is_some(),
+            _ if self.asking(attempt) => self.stay_at_most(attempt).is_some(),
             _ => {
                 let t = &self.times;
                 t.latency_min > 0 || t.latency_max.is_some() || t.call_timeout.is_some()
@@ -213,19 +229,23 @@ impl System {
     /// Drops what no later step can look at: clocks, spent clients, tokens' absolute values.
     fn settle(&self, world: &mut World) {
         world.clients.retain(|c| c.phase == Phase::Idle || c.retries > 0 || c.attempt.is_some());
-        let more = world.more_to_come();
+        let rerun = self.restart && world.budget.crashes > 0 && world.live().next().is_some();
+        let more = world.more_to_come() || rerun;
         let alive = more || world.live().next().is_some();
         let t = &self.times;
         if !more || t.within.is_none() {
             world.horizon = Slot::NONE;
         }
         for client in &mut world.clients {
-            let needed = client.retries > 0
-                && match client.phase {
-                    Phase::Idle => false,
-                    Phase::Waiting => t.client_timeout.is_some() || t.backoff > 0,
-                    Phase::Between => t.backoff > 0,
-                };
+            // Also a last attempt's client gives up: its answer comes in time or not at all.
+            let listens = client.attempt.is_some() && t.client_timeout.is_some();
+            let needed = listens
+                || client.retries > 0
+                    && match client.phase {
+                        Phase::Idle => false,
+                        Phase::Waiting => t.client_timeout.is_some() || t.backoff > 0,
+                        Phase::Between => t.backoff > 0,
+                    };
             if !needed {
                 client.clock = Slot::NONE;
             }
@@ -234,18 +254,84 @@ impl System {
             let kept = alive
                 && match receipt.status {
                     Status::Absent => false,
-                    Status::InProgress => t.lease.is_some() || t.ttl.is_some(),
-                    Status::Succeeded | Status::Failed => t.ttl.is_some(),
+                    Status::InProgress => t.lease.is_some() || (t.ttl.is_some() && !self.ttl_from_claim),
+                    Status::Succeeded | Status::Failed => t.ttl.is_some() && !self.ttl_from_claim,
                 };
             if !kept {
                 receipt.clock = Slot::NONE;
+            }
+            if !alive || receipt.status == Status::Absent {
+                receipt.born = Slot::NONE;
             }
             let keyed_flight = world.flights.iter().any(|f| f.keyed);
             if !native.used || t.native_ttl.is_none() || !(alive || keyed_flight) {
                 native.clock = Slot::NONE;
             }
         }
+        if !self.asks_latest {
+            world.latest = [0; world::CLASSES];
+        }
+        self.forget_tokens(world);
         world.rank_tokens();
+        world.rank_versions();
+    }
+
+    /// Forgets what no step will ask of a token. An attempt's token says whether the receipt is
+    /// its own; beyond that, only the order of those that can still reach the resource matters, and
+    /// of these the ones that came too late already are all alike.
+    fn forget_tokens(&self, world: &mut World) {
+        if self.unfenced_records || self.splits {
+            return;
+        }
+        let receipt = world.keys[0].receipt.token;
+        let (seen, fence) = (world.seen, world.fence);
+        // Too old for good: whatever happens next makes no difference to it.
+        let old = |token: u8| token != 0 && token < seen && (!self.fencing || token < fence);
+        let may_land = |attempt: &Attempt| match attempt.call {
+            Call::Pending => true,
+            Call::None => self.lands[attempt.at as usize],
+            Call::Landed(_) | Call::Refused => self.table[attempt.at as usize]
+                .next
+                .iter()
+                .any(|next| matches!(next, compile::Next::State(state) if self.lands[*state as usize])),
+        };
+        let mut owned = false;
+        let (mut old_attempt, mut old_flight) = (u8::MAX, u8::MAX);
+        let World { clients, zombies, flights, .. } = world;
+        let with_client = clients.iter_mut().filter_map(|c| c.attempt.as_mut());
+        let mut attempts: smallvec::SmallVec<[&mut Attempt; 12]> = with_client.chain(zombies).collect();
+        let mut any_old = false;
+        for attempt in &mut attempts {
+            owned |= attempt.token == receipt;
+            let lands = may_land(attempt);
+            any_old |= lands && attempt.token != 0 && attempt.token < seen.max(fence);
+            if attempt.token == receipt || attempt.token == 0 {
+                continue;
+            }
+            if !lands {
+                attempt.token = 0;
+            } else if old(attempt.token) {
+                old_attempt = old_attempt.min(attempt.token);
+            }
+        }
+        for attempt in attempts {
+            if attempt.token != receipt && old(attempt.token) {
+                attempt.token = old_attempt;
+            }
+        }
+        any_old |= flights.iter().any(|f| f.grant != 0 && f.grant < seen.max(fence));
+        old_flight = flights.iter().map(|f| f.grant).filter(|t| old(*t)).fold(old_flight, u8::min);
+        for flight in flights.iter_mut().filter(|f| old(f.grant)) {
+            flight.grant = old_flight;
+            flight.token = if flight.token == 0 { 0 } else { old_flight };
+        }
+        if !owned {
+            world.keys[0].receipt.token = 0;
+        }
+        if !any_old {
+            (world.seen, world.fence) = (0, 0);
+        }
+        world.forget_grants();
     }
 }
 
@@ -274,13 +360,16 @@ impl Steps<'_> {
             let receipt = &after.keys[index].receipt;
             let orphaned = receipt.status == Status::InProgress && !owned(after, index);
             let was_owned = owned(self.before, index) || receipt.token > self.before.granted;
-            (orphaned && was_owned).then(|| receipt.clock.clock().unwrap_or(0))
+            // The clock that makes the claim claimable again: its lease's, or that of its TTL.
+            let by_ttl = self.system.ttl_from_claim && self.system.claimable_by_ttl;
+            let age = if by_ttl { receipt.born } else { receipt.clock };
+            (orphaned && was_owned).then(|| age.clock().unwrap_or(0))
         })
     }
 
     /// Nobody is at work, a claim is left, and the model has no way to take it.
     fn leaves_dead_key(&self, after: &World) -> bool {
-        after.live().next().is_none()
+        after.live().all(|(_, attempt)| attempt.down)
             && after.keys.iter().any(|k| k.receipt.status == Status::InProgress)
             && !self.system.abandoned_claimable
     }
@@ -334,7 +423,6 @@ impl TimedSystem for System {
         self.times.greatest()
     }
 }
-
 
 impl From<Who> for Actor {
     fn from(who: Who) -> Actor {

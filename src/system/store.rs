@@ -40,7 +40,8 @@ impl Steps<'_> {
             out.push((Found::Absent, Guard::new()));
             return out;
         }
-        let still_there: Guard = times.ttl.and_then(|ttl| at_most(receipt.clock, ttl)).into_iter().collect();
+        let age = if self.system.ttl_from_claim { receipt.born } else { receipt.clock };
+        let still_there: Guard = times.ttl.and_then(|ttl| at_most(age, ttl)).into_iter().collect();
         if receipt.status != Status::InProgress {
             out.push((Found::Final, still_there));
         } else if let Some(lease) = times.lease {
@@ -54,7 +55,7 @@ impl Steps<'_> {
             out.push((Found::Claimed, still_there));
         }
         if let Some(ttl) = times.ttl {
-            out.push((Found::Gone, at_least(receipt.clock, ttl).into_iter().collect()));
+            out.push((Found::Gone, at_least(age, ttl).into_iter().collect()));
         }
         out
     }
@@ -80,11 +81,21 @@ impl Steps<'_> {
         let key = draft.world.attempt(who).key as usize;
         let receipt = &mut draft.world.keys[key].receipt;
         let (was_recorded, first_answer) = (receipt.was_recorded, receipt.first_answer);
-        *receipt = Receipt { was_recorded, first_answer, ..self.system.fresh_key().receipt };
+        // Where records overwrite blindly, the age of the last one still tells.
+        let token = if self.system.unfenced_records { receipt.token } else { 0 };
+        *receipt = Receipt { was_recorded, first_answer, token, ..self.system.fresh_key().receipt };
     }
 
-    fn mismatch(&self, who: Who) -> bool {
-        self.system.compares_payload && self.receipt(who).class != self.before.attempt(who).class
+    /// Whether the payload comparison may fail, and whether it may pass.
+    fn comparison(&self, who: Who) -> (bool, bool) {
+        let (mine, theirs) = (self.before.attempt(who).class, self.receipt(who).class);
+        if !self.system.compares_payload || mine == theirs {
+            (false, true)
+        } else {
+            // Two operations may carry the same payload, unless the fingerprint has what the key lacks.
+            let merged = mine == CLASS_MERGED || theirs == CLASS_MERGED;
+            (true, merged && !self.system.tells_merged)
+        }
     }
 
     /// Writes a claim of this attempt under a new token.
@@ -107,6 +118,7 @@ impl Steps<'_> {
         receipt.token = token;
         receipt.known = Known::Nothing;
         receipt.clock = Slot::ZERO;
+        receipt.born = Slot::started(self.system.ttl_from_claim && self.system.times.ttl.is_some());
     }
 
     fn learn(&self, draft: &mut Draft, who: Who) {
@@ -131,17 +143,31 @@ impl Steps<'_> {
                         self.regain(&mut draft, who);
                         self.go(who, Outcome::Inserted, draft);
                     } else {
-                        draft.fact(facts::SELF_CONFLICT, found == Found::Claimed);
+                        // An owner that knows its claim only looks at it again.
+                        let unaware = !self.before.attempt(who).owns;
+                        draft.fact(facts::SELF_CONFLICT, unaware && found == Found::Claimed);
                         self.go(who, self.claim_outcome(found), draft);
                     }
                 }
-                _ if self.mismatch(who) => self.go(who, Outcome::Mismatch, draft),
-                Found::Claimed | Found::Expired => self.go(who, self.claim_outcome(found), draft),
-                Found::Final => {
-                    self.learn(&mut draft, who);
-                    self.go(who, self.final_outcome(who), draft);
-                }
+                _ => self.seen(who, found, draft),
             }
+        }
+    }
+
+    /// A look that found somebody's receipt, or one's own final one.
+    fn seen(&mut self, who: Who, found: Found, mut draft: Draft) {
+        let (fails, passes) = self.comparison(who);
+        if !self.is_mine(who) {
+            self.disown(&mut draft, who);
+        }
+        if fails {
+            self.go(who, Outcome::Mismatch, draft.clone());
+        }
+        if passes && found == Found::Final {
+            self.learn(&mut draft, who);
+            self.go(who, self.final_outcome(who), draft);
+        } else if passes {
+            self.go(who, self.claim_outcome(found), draft);
         }
     }
 
@@ -164,29 +190,28 @@ impl Steps<'_> {
 
     pub(super) fn read(&mut self, who: Who) {
         for (found, guard) in self.looks(who) {
-            let outcome = match found {
-                Found::Absent | Found::Gone => Outcome::Absent,
-                _ if self.mismatch(who) => Outcome::Mismatch,
-                Found::Claimed | Found::Expired => self.claim_outcome(found),
-                Found::Final => self.final_outcome(who),
-            };
             let mut draft = self.look(who, found, guard);
-            draft.fact(facts::SELF_CONFLICT, found == Found::Claimed && self.is_mine(who));
-            if found == Found::Final && outcome != Outcome::Mismatch {
-                self.learn(&mut draft, who);
+            if matches!(found, Found::Absent | Found::Gone) {
+                self.disown(&mut draft, who);
+                self.go(who, Outcome::Absent, draft);
+                continue;
             }
-            self.go(who, outcome, draft);
+            let unaware = self.is_mine(who) && !self.before.attempt(who).owns;
+            draft.fact(facts::SELF_CONFLICT, unaware && found == Found::Claimed);
+            self.seen(who, found, draft);
         }
     }
 
     pub(super) fn write(&mut self, who: Who) {
-        let mut draft = self.draft();
-        let receipt = self.receipt(who);
-        let foreign = receipt.status != Status::Absent && receipt.class != self.before.attempt(who).class;
-        draft.fact(facts::FOREIGN_CHANGE, foreign);
-        self.claim(&mut draft, who);
-        self.ack_lost(who, Outcome::Written, draft.clone());
-        self.go(who, Outcome::Written, draft);
+        for (found, guard) in self.looks(who) {
+            let mut draft = self.look(who, found, guard);
+            let there = !matches!(found, Found::Absent | Found::Gone);
+            let foreign = there && self.receipt(who).class != self.before.attempt(who).class;
+            draft.fact(facts::FOREIGN_CHANGE, foreign);
+            self.claim(&mut draft, who);
+            self.ack_lost(who, Outcome::Written, draft.clone());
+            self.go(who, Outcome::Written, draft);
+        }
     }
 
     pub(super) fn take_over(&mut self, who: Who, recognise_own: bool) {
@@ -203,7 +228,8 @@ impl Steps<'_> {
                 self.go(who, Outcome::Taken, draft);
             } else {
                 // Only a claim whose grant this attempt was never told of is a conflict with itself.
-                let unknown_own = found == Found::Claimed && self.is_mine(who);
+                let unaware = !self.before.attempt(who).owns;
+                let unknown_own = unaware && found == Found::Claimed && self.is_mine(who);
                 draft.fact(facts::SELF_CONFLICT, unknown_own);
                 self.disown(&mut draft, who);
                 self.go(who, Outcome::Lost, draft);
@@ -260,12 +286,12 @@ impl Steps<'_> {
     /// An unfenced write hits whatever is there.
     fn judge_overwrite(&self, draft: &mut Draft, who: Who, found: Found) {
         let (attempt, receipt) = (self.before.attempt(who), self.receipt(who));
+        draft.fact(facts::STALE_RECORD, attempt.token != 0 && attempt.token < receipt.token);
         if matches!(found, Found::Absent | Found::Gone) || self.is_mine(who) {
             return;
         }
         draft.fact(facts::FOREIGN_RECORD, true);
         draft.fact(facts::FOREIGN_CHANGE, receipt.class != attempt.class);
-        draft.fact(facts::STALE_RECORD, attempt.token != 0 && attempt.token < receipt.token);
     }
 
     fn write_final(&self, draft: &mut Draft, who: Who, outcome: RecordAs) {
@@ -276,11 +302,16 @@ impl Steps<'_> {
             draft.world.attempt_mut(who).token = draft.world.granted;
         }
         let token = draft.world.attempt(who).token;
+        let new = self.receipt(who).status == Status::Absent;
+        let ages = self.system.ttl_from_claim && self.system.times.ttl.is_some();
         let receipt = &mut draft.world.keys[attempt.key as usize].receipt;
         receipt.class = attempt.class;
         receipt.name = attempt.name;
         receipt.token = token;
         receipt.clock = Slot::ZERO;
+        if new || receipt.status == Status::Absent {
+            receipt.born = Slot::started(ages);
+        }
         match outcome {
             RecordAs::Succeeded => {
                 receipt.status = Status::Succeeded;
@@ -310,6 +341,7 @@ impl Steps<'_> {
             }
             if present {
                 draft.fact(facts::FOREIGN_RELEASE, !self.is_mine(who));
+                draft.fact(facts::FOREIGN_CHANGE, self.receipt(who).class != self.before.attempt(who).class);
                 self.erase(&mut draft, who);
                 self.ack_lost(who, Outcome::Released, draft.clone());
             }

@@ -1,7 +1,7 @@
 //! Workers: an attempt does the operation of its state, moves on, or dies.
 
-use super::world::{Call, Flight, Phase, Slot, Who, World};
-use super::{Action, Actor, Draft, Steps, at_least};
+use super::world::{Call, FLIGHTS_MAX, Flight, Phase, Slot, Who};
+use super::{Action, Actor, Draft, Steps, at_least, at_most, facts};
 use crate::model::{Operation, Outcome};
 use crate::system::compile::Next;
 
@@ -20,8 +20,11 @@ impl Steps<'_> {
                 return;
             }
         }
-        self.crash(who);
         let attempt = self.before.attempt(who);
+        if attempt.down {
+            return self.restart(who);
+        }
+        self.crash(who);
         if attempt.call != Call::None {
             return self.open_call(who);
         }
@@ -77,46 +80,83 @@ impl Steps<'_> {
         }
         draft.world.budget.ambiguous_acks -= 1;
         let system = self.system;
-        let owned = self.before.attempt(who).owns;
+        // Who has sent its record or release is done with the claim, whatever it hears.
+        let done = matches!(outcome, Outcome::Recorded | Outcome::Released);
+        let before = *self.before.attempt(who);
         let attempt = draft.world.attempt_mut(who);
-        attempt.owns = owned;
-        attempt.held = self.before.attempt(who).held;
+        attempt.owns = before.owns && !done;
+        attempt.held = if done { Slot::NONE } else { before.held };
         attempt.clock = Slot::started(system.needs_clock(attempt));
         let at = attempt.at;
         self.emit(actor(who), Action::AckLost { outcome }, at, None, draft);
     }
 
+    /// A dead attempt is run again: nobody said how soon, but no later than a retry would come.
+    fn restart(&mut self, who: Who) {
+        let latest = self.system.times.within.and_then(|within| at_most(self.before.horizon, within));
+        let mut draft = self.draft().when(latest);
+        let system = self.system;
+        let attempt = draft.world.attempt_mut(who);
+        attempt.down = false;
+        attempt.clock = Slot::started(system.needs_clock(attempt));
+        let at = attempt.at;
+        self.emit(actor(who), Action::Restart, at, None, draft);
+    }
+
     fn crash(&mut self, who: Who) {
-        if self.before.budget.crashes == 0 {
-            return;
-        }
         let at = self.before.attempt(who).at;
+        for (restart, noticed, draft) in self.deaths(who, self.draft()) {
+            self.emit(actor(who), Action::Crash { restart, noticed }, at, None, draft);
+        }
+    }
+
+    /// The ways in which an attempt can die: run again or not, noticed by its client or not.
+    pub(super) fn deaths(&self, who: Who, draft: Draft) -> Vec<(bool, bool, Draft)> {
+        let mut out = Vec::new();
+        if self.before.budget.crashes == 0 {
+            return out;
+        }
         let dying = *self.before.attempt(who);
-        for restart in [false, true] {
+        let times = &self.system.times;
+        for (restart, noticed) in [(false, true), (false, false), (true, true), (true, false)] {
             if restart && !self.system.restart {
                 continue;
             }
-            let mut draft = self.draft();
-            let world = &mut draft.world;
-            world.budget.crashes -= 1;
-            self.system.drop_open_call(world, who);
+            let mut draft = draft.clone();
+            draft.world.budget.crashes -= 1;
+            self.system.drop_open_call(&mut draft, who);
             match who {
                 Who::Client(index) => {
-                    // The connection breaks, and the client sees that.
-                    let client = &mut world.clients[index];
-                    client.attempt = None;
-                    client.phase = Phase::Between;
-                    client.clock = Slot::ZERO;
+                    let client = &self.before.clients[index];
+                    // Unnoticed is like an endless stall, so it matters only where stalls have an end.
+                    if !noticed && (client.retries == 0 || times.pause.is_none()) {
+                        continue;
+                    }
+                    draft.world.clients[index].attempt = None;
+                    if noticed {
+                        let listens = times.client_timeout.and_then(|most| at_most(client.clock, most));
+                        draft = draft.when(listens.filter(|_| client.retries > 0));
+                        draft.world.clients[index].phase = Phase::Between;
+                        draft.world.clients[index].clock = Slot::ZERO;
+                    }
                 }
+                Who::Zombie(_) if !noticed => continue,
                 Who::Zombie(index) => {
-                    world.zombies.remove(index);
+                    draft.world.zombies.remove(index);
                 }
             }
             if restart {
-                world.zombies.push(self.system.new_attempt(dying.class, dying.key, dying.name));
+                let world = &mut draft.world;
+                let fresh = self.system.restart_splits;
+                let key = if fresh { self.system.key_of_new_attempt(world) } else { dying.key };
+                let mut again = self.system.new_attempt(dying.class, key, dying.name);
+                again.down = true;
+                again.clock = Slot::NONE;
+                world.zombies.push(again);
             }
-            self.emit(actor(who), Action::Crash { restart }, at, None, draft);
+            out.push((restart, noticed, draft));
         }
+        out
     }
 }
 
@@ -130,7 +170,8 @@ pub(super) fn actor(who: Who) -> Actor {
 
 impl super::System {
     /// The caller of an open call is gone or has given up: the call goes on without it.
-    pub(super) fn drop_open_call(&self, world: &mut World, who: Who) {
+    pub(super) fn drop_open_call(&self, draft: &mut Draft, who: Who) {
+        let world = &mut draft.world;
         let attempt = *world.attempt(who);
         if attempt.call != Call::Pending {
             return;
@@ -152,6 +193,12 @@ impl super::System {
         let alike = |other: &&Flight| Flight { name: (0, 0), ..**other } == flight;
         if bounded || world.flights.iter().filter(alike).count() < 2 {
             world.flights.push(Flight { name: attempt.name, ..flight });
+        } else {
+            draft.fact(facts::FLIGHT_LEFT_OUT, true);
+        }
+        if draft.world.flights.len() > FLIGHTS_MAX {
+            draft.world.flights.pop();
+            draft.fact(facts::FLIGHT_LIMIT, true);
         }
     }
 }

@@ -67,7 +67,7 @@ impl Known {
         match self {
             Known::Nothing => 0,
             Known::Failed { class } => 1 + class,
-            Known::Done { class, version } => 16 + class * 16 + version.min(EFFECTS_MAX),
+            Known::Done { class, version } => 16 + class * 16 + version,
         }
     }
 
@@ -100,6 +100,8 @@ pub struct Receipt {
     pub known: Known,
     /// Since the claim, its renewal or the record: lease and TTL are read from it.
     pub clock: Slot,
+    /// Since the claim, where the TTL counts from there.
+    pub born: Slot,
     /// A success was recorded at some time.
     pub was_recorded: bool,
     /// The first final answer that went out under this key.
@@ -154,6 +156,8 @@ pub struct Attempt {
     pub clock: Slot,
     /// Since it claimed or renewed, by its own clock.
     pub held: Slot,
+    /// Died, and waits to be run again.
+    pub down: bool,
     /// For people: the request and the number of the attempt. Not part of the state.
     pub name: (u8, u8),
 }
@@ -222,8 +226,12 @@ pub struct World {
     pub keys: SmallVec<[Key; 1]>,
     /// Effects that exist, by class.
     pub effects: [u8; CLASSES],
-    /// The highest token that reached the resource.
+    /// The version of the latest effect, by class; 0 where no step will ask for it.
+    pub latest: [u8; CLASSES],
+    /// The token of the newest claim whose effect landed.
     pub seen: u8,
+    /// The highest token that the resource was shown, where it looks at tokens.
+    pub fence: u8,
     /// The highest token that was granted.
     pub granted: u8,
     pub clients: SmallVec<[Client; 4]>,
@@ -267,6 +275,18 @@ impl World {
         }
     }
 
+    /// Effects of the logical operation that this class belongs to, whatever their payload.
+    pub fn effects_of_operation(&self, class: Class) -> u8 {
+        let merged = self.effects[CLASS_MERGED as usize];
+        let own = self.effects[CLASS_MAIN as usize] + self.effects[CLASS_CONFLICTING as usize];
+        if class == CLASS_MERGED { merged } else { own }
+    }
+
+    /// The most effects of any one logical operation.
+    pub fn effects_most(&self) -> u8 {
+        self.effects_of_operation(CLASS_MAIN).max(self.effects_of_operation(CLASS_MERGED))
+    }
+
     /// Every attempt that runs.
     pub fn live(&self) -> impl Iterator<Item = (Who, &Attempt)> {
         let with_client = self.clients.iter().enumerate();
@@ -274,9 +294,61 @@ impl World {
         with_client.chain(self.zombies.iter().enumerate().map(|(i, a)| (Who::Zombie(i), a)))
     }
 
-    /// Whether any client may still send an attempt.
+    /// Whether any client may still send an attempt, or a dead one be run again.
     pub fn more_to_come(&self) -> bool {
         self.clients.iter().any(|c| c.phase == Phase::Idle || c.retries > 0)
+            || self.zombies.iter().any(|a| a.down)
+    }
+
+    /// Replaces versions by their rank within their class: only which are equal matters.
+    pub fn rank_versions(&mut self) {
+        let mut used: SmallVec<[(Class, u8); 32]> = SmallVec::new();
+        self.each_version(|class, version| used.push((class, *version)));
+        if used.is_empty() {
+            return;
+        }
+        used.sort_unstable();
+        used.dedup();
+        let rank = |class: Class, version: u8| {
+            used.iter().filter(|(c, v)| *c == class && *v <= version).count() as u8
+        };
+        self.each_version(|class, version| *version = rank(class, *version));
+    }
+
+    /// A version of this class that nothing refers to yet.
+    pub fn fresh_version(&mut self, class: Class) -> u8 {
+        let mut most = 0;
+        self.each_version(|of, version| most = if of == class { most.max(*version) } else { most });
+        most + 1
+    }
+
+    fn each_version(&mut self, mut f: impl FnMut(Class, &mut u8)) {
+        for (class, version) in self.latest.iter_mut().enumerate().filter(|(_, version)| **version > 0) {
+            f(class as Class, version);
+        }
+        let mut visit = |known: &mut Known| {
+            if let Known::Done { class, version } = known {
+                f(*class, version);
+            }
+        };
+        for key in &mut self.keys {
+            visit(&mut key.receipt.known);
+            visit(&mut key.receipt.first_answer);
+            if key.native.used {
+                let mut known = Known::Done { class: key.native.class, version: key.native.version };
+                visit(&mut known);
+                if let Known::Done { version, .. } = known {
+                    key.native.version = version;
+                }
+            }
+        }
+        let attempts = self.clients.iter_mut().filter_map(|c| c.attempt.as_mut());
+        for attempt in attempts.chain(&mut self.zombies) {
+            visit(&mut attempt.known);
+            if let Call::Landed(known) = &mut attempt.call {
+                visit(known);
+            }
+        }
     }
 
     /// Replaces tokens by their rank: only their order matters.
@@ -294,8 +366,17 @@ impl World {
         });
     }
 
+    /// The next token only has to be higher than those that are still there.
+    pub fn forget_grants(&mut self) {
+        self.granted = 0;
+        let mut most = 0;
+        self.each_token(|token| most = most.max(*token));
+        self.granted = most;
+    }
+
     fn each_token(&mut self, mut f: impl FnMut(&mut u8)) {
         f(&mut self.seen);
+        f(&mut self.fence);
         f(&mut self.granted);
         self.keys.iter_mut().for_each(|key| f(&mut key.receipt.token));
         self.clients.iter_mut().filter_map(|c| c.attempt.as_mut()).for_each(|a| f(&mut a.token));
@@ -308,14 +389,19 @@ impl World {
 
     /// Every clock that exists, in the order that numbers them.
     pub fn each_slot(&mut self, mut f: impl FnMut(&mut Slot)) {
-        let mut visit = |slot: &mut Slot| {
+        self.each_place(|slot| {
             if slot.present() {
                 f(slot);
             }
-        };
+        });
+    }
+
+    /// Every place that a clock can have, taken or not, in the same order.
+    pub fn each_place(&mut self, mut visit: impl FnMut(&mut Slot)) {
         visit(&mut self.horizon);
         for key in &mut self.keys {
             visit(&mut key.receipt.clock);
+            visit(&mut key.receipt.born);
             visit(&mut key.native.clock);
         }
         for client in &mut self.clients {
@@ -378,8 +464,11 @@ impl World {
         out.push(b.crashes << 4 | b.lost_requests);
         out.push(b.lost_responses << 4 | b.ambiguous_acks);
         out.push(b.aborts << 2 | u8::from(self.started) << 1 | u8::from(self.horizon.present()));
-        out.extend_from_slice(&self.effects);
+        for (count, latest) in self.effects.iter().zip(&self.latest) {
+            out.push(count << 4 | latest);
+        }
         out.push(self.seen);
+        out.push(self.fence);
         out.push(self.granted);
         out.push(self.keys.len() as u8);
         for key in &self.keys {
@@ -392,7 +481,8 @@ impl World {
                     | u8::from(key.native.used) << 6
                     | u8::from(key.native.clock.present()) << 7,
             );
-            out.extend_from_slice(&[r.token, r.known.to_byte(), r.first_answer.to_byte()]);
+            out.push(r.token << 1 | u8::from(r.born.present()));
+            out.extend_from_slice(&[r.known.to_byte(), r.first_answer.to_byte()]);
             if key.native.used {
                 out.push(key.native.class << 4 | key.native.version);
             }
@@ -418,15 +508,29 @@ impl World {
         };
         let horizon = bytes.slot(c & 1 != 0);
         let started = c & 2 != 0;
-        let effects = [bytes.next(), bytes.next(), bytes.next()];
-        let (seen, granted) = (bytes.next(), bytes.next());
+        let counts = [bytes.next(), bytes.next(), bytes.next()];
+        let (effects, latest) = (counts.map(|byte| byte >> 4), counts.map(|byte| byte & 15));
+        let (seen, fence, granted) = (bytes.next(), bytes.next(), bytes.next());
         let keys = (0..bytes.next()).map(|_| bytes.key()).collect();
         let counts = bytes.next();
         let flights = bytes.next();
         let clients = (0..counts >> 4).map(|_| bytes.client()).collect();
         let zombies = (0..counts & 15).map(|_| bytes.attempt()).collect();
         let flights = (0..flights).map(|_| bytes.flight()).collect();
-        World { budget, horizon, started, keys, effects, seen, granted, clients, zombies, flights }
+        World {
+            budget,
+            horizon,
+            started,
+            keys,
+            effects,
+            latest,
+            seen,
+            fence,
+            granted,
+            clients,
+            zombies,
+            flights,
+        }
     }
 
     /// How many clocks a packed world has, without unpacking all of it.
@@ -483,7 +587,8 @@ fn attempt_record(attempt: &Attempt) -> Record {
             | call << 2
             | u8::from(attempt.owns) << 4
             | u8::from(attempt.clock.present()) << 5
-            | u8::from(attempt.held.present()) << 6,
+            | u8::from(attempt.held.present()) << 6
+            | u8::from(attempt.down) << 7,
     );
     out.push(attempt.token);
     out.push(attempt.known.to_byte());
@@ -528,12 +633,15 @@ impl Reader<'_> {
             _ => Status::Failed,
         };
         let clock = self.slot(head >> 4 & 1 != 0);
+        let token = self.next();
+        let born = self.slot(token & 1 != 0);
         let receipt = Receipt {
             status,
             class: head >> 2 & 3,
             clock,
+            born,
             was_recorded: head >> 5 & 1 != 0,
-            token: self.next(),
+            token: token >> 1,
             known: Known::from_byte(self.next()),
             first_answer: Known::from_byte(self.next()),
             name: (0, 0),
@@ -580,6 +688,7 @@ impl Reader<'_> {
             call,
             clock: self.slot(head >> 5 & 1 != 0),
             held: self.slot(head >> 6 & 1 != 0),
+            down: head >> 7 != 0,
             name: (0, 0),
         }
     }

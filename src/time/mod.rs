@@ -100,7 +100,7 @@ pub trait TimedSystem {
 
     /// For each clock `c` of the state, the greatest constant `k` that it is compared with before
     /// its next reset: `lower[c]` over comparisons `c >= k` and `c > k`, `upper[c]` over
-    /// `c <= k` and `c < k`; [`NO_BOUND`] where there is none. Both slices have
+    /// `c <= k` and `c < k`, invariants included; [`NO_BOUND`] where there is none. Both slices have
     /// `clock_count + 1` entries; entry 0 stays 0.
     fn bounds(&self, state: &Self::State, lower: &mut [i64], upper: &mut [i64]);
 
@@ -112,6 +112,11 @@ pub trait TimedSystem {
 
     /// The largest constant in any guard, invariant or bound: decides how wide numbers must be.
     fn greatest_constant(&self) -> i64;
+
+    /// Bytes that a state holds on the heap: counted towards the limit of memory.
+    fn heap_size(&self, _state: &Self::State) -> usize {
+        0
+    }
 
     /// No state has more clocks than this: a small number here may let the numbers be narrow.
     fn clocks_max(&self) -> usize {

@@ -9,6 +9,7 @@ use proptest::sample::select;
 use idemcheck::model::{Operation, Protocol, WaitFor};
 use idemcheck::policy::{
     Downstream, Effect, Errors, Faults, Key, LogicalOperation, NativeKey, Policy, Store, SuppliedBy, Trigger,
+    TtlFrom,
 };
 
 use crate::cases::{does, nowhere};
@@ -173,6 +174,7 @@ pub fn policy(gene: &PolicyGene, protocol: &Protocol) -> Policy {
         .choices
         .iter()
         .map(|choice| (choice.name.clone(), choice.options[roll(choice.options.len())].0.clone()));
+    let compares = [None, Some(true), Some(false)][(gene.choices >> 41) as usize % 3];
     Policy {
         name: "case".to_owned(),
         summary: "A random case".to_owned(),
@@ -201,6 +203,7 @@ pub fn policy(gene: &PolicyGene, protocol: &Protocol) -> Policy {
             kind: "postgres".to_owned(),
             lease: lease.map(|lease| ttl.map_or(lease, |ttl| ttl.min(lease))),
             ttl,
+            ttl_from: if gene.choices >> 40 & 1 == 0 { TtlFrom::Claim } else { TtlFrom::Record },
         }),
         downstream: calls.then(|| Downstream {
             // A shortest latency is declared together with a longest one.
@@ -208,7 +211,7 @@ pub fn policy(gene: &PolicyGene, protocol: &Protocol) -> Policy {
             latency_max: latency_more.map(|more| latency_min + more - 1),
             timeout: call_timeout.map(|timeout| timeout.max(latency_min)),
             late: late.filter(|_| call_timeout.is_some()),
-            native_key: gene.native.filter(|_| keyed).map(|ttl| NativeKey { ttl }),
+            native_key: gene.native.filter(|_| keyed).map(|ttl| NativeKey { ttl, compares }),
             query: does(protocol, |op| matches!(op, Operation::Query { .. })),
             fencing: gene.flags.fencing && tokens,
             errors: gene.errors,

@@ -25,7 +25,7 @@ pub struct Found {
 }
 
 fn effects(state: &Packed) -> u8 {
-    World::unpack(state).effects.into_iter().max().unwrap_or(0)
+    World::unpack(state).effects_most()
 }
 
 type Edges = Rc<Vec<Edge<Packed, Label>>>;

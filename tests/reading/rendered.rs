@@ -36,6 +36,7 @@ ttl   = "20s"
 latency = ["20ms", "8s"]
 timeout = "9s"
 query   = true
+fencing = "yes"
 
 [choices]
 in_flight = "wiat"
@@ -106,5 +107,5 @@ fn a_flood_is_counted_not_shown() {
     let policy: String = (0..500).map(|n| format!("key{n} = 1\n")).collect();
     let text = rendered(&policy, MODEL);
     assert_eq!(text.matches("error[").count(), SHOWN_PER_FILE_MAX);
-    assert!(text.contains("p.toml: and 403 more"), "{}", &text[text.len() - 60..]);
+    assert!(text.contains("p.toml: and 409 more"), "{}", &text[text.len() - 60..]);
 }

@@ -3,7 +3,7 @@
 
 use idemcheck::time::{Clock, ClockFrom, Constraint, Edge, Guard, Interchangeable, NO_BOUND, TimedSystem};
 
-use super::processes::{Kinds, Part, assemble, clocks_of, groups};
+use super::processes::{Kinds, Part, Parts, assemble, clocks_of, groups};
 
 pub const AWAY: u8 = 0;
 pub const REQUEST: u8 = 1;
@@ -67,7 +67,7 @@ impl TimedSystem for Fischer {
         let clocks = clocks_of(state, 1, has_clock);
         let free = state.iter().all(|kind| kind & NAMED == 0);
         let mut add = |process: usize, name, to: u8, reset: bool, free_after: bool, guard: Guard| {
-            let mut parts: Vec<Part> = (state.iter().zip(&clocks))
+            let mut parts: Parts = (state.iter().zip(&clocks))
                 .map(|(&kind, clock)| Part { kind, clock: clock.map(ClockFrom::Old) })
                 .collect();
             if to & NAMED != 0 || free_after {

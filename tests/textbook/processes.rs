@@ -21,9 +21,11 @@ pub fn assemble(parts: &mut [Part], sorted: bool, clocks: &mut ClockMap) -> Kind
 }
 
 pub type Kinds = SmallVec<[u8; 16]>;
+pub type Clocks = SmallVec<[Option<Clock>; 16]>;
+pub type Parts = SmallVec<[Part; 16]>;
 
 /// For each process, its clock: they are numbered from `first` on, in order.
-pub fn clocks_of(kinds: &[u8], first: Clock, has_clock: impl Fn(u8) -> bool) -> Vec<Option<Clock>> {
+pub fn clocks_of(kinds: &[u8], first: Clock, has_clock: impl Fn(u8) -> bool) -> Clocks {
     let mut next = first;
     let number = |&kind: &u8| {
         has_clock(kind).then(|| {

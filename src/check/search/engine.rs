@@ -21,6 +21,22 @@ const COVERED: u32 = 1 << 31;
 const LOOK: u64 = 64;
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
+/// How many states' edges are kept at hand: a few megabytes.
+const RECENT: usize = 1 << 12;
+
+/// The edges of a state, and the numbers of their targets as far as they are known.
+struct Outgoing<S: TimedSystem> {
+    of: Option<u32>,
+    edges: Vec<Edge<S::State, S::Label>>,
+    targets: Vec<u32>,
+}
+
+impl<S: TimedSystem> Default for Outgoing<S> {
+    fn default() -> Self {
+        Self { of: None, edges: Vec::new(), targets: Vec::new() }
+    }
+}
+
 /// Nodes are numbered in the order found, which is the order of expansion.
 struct Node {
     state: u32,
@@ -73,13 +89,15 @@ pub(super) struct Engine<'s, S: TimedSystem, T: Scalar> {
     layer_end: usize,
     /// Entries of lists of known nodes that did not fit inside.
     spilled: u64,
+    /// What the states hold on the heap.
+    heap: u64,
 }
 
 impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
     pub fn new(system: &'s S, options: &SearchOptions) -> Self {
         Self {
             system,
-            stepper: Stepper::new(system, options),
+            stepper: Stepper::new(system, options.extrapolation, options.symmetry),
             states: Interner::new(),
             infos: Vec::new(),
             zones: ZonePools::new(),
@@ -92,6 +110,7 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
             cursor: 0,
             layer_end: 0,
             spilled: 0,
+            heap: 0,
         }
     }
 
@@ -140,7 +159,7 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
     ) -> Result<(), SearchError> {
         let began = Instant::now();
         let mut reported = began;
-        let mut edges = Vec::new();
+        let mut recent: Vec<Outgoing<S>> = (0..RECENT).map(|_| Outgoing::default()).collect();
         let mut parent = Vec::new();
         let mut looked = 0;
         while self.cursor < self.nodes.len() {
@@ -170,24 +189,35 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
                 break;
             }
             self.stats.visited += 1;
-            let n = self.stepper.n(self.infos[state as usize].profile);
+            let profile = self.infos[state as usize].profile;
+            let n = self.stepper.n(profile);
             parent.clear();
             parent.extend_from_slice(self.zones.get(n, slot));
             if self.nodes[self.cursor].edge & COVERED != 0 {
                 self.drop_zone(self.cursor, n);
             }
             observer.state(self.states.get(state), &View::new(n, &parent));
-            edges.clear();
-            self.system.edges(self.states.get(state), &mut edges);
-            if edges.len() >= COVERED as usize {
-                return Err(SearchError::TooMany);
+            // Zones of one state come close together: its edges need not be made for each.
+            let mut outgoing = std::mem::take(&mut recent[state as usize % RECENT]);
+            if outgoing.of != Some(state) {
+                outgoing.of = Some(state);
+                outgoing.edges.clear();
+                self.system.edges(self.states.get(state), &mut outgoing.edges);
+                outgoing.targets.clear();
+                outgoing.targets.resize(outgoing.edges.len(), NONE);
+                if outgoing.edges.len() >= COVERED as usize {
+                    return Err(SearchError::TooMany);
+                }
             }
-            for (number, edge) in edges.iter().enumerate() {
-                if !keep(edge) || !self.stepper.enable(n, &parent, &edge.guard)? {
+            for (number, edge) in outgoing.edges.iter().enumerate() {
+                if !keep(edge) || !self.stepper.enable(profile, &parent, &edge.guard)? {
                     continue;
                 }
-                let target = self.state_number(&edge.target)?;
-                if !self.stepper.step(n, &edge.clocks, self.infos[target as usize].profile)? {
+                if outgoing.targets[number] == NONE {
+                    outgoing.targets[number] = self.state_number(&edge.target)?;
+                }
+                let target = outgoing.targets[number];
+                if !self.stepper.step(profile, &edge.clocks, self.infos[target as usize].profile)? {
                     continue;
                 }
                 self.stats.transitions += 1;
@@ -196,13 +226,14 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
                 let to = self.insert(target, self.cursor as u32, number as u32)?;
                 arcs.arc(self.cursor, to as usize, number as u32, &edge.label);
             }
+            recent[state as usize % RECENT] = outgoing;
             self.cursor += 1;
             if options.facts_wanted != 0 && options.facts_wanted & !self.facts == 0 {
                 break;
             }
         }
         self.stats.complete = self.cursor == self.nodes.len();
-        self.stats.states = self.states.all().len() as u64;
+        self.stats.states = self.states().count() as u64;
         self.stats.seconds = began.elapsed().as_secs_f64();
         Ok(())
     }
@@ -212,6 +243,7 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
         if new {
             let profile = self.stepper.profile(self.system, state)?;
             self.infos.push(StateInfo { profile, known: SmallVec::new() });
+            self.heap += self.system.heap_size(state) as u64;
         }
         Ok(id)
     }
@@ -323,11 +355,13 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
             self.nodes.capacity() * size_of::<Node>() + self.infos.capacity() * size_of::<StateInfo>();
         // A list that grows holds up to twice what is in it.
         let lists = self.spilled * 2 * size_of::<Known>() as u64;
-        nodes as u64 + lists + self.zones.memory() + self.states.memory() + self.stepper.memory()
+        nodes as u64 + lists + self.heap + self.zones.memory() + self.states.memory() + self.stepper.memory()
     }
 
-    pub fn states(&self) -> &[S::State] {
-        self.states.all()
+    /// The states that some run reaches: a target may have a number only because an edge names it.
+    pub fn states(&self) -> impl Iterator<Item = &S::State> {
+        let reached = self.states.all().iter().zip(&self.infos).filter(|(_, info)| !info.known.is_empty());
+        reached.map(|(state, _)| state)
     }
 
     pub fn node_count(&self) -> usize {

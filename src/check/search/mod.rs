@@ -10,6 +10,8 @@ mod engine;
 mod step;
 mod symmetry;
 mod tables;
+#[cfg(test)]
+pub(super) mod tests;
 mod witness;
 
 use std::fmt;
@@ -245,9 +247,9 @@ impl<S: TimedSystem> Exploration<'_, S> {
         })
     }
 
-    /// The discrete states seen, each once.
-    pub fn states(&self) -> &[S::State] {
-        either!(self, engine => engine.states())
+    /// The discrete states reached, each once.
+    pub fn states(&self) -> Box<dyn Iterator<Item = &S::State> + '_> {
+        either!(self, engine => Box::new(engine.states()))
     }
 
     /// Bytes held by the tables of the search.

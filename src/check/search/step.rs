@@ -2,24 +2,28 @@
 
 use super::symmetry::{self, Scratch};
 use super::tables::Interner;
-use super::{Extrapolation, SearchError, SearchOptions};
-use crate::time::zone::{self, Scalar};
+use super::{Extrapolation, SearchError};
+use crate::time::zone::{self, Scalar, Thresholds};
 use crate::time::{Clock, ClockFrom, Constraint, Interchangeable, NO_BOUND, TimedSystem};
 
 /// What the zones of a state need to know of it. Many states share one.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct Profile {
+struct Profile<T> {
     /// Clocks and the constant zero.
-    pub n: usize,
-    invariant: Vec<Constraint>,
-    lower: Vec<i64>,
-    upper: Vec<i64>,
+    n: usize,
+    /// The part of the invariant that bounds a clock from above, and the rest.
+    caps: Vec<(Clock, T)>,
+    rest: Vec<Constraint>,
+    /// None without extrapolation.
+    thresholds: Option<Thresholds<T>>,
     groups: Vec<Interchangeable>,
 }
 
 /// Computes steps; holds the profiles and the working matrices.
 pub(super) struct Stepper<T> {
-    profiles: Interner<Profile>,
+    profiles: Interner<Profile<T>>,
+    /// What the profiles hold on the heap.
+    profile_bytes: u64,
     extrapolation: Extrapolation,
     symmetry: bool,
     greatest: i64,
@@ -35,11 +39,12 @@ pub(super) struct Stepper<T> {
 }
 
 impl<T: Scalar> Stepper<T> {
-    pub fn new<S: TimedSystem>(system: &S, options: &SearchOptions) -> Self {
+    pub fn new<S: TimedSystem>(system: &S, extrapolation: Extrapolation, symmetry: bool) -> Self {
         Self {
             profiles: Interner::new(),
-            extrapolation: options.extrapolation,
-            symmetry: options.symmetry,
+            profile_bytes: 0,
+            extrapolation,
+            symmetry,
             greatest: system.greatest_constant(),
             clocks_max: system.clocks_max(),
             enabled: Vec::new(),
@@ -50,20 +55,9 @@ impl<T: Scalar> Stepper<T> {
         }
     }
 
-    /// A stepper for the same system that has seen nothing yet.
-    pub fn fresh(&self) -> Self {
-        Self {
-            profiles: Interner::new(),
-            extrapolation: self.extrapolation,
-            symmetry: self.symmetry,
-            greatest: self.greatest,
-            clocks_max: self.clocks_max,
-            enabled: Vec::new(),
-            next: Vec::new(),
-            spare: Vec::new(),
-            scratch: Scratch::default(),
-            order: Vec::new(),
-        }
+    /// A stepper that works alike and has seen nothing yet.
+    pub fn afresh<S: TimedSystem>(&self, system: &S) -> Self {
+        Self::new(system, self.extrapolation, self.symmetry)
     }
 
     /// Asks the system about a state, and checks what it declared.
@@ -72,46 +66,67 @@ impl<T: Scalar> Stepper<T> {
         if clocks > self.clocks_max || clocks > Clock::MAX.into() {
             return Err(SearchError::ClocksNotDeclared(clocks));
         }
-        let mut invariant = Vec::new();
-        system.invariant(state, &mut invariant);
-        for constraint in &invariant {
-            self.check(constraint)?;
+        let thresholds = match self.extrapolation {
+            Extrapolation::None => None,
+            _ => Some(self.thresholds(system, state, clocks)?),
+        };
+        let mut rest = Vec::new();
+        system.invariant(state, &mut rest);
+        for constraint in &rest {
+            self.check(constraint, thresholds.as_ref())?;
         }
-        let (mut lower, mut upper) = (Vec::new(), Vec::new());
-        if self.extrapolation != Extrapolation::None {
-            lower.resize(clocks + 1, NO_BOUND);
-            upper.resize(clocks + 1, NO_BOUND);
-            (lower[0], upper[0]) = (0, 0);
-            system.bounds(state, &mut lower, &mut upper);
-            (lower[0], upper[0]) = (0, 0);
-            if let Some(&bound) = lower.iter().chain(&upper).find(|bound| **bound > self.greatest) {
-                return Err(SearchError::ConstantNotDeclared(bound));
+        let mut caps = Vec::new();
+        rest.retain(|c| {
+            let cap = c.left != 0 && c.right == 0;
+            if cap {
+                caps.push((c.left, T::encode(c.bound, c.strict)));
             }
-            // No clock is below zero: a comparison with less says as little as none.
-            for bound in lower.iter_mut().chain(&mut upper).filter(|bound| **bound < 0) {
-                *bound = NO_BOUND;
-            }
+            !cap
+        });
+        let mut groups = if self.symmetry { system.interchangeable(state) } else { Vec::new() };
+        groups.retain(|group| group.len() > 1 && !group[0].is_empty());
+        let profile = Profile { n: clocks + 1, caps, rest, thresholds, groups };
+        let (id, new) = self.profiles.intern(&profile);
+        if new {
+            let members: usize =
+                profile.groups.iter().map(|group| group.len() * size_of_val(&group[0])).sum();
+            let bytes = 3 * size_of::<T>() * profile.n + size_of_val(&profile.caps[..]) + members;
+            self.profile_bytes += bytes as u64;
+        }
+        Ok(id)
+    }
+
+    fn thresholds<S: TimedSystem>(
+        &self,
+        system: &S,
+        state: &S::State,
+        clocks: usize,
+    ) -> Result<Thresholds<T>, SearchError> {
+        let (mut lower, mut upper) = (vec![NO_BOUND; clocks + 1], vec![NO_BOUND; clocks + 1]);
+        (lower[0], upper[0]) = (0, 0);
+        system.bounds(state, &mut lower, &mut upper);
+        if let Some(&bound) = lower.iter().chain(&upper).find(|bound| **bound > self.greatest) {
+            return Err(SearchError::ConstantNotDeclared(bound));
         }
         if self.extrapolation == Extrapolation::M {
             for (lower, upper) in lower.iter_mut().zip(&mut upper) {
-                let greater = (*lower).max(*upper);
-                (*lower, *upper) = (greater, greater);
+                *lower = (*lower).max(*upper);
+                *upper = *lower;
             }
         }
-        let mut groups = if self.symmetry { system.interchangeable(state) } else { Vec::new() };
-        groups.retain(|group| group.len() > 1 && !group[0].is_empty());
-        let profile = Profile { n: clocks + 1, invariant, lower, upper, groups };
-        Ok(self.profiles.intern(&profile).0)
+        Ok(Thresholds::new(&lower, &upper))
     }
 
-    fn check(&self, constraint: &Constraint) -> Result<(), SearchError> {
-        if constraint.bound.unsigned_abs() > self.greatest as u64 {
-            return Err(SearchError::ConstantNotDeclared(constraint.bound));
+    /// Whether a constraint of a state with these thresholds is one that the search can take.
+    fn check(&self, c: &Constraint, thresholds: Option<&Thresholds<T>>) -> Result<(), SearchError> {
+        if c.bound.unsigned_abs() > self.greatest as u64 {
+            return Err(SearchError::ConstantNotDeclared(c.bound));
         }
-        let diagonal = constraint.left != 0 && constraint.right != 0;
-        if diagonal && self.extrapolation != Extrapolation::None {
+        let Some(thresholds) = thresholds else { return Ok(()) };
+        if c.left != 0 && c.right != 0 {
             return Err(SearchError::Diagonal);
         }
+        debug_assert!(thresholds.cover(c), "the bounds of the state do not cover {c:?}");
         Ok(())
     }
 
@@ -129,9 +144,11 @@ impl<T: Scalar> Stepper<T> {
     }
 
     /// Cuts a zone by a guard, into `enabled`. False when nothing is left.
-    pub fn enable(&mut self, n: usize, parent: &[T], guard: &[Constraint]) -> Result<bool, SearchError> {
+    pub fn enable(&mut self, profile: u32, parent: &[T], guard: &[Constraint]) -> Result<bool, SearchError> {
+        let Profile { n, thresholds, .. } = self.profiles.get(profile);
+        let n = *n;
         for constraint in guard {
-            self.check(constraint)?;
+            self.check(constraint, thresholds.as_ref())?;
         }
         // Most edges that can't be taken fail on one constraint alone: no need to copy for those.
         let one_fails = |c: &Constraint| {
@@ -147,8 +164,8 @@ impl<T: Scalar> Stepper<T> {
     }
 
     /// Takes `enabled` over to the target state, into `next`. False when it is empty there.
-    pub fn step(&mut self, n: usize, clocks: &[ClockFrom], target: u32) -> Result<bool, SearchError> {
-        let m = self.n(target);
+    pub fn step(&mut self, source: u32, clocks: &[ClockFrom], target: u32) -> Result<bool, SearchError> {
+        let (n, m) = (self.n(source), self.n(target));
         assert_eq!(clocks.len() + 1, m, "an edge gives every clock of its target a value");
         self.next.resize(m * m, T::ZERO);
         zone::map(n, &self.enabled, clocks, &mut self.next);
@@ -157,24 +174,24 @@ impl<T: Scalar> Stepper<T> {
 
     /// Invariant, delay, extrapolation, order.
     fn settle(&mut self, profile: u32) -> Result<bool, SearchError> {
-        let Profile { n, invariant, lower, upper, groups } = self.profiles.get(profile);
+        let Profile { n, caps, rest, thresholds, groups } = self.profiles.get(profile);
         let n = *n;
-        if !cut(n, &mut self.next, invariant) {
+        // Whoever is under the caps was so before the delay: they need no check of their own there.
+        if !cut(n, &mut self.next, rest)
+            || !zone::elapse_within(n, &mut self.next, caps)
+            || !cut(n, &mut self.next, rest)
+        {
             return Ok(false);
         }
-        zone::elapse(n, &mut self.next);
-        if !cut(n, &mut self.next, invariant) {
-            return Ok(false);
-        }
-        if self.extrapolation == Extrapolation::None {
+        if let Some(thresholds) = thresholds {
+            thresholds.extrapolate(&mut self.next);
+        } else {
             // The sums of the next step must be possible, too.
             let most = zone::GREATEST_CONSTANT << 8;
             let wide = |entry: &T| entry.decode().is_some_and(|(bound, _)| bound.abs() > most);
             if self.next.iter().any(wide) {
                 return Err(SearchError::Diverged);
             }
-        } else {
-            zone::extrapolate(n, &mut self.next, lower, upper);
         }
         self.order.clear();
         if !groups.is_empty() {
@@ -190,10 +207,7 @@ impl<T: Scalar> Stepper<T> {
     }
 
     pub fn memory(&self) -> u64 {
-        // The vectors of a profile are short: count their contents by its number of clocks.
-        let inside: usize =
-            self.profiles.all().iter().map(|profile| 16 * profile.n + 24 * profile.invariant.len()).sum();
-        self.profiles.memory() + inside as u64
+        self.profiles.memory() + self.profile_bytes
     }
 }
 

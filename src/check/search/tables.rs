@@ -9,15 +9,23 @@ const VACANT: u32 = u32::MAX;
 /// Gives each distinct value a number, counted from 0.
 pub(super) struct Interner<V> {
     values: Vec<V>,
-    /// The hash of each value, to grow the table and to skip most comparisons.
-    hashes: Vec<u64>,
     /// Open addressing, a power of two, at most half full.
-    table: Vec<u32>,
+    table: Vec<Entry>,
 }
+
+/// A number, with the hash of its value: so that most others are passed over, and the table grows,
+/// without a look at the value.
+#[derive(Clone, Copy)]
+struct Entry {
+    hash: u32,
+    id: u32,
+}
+
+const EMPTY: Entry = Entry { hash: 0, id: VACANT };
 
 impl<V: Eq + Hash> Interner<V> {
     pub fn new() -> Self {
-        Self { values: Vec::new(), hashes: Vec::new(), table: vec![VACANT; 64] }
+        Self { values: Vec::new(), table: vec![EMPTY; 64] }
     }
 
     /// The number of the value, and whether it is new.
@@ -27,23 +35,19 @@ impl<V: Eq + Hash> Interner<V> {
     {
         let mut hasher = FxHasher::default();
         value.hash(&mut hasher);
-        let hash = hasher.finish();
+        let hash = (hasher.finish() >> 20) as u32;
         let mask = self.table.len() - 1;
-        let mut slot = (hash >> 20) as usize & mask;
-        loop {
-            let id = self.table[slot];
-            if id == VACANT {
-                break;
-            }
-            if self.hashes[id as usize] == hash && self.values[id as usize] == *value {
-                return (id, false);
+        let mut slot = hash as usize & mask;
+        while self.table[slot].id != VACANT {
+            let entry = self.table[slot];
+            if entry.hash == hash && self.values[entry.id as usize] == *value {
+                return (entry.id, false);
             }
             slot = (slot + 1) & mask;
         }
         let id = self.values.len() as u32;
-        self.table[slot] = id;
+        self.table[slot] = Entry { hash, id };
         self.values.push(value.clone());
-        self.hashes.push(hash);
         if 2 * self.values.len() > self.table.len() {
             self.grow();
         }
@@ -52,14 +56,13 @@ impl<V: Eq + Hash> Interner<V> {
 
     fn grow(&mut self) {
         let mask = 2 * self.table.len() - 1;
-        self.table.clear();
-        self.table.resize(mask + 1, VACANT);
-        for (id, hash) in self.hashes.iter().enumerate() {
-            let mut slot = (hash >> 20) as usize & mask;
-            while self.table[slot] != VACANT {
+        let old = std::mem::replace(&mut self.table, vec![EMPTY; mask + 1]);
+        for entry in old.into_iter().filter(|entry| entry.id != VACANT) {
+            let mut slot = entry.hash as usize & mask;
+            while self.table[slot].id != VACANT {
                 slot = (slot + 1) & mask;
             }
-            self.table[slot] = id as u32;
+            self.table[slot] = entry;
         }
     }
 
@@ -73,8 +76,7 @@ impl<V: Eq + Hash> Interner<V> {
 
     /// Without what the values own on the heap.
     pub fn memory(&self) -> u64 {
-        let each = size_of::<V>() + size_of::<u64>();
-        (self.values.capacity() * each + self.table.capacity() * size_of::<u32>()) as u64
+        (self.values.capacity() * size_of::<V>() + self.table.capacity() * size_of::<Entry>()) as u64
     }
 }
 

@@ -35,7 +35,7 @@ impl<S: TimedSystem, T: Scalar> Engine<'_, S, T> {
             return Witness { steps: Vec::new() };
         }
         // The zones of the path may be gone: step through it again.
-        let mut stepper = self.stepper.fresh();
+        let mut stepper = self.stepper.afresh(self.system);
         let fault = "a path that was walked once can be walked again";
         let mut profile = stepper.profile(self.system, path[0].0).expect(fault);
         assert!(stepper.first(profile).expect(fault), "{fault}");
@@ -45,11 +45,11 @@ impl<S: TimedSystem, T: Scalar> Engine<'_, S, T> {
             edges.clear();
             self.system.edges(state, &mut edges);
             let mut edge = edges.swap_remove(number as usize);
-            let n = stepper.n(profile);
             let parent = stepper.next.clone();
-            profile = stepper.profile(self.system, &edge.target).expect(fault);
-            let enabled = stepper.enable(n, &parent, &edge.guard).expect(fault);
-            assert!(enabled && stepper.step(n, &edge.clocks, profile).expect(fault), "{fault}");
+            let target = stepper.profile(self.system, &edge.target).expect(fault);
+            let enabled = stepper.enable(profile, &parent, &edge.guard).expect(fault);
+            assert!(enabled && stepper.step(profile, &edge.clocks, target).expect(fault), "{fault}");
+            profile = target;
             let moved = stepper.order.clone();
             if !moved.is_empty() {
                 let clocks = |&from: &Clock| -> ClockFrom { edge.clocks[usize::from(from) - 1] };

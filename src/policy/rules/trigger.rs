@@ -28,8 +28,8 @@ pub fn attempts(draft: &Draft, out: &mut Vec<Diagnostic>) {
         .collect();
     let first = spans.first().copied().or(trigger.header).unwrap_or_default();
     let message = format!(
-        "({requests} + {conflicting}) x (1 + {retries}) = {attempts} attempts, and the most that are explored is \
-         {ATTEMPTS_MAX}"
+        "({requests} + {conflicting}) x (1 + {retries}) = {attempts} attempts, and the most that are \
+         explored is {ATTEMPTS_MAX}"
     );
     let mut diagnostic = Diagnostic::new(Code::TooManyAttempts, draft.file, message)
         .at(first, "")

@@ -3,7 +3,8 @@
 //! A zone over `n - 1` clocks is a flat row-major matrix of `n * n` entries: entry `(i, j)` bounds
 //! `clock i - clock j`, and clock 0 is the constant zero. A matrix is *closed* when no entry can
 //! be tightened by the others; every function here expects closed matrices that are not empty, and
-//! leaves them so, unless it says otherwise. No function allocates.
+//! leaves them so, unless it says otherwise. No function allocates
+//! up to 31 clocks.
 //!
 //! [`Zone`] is the owned, convenient form for everything that is not the inner loop of the search.
 
@@ -15,7 +16,11 @@ mod tests;
 pub use owned::{View, Zone, ZoneView};
 pub use scalar::Scalar;
 
-use super::{Clock, ClockFrom, NO_BOUND};
+use std::iter;
+
+use smallvec::SmallVec;
+
+use super::{Clock, ClockFrom, Constraint};
 
 /// Greatest constant that a system may have, in its own unit: 8,900 years of milliseconds.
 pub const GREATEST_CONSTANT: i64 = 1 << 48;
@@ -74,29 +79,25 @@ pub fn constrain<T: Scalar>(n: usize, zone: &mut [T], i: usize, j: usize, bound:
 /// A clock that starts now equals the constant zero, so every entry is one of the old ones: picking
 /// rows and columns of a closed matrix gives a closed matrix.
 pub fn map<T: Scalar>(n: usize, from: &[T], clocks: &[ClockFrom], to: &mut [T]) {
-    let old = |clock: usize| match clock {
-        0 => 0,
-        clock => match clocks[clock - 1] {
-            ClockFrom::Zero => 0,
-            ClockFrom::Old(old) => usize::from(old),
-        },
+    let old = |clock: &ClockFrom| match *clock {
+        ClockFrom::Zero => 0,
+        ClockFrom::Old(old) => old,
     };
-    let m = clocks.len() + 1;
-    for i in 0..m {
-        let row = &from[old(i) * n..][..n];
-        for (j, entry) in to[i * m..][..m].iter_mut().enumerate() {
-            *entry = row[old(j)];
-        }
-    }
+    pick(n, from, clocks.iter().map(old), to);
 }
 
 /// Renames clocks: clock `i` of `to` is clock `order[i - 1]` of `from`.
 pub fn permute<T: Scalar>(n: usize, from: &[T], order: &[Clock], to: &mut [T]) {
-    let old = |clock: usize| if clock == 0 { 0 } else { usize::from(order[clock - 1]) };
-    for i in 0..n {
-        let row = &from[old(i) * n..][..n];
-        for (j, entry) in to[i * n..][..n].iter_mut().enumerate() {
-            *entry = row[old(j)];
+    pick(n, from, order.iter().copied(), to);
+}
+
+/// Takes the constant zero and these clocks, in this order.
+fn pick<T: Scalar>(n: usize, from: &[T], clocks: impl Iterator<Item = Clock>, to: &mut [T]) {
+    let picked: SmallVec<[Clock; 32]> = iter::once(0).chain(clocks).collect();
+    for (&i, row) in picked.iter().zip(to.chunks_exact_mut(picked.len())) {
+        let from = &from[usize::from(i) * n..][..n];
+        for (&j, entry) in picked.iter().zip(row) {
+            *entry = from[usize::from(j)];
         }
     }
 }
@@ -117,76 +118,117 @@ pub fn included<T: Scalar>(inner: &[T], outer: &[T]) -> bool {
     inner.iter().zip(outer).all(|(inner, outer)| inner <= outer)
 }
 
-/// Closes a matrix by all shortest paths, O(n^3). False when it has no valuation.
-pub fn close<T: Scalar>(n: usize, zone: &mut [T]) -> bool {
-    for via in 0..n {
-        for i in 0..n {
-            let there = zone[i * n + via];
-            if there == T::INFINITY || i == via {
-                continue;
-            }
-            for j in 0..n {
-                let through = there.plus(zone[via * n + j]);
-                if through < zone[i * n + j] {
-                    zone[i * n + j] = through;
+/// Lets time pass while no clock exceeds its cap, `(clock, bound)` each. False when no valuation
+/// was within the caps to begin with: the matrix must not be used then.
+///
+/// One pass does for all caps what [`constrain`] would do one by one: a shortest path enters clock 0
+/// at most once, and only the entries into clock 0 are new.
+pub fn elapse_within<T: Scalar>(n: usize, zone: &mut [T], caps: &[(Clock, T)]) -> bool {
+    if caps.iter().any(|&(clock, bound)| !admits(n, zone, clock.into(), 0, bound)) {
+        return false;
+    }
+    let (first, rows) = zone.split_at_mut(n);
+    for row in rows.chunks_exact_mut(n) {
+        let to_cap = |&(clock, bound): &(Clock, T)| row[usize::from(clock)].plus(bound);
+        let highest = caps.iter().map(to_cap).min().unwrap_or(T::INFINITY);
+        row[0] = T::INFINITY;
+        via(row, highest, first);
+    }
+    true
+}
+
+/// Shortens a row by the ways that go `there` first, and on as the other row says.
+#[inline(always)]
+fn via<T: Scalar>(row: &mut [T], there: T, on: &[T]) {
+    if there == T::INFINITY {
+        return;
+    }
+    for (entry, &on) in row.iter_mut().zip(on) {
+        *entry = (*entry).min(there.plus(on));
+    }
+}
+
+/// The constants that a state compares its clocks with, made ready for extrapolation.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Thresholds<T> {
+    /// An entry above this, in the row of the clock, is beyond its lower constant.
+    too_high: Vec<T>,
+    /// An entry below this, in row 0, puts the clock beyond its lower constant.
+    past_lower: Vec<T>,
+    /// An entry below this, in row 0, puts the clock beyond its upper constant.
+    past_upper: Vec<T>,
+}
+
+impl<T: Scalar> Thresholds<T> {
+    /// `lower[c]` and `upper[c]` are as in [`super::TimedSystem::bounds`].
+    pub fn new(lower: &[i64], upper: &[i64]) -> Self {
+        // No clock is below zero: a comparison with less than that says as little as none.
+        let past = |constant: i64| if constant < 0 { T::INFINITY } else { T::encode(-constant, true) };
+        let mut thresholds = Self {
+            too_high: lower.iter().map(|&k| if k < 0 { T::LEAST } else { T::encode(k, false) }).collect(),
+            past_lower: lower.iter().map(|&k| past(k)).collect(),
+            past_upper: upper.iter().map(|&k| past(k)).collect(),
+        };
+        // The constant zero is beyond nothing.
+        (thresholds.past_lower[0], thresholds.past_upper[0]) = (T::LEAST, T::LEAST);
+        thresholds
+    }
+
+    /// Whether a comparison of a clock with a constant is among those that these constants cover.
+    pub fn cover(&self, c: &Constraint) -> bool {
+        if c.left == 0 {
+            // `clock >= -bound`; every clock is at least zero.
+            let trivial = c.bound > 0 || c.bound == 0 && !c.strict;
+            trivial || c.right == 0 || T::encode(-c.bound, false) <= self.too_high[usize::from(c.right)]
+        } else {
+            c.bound < 0 || T::encode(-c.bound, true) >= self.past_upper[usize::from(c.left)]
+        }
+    }
+
+    /// Extra+LU of Behrmann, Bouyer, Larsen and Pelánek (STTT 8, 2006): forgets what no comparison
+    /// can tell. Sound for reachability where no constraint compares two clocks. Extra+M is this with
+    /// both constants the greater of the two.
+    ///
+    /// A clock above its lower constant may be any amount above it unnoticed: nothing bounds
+    /// it from above. Of a clock above its upper constant only that much need be known.
+    ///
+    /// Closing again is cheap, since raised entries only ever follow from entries left standing:
+    /// a row that was given up stays so; a column that was given up is reached through clock 0 only;
+    /// and row 0 stays closed, as a raised entry in it heads a column given up.
+    pub fn extrapolate(&self, zone: &mut [T]) {
+        let n = self.too_high.len();
+        let (first, rows) = zone.split_at_mut(n);
+        let is_past = |thresholds: &[T], clock: usize| first[clock] < thresholds[clock];
+        for (i, row) in (1..).zip(rows.chunks_exact_mut(n)) {
+            if is_past(&self.past_lower, i) {
+                row.fill(T::INFINITY);
+            } else {
+                let too_high = self.too_high[i];
+                for ((entry, &least), &past) in row.iter_mut().zip(&*first).zip(&self.past_upper) {
+                    if *entry > too_high || least < past {
+                        *entry = T::INFINITY;
+                    }
                 }
             }
+            row[i] = T::ZERO;
         }
-    }
-    (0..n).all(|i| zone[i * n + i] >= T::ZERO)
-}
-
-/// Extra+LU of Behrmann, Bouyer, Larsen and Pelánek (STTT 8, 2006): forgets what no comparison can
-/// tell. `lower[c]` and `upper[c]` are as in [`super::TimedSystem::bounds`]. Sound for reachability
-/// where no constraint compares two clocks. True when it changed the zone.
-///
-/// A clock above its lower constant may grow or shrink above it unnoticed, so nothing bounds it
-/// from above; a clock above its upper constant need only be known to be above it. Extra+M is
-/// this with both constants the greater of the two.
-pub fn extrapolate<T: Scalar>(n: usize, zone: &mut [T], lower: &[i64], upper: &[i64]) -> bool {
-    let mut changed = false;
-    let (first, rows) = zone.split_at_mut(n);
-    for (i, row) in (1..).zip(rows.chunks_exact_mut(n)) {
-        let beyond_lower = is_beyond(first[i], lower[i]);
-        for (j, entry) in row.iter_mut().enumerate() {
-            if i == j || *entry == T::INFINITY {
+        for k in 1..n {
+            if is_past(&self.past_lower, k) || is_past(&self.past_upper, k) {
                 continue;
             }
-            if beyond_lower || entry.above(lower[i]) || j != 0 && is_beyond(first[j], upper[j]) {
-                *entry = T::INFINITY;
-                changed = true;
+            let (before, at) = rows.split_at_mut((k - 1) * n);
+            let (middle, after) = at.split_at_mut(n);
+            for row in before.chunks_exact_mut(n).chain(after.chunks_exact_mut(n)) {
+                via(row, row[k], middle);
             }
         }
-    }
-    // Last: the rows above are judged by the lower bounds as they were.
-    for (j, entry) in first.iter_mut().enumerate().skip(1) {
-        if is_beyond(*entry, upper[j]) {
-            let relaxed = if upper[j] == NO_BOUND { T::ZERO } else { T::encode(-upper[j], true) };
-            changed |= relaxed != *entry;
-            *entry = relaxed;
+        for (entry, &past) in first.iter_mut().zip(&self.past_upper).skip(1) {
+            *entry = (*entry).max(past).min(T::ZERO);
+        }
+        for row in rows.chunks_exact_mut(n) {
+            via(row, row[0], first);
         }
     }
-    if changed {
-        let possible = close(n, zone);
-        debug_assert!(possible, "extrapolation only adds valuations");
-    }
-    changed
-}
-
-/// Whether a clock with this entry in row 0 is surely above the constant: `-entry > constant`.
-#[inline(always)]
-fn is_beyond<T: Scalar>(entry: T, constant: i64) -> bool {
-    constant == NO_BOUND || !entry.above(-constant - 1)
-}
-
-/// Least value of a clock (or its infimum).
-pub fn lower_bound<T: Scalar>(zone: &[T], clock: usize) -> i64 {
-    zone[clock].decode().map_or(0, |(bound, _)| -bound)
-}
-
-/// Greatest value of a clock (or its supremum).
-pub fn upper_bound<T: Scalar>(n: usize, zone: &[T], clock: usize) -> Option<i64> {
-    zone[clock * n].decode().map(|(bound, _)| bound)
 }
 
 /// Sum of the entries: a zone inside another one never has the greater sum. Tells most pairs

@@ -1,6 +1,7 @@
 //! One entry of a matrix: a bound with its strictness in a single integer.
 
 use std::fmt::Debug;
+use std::hash::Hash;
 
 /// A bound `< b` is stored as `2b`, `<= b` as `2b + 1`: so the tighter bound is the smaller number.
 ///
@@ -10,9 +11,11 @@ use std::fmt::Debug;
 /// through clock 0 (`2n c + c`), the target's invariants add one constant (`2n c + 2c`), and a
 /// sum adds two entries: `(4n + 4) c`. From below, no entry is under `-2c`. [`Scalar::fits`] is
 /// that inequality: where it holds, sums never wrap.
-pub trait Scalar: Copy + Ord + Debug + Send + Sync + 'static {
+pub trait Scalar: Copy + Ord + Hash + Debug + Send + Sync + 'static {
     /// No bound.
     const INFINITY: Self;
+    /// Below every bound.
+    const LEAST: Self;
     /// `<= 0`.
     const ZERO: Self;
     /// Largest finite bound that may be stored without regard to [`Scalar::fits`]: the sum of three
@@ -28,9 +31,6 @@ pub trait Scalar: Copy + Ord + Debug + Send + Sync + 'static {
     /// The sum of two bounds: strict when either is. Infinity plus anything is infinity.
     fn plus(self, other: Self) -> Self;
 
-    /// The bound alone is above `limit`. Infinity is.
-    fn above(self, limit: i64) -> bool;
-
     /// A number that never falls when the bound rises, and small enough for 65,536 of them to be added.
     fn weight(self) -> i64;
 
@@ -45,6 +45,7 @@ macro_rules! scalar {
     ($type:ty, $ceiling:expr, $weight:expr) => {
         impl Scalar for $type {
             const INFINITY: Self = <$type>::MAX;
+            const LEAST: Self = <$type>::MIN;
             const ZERO: Self = 1;
             const CEILING: i64 = $ceiling;
 
@@ -67,11 +68,6 @@ macro_rules! scalar {
                     // Two weak bounds carry the weak bit twice, a weak and a strict one once too often.
                     self + other - ((self | other) & 1)
                 }
-            }
-
-            #[inline(always)]
-            fn above(self, limit: i64) -> bool {
-                i64::from(self >> 1) > limit
             }
 
             #[inline(always)]
