@@ -16,9 +16,9 @@ use crate::cases::{self, Case};
 use crate::{reference, runs};
 
 /// Timed states of integer time, beyond which a case is left out.
-const TICKS_MAX: usize = 15_000;
+const TICKS_MAX: usize = 20_000;
 /// Zones, or timed states of the engine, beyond which it is left out.
-const STATES_MAX: u64 = 60_000;
+const STATES_MAX: u64 = 90_000;
 
 const ALL: Reductions = Reductions::ALL;
 /// With everything, and with one thing off at a time.
@@ -197,15 +197,15 @@ fn try_all(what: &str, quick: u32, cases: impl proptest::strategy::Strategy<Valu
 
 #[test]
 fn engines_agree_on_random_tables() {
-    try_all("random tables", 200, cases::random_tables());
+    try_all("random tables", 120, cases::random_tables());
 }
 
 #[test]
 fn engines_agree_on_mutated_models() {
-    try_all("mutated models", 120, cases::mutated_models());
+    try_all("mutated models", 60, cases::mutated_models());
 }
 
 #[test]
 fn engines_agree_on_crowds() {
-    try_all("crowds", 100, cases::crowds());
+    try_all("crowds", 60, cases::crowds());
 }

@@ -116,9 +116,43 @@ fn a_transaction_without_a_receipt_looks_at_none() {
         recorded = "respond.success"
         lost = "respond.unknown"
     "#;
-    let tables = format!(
-        "{ONE}[store]\nkind = \"redis\"\nttl = \"5s\"\n[faults]\ncrashes = 0\nlost_responses = 0\npause = \"2s\"\n"
-    );
+    let faults = "[faults]\ncrashes = 0\nlost_responses = 0\npause = \"2s\"\n";
+    let tables = format!("{ONE}[store]\nkind = \"redis\"\nttl = \"5s\"\n{faults}");
     let (verdict, _) = verdict(&case(model, &tables), Property::TtlCoversRetries);
     assert_eq!(verdict, Verdict::Holds);
+}
+
+/// The first round of a run without end needs other moments than those that can go on for ever.
+#[test]
+fn a_round_that_is_shown_goes_on_for_ever() {
+    let model = r#"
+        model = "m"
+        title = "Claims until the key is free, and waits"
+        start = "s0"
+        [state.s0]
+        do = "store.insert"
+        inserted = "s2"
+        in_progress = "respond.in_flight"
+        expired = "s2"
+        succeeded = "s1"
+        failed = "s1"
+        mismatch = "respond.mismatch"
+        [state.s1]
+        do = "store.insert"
+        inserted = "s2"
+        in_progress = "s2"
+        expired = "s2"
+        succeeded = "s2"
+        failed = "s2"
+        mismatch = "respond.mismatch"
+        [state.s2]
+        do = "wait"
+        for = "1ms"
+        elapsed = "s0"
+    "#;
+    let tables = "[trigger]\nkind = \"http\"\nrequests = 1\nretries = 1\n\n\
+                  [store]\nkind = \"postgres\"\nlease = \"1ms\"\nttl = \"1ms\"\n[faults]\ncrashes = 0\n";
+    let (verdict, run) = verdict(&case(model, tables), Property::NoStuckKey);
+    assert_eq!(verdict, Verdict::Violated);
+    assert!(run.and_then(|run| run.round_ms).is_some_and(|ms| ms > 0));
 }
