@@ -5,9 +5,10 @@ use super::{Info, Property};
 pub const INFO: Info = Info {
     property: Property::ReserveBeforeEffect,
     holds_when: "no effect is sent by an attempt that does not hold the claim",
-    what: "When an attempt starts a downstream call, or commits a local effect, the key must carry its own \
-           claim at that moment. A claim that has been taken over, released, expired from the store or was \
-           never made does not count. Locks and memory of the process do not count as a claim either.",
+    what: "An attempt that starts a downstream call, or commits a local effect outside the transaction of its \
+           receipt, must have claimed the key and not have learnt since that the claim is gone. Whether \
+           somebody has taken the claim over meanwhile is for `claim-exclusive` to say. Locks and memory of \
+           the process do not count as a claim.",
     why: "An effect without a claim cannot be found by anyone else: a crash after it leaves nothing that \
            tells a retry not to run it again.",
     example: "\

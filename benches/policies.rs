@@ -1,0 +1,50 @@
+//! Whole policies: the reader, the corpus, and the four sizes that the engine is measured by.
+//!
+//! `cargo bench --bench policies`
+
+use std::path::PathBuf;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use idemcheck::check::search::{SearchOptions, explore};
+use idemcheck::policy::load::{load, load_texts};
+use idemcheck::system::System;
+
+/// A receipt with takeover, late effects, TTL and one crash.
+const POLICY: &str = include_str!("receipt.toml");
+const MODEL: &str = include_str!("../models/receipt.toml");
+
+fn system(changes: &[(&str, &str)]) -> System {
+    let mut text = POLICY.to_owned();
+    for (from, to) in changes {
+        assert!(text.contains(from), "{from}");
+        text = text.replace(from, to);
+    }
+    let loaded = load_texts(("receipt.toml".as_ref(), &text), ("models/receipt.toml".as_ref(), MODEL));
+    let source = loaded.policies.first().expect("it reads");
+    System::new(&source.policy, &source.protocol).expect("it compiles")
+}
+
+fn policies(c: &mut Criterion) {
+    let mut group = c.benchmark_group("receipt");
+    group.sample_size(10);
+    let unbounded = ("pause = \"5s\"\n", "");
+    let native = ("native_key = false", "native_key = { ttl = \"24h\" }");
+    let reconcile = ("take_over = \"call\"", "take_over = \"reconcile\"");
+    let cases: [(&str, &[(&str, &str)]); 4] = [
+        ("2x2", &[]),
+        ("3x2", &[("requests = 2", "requests = 3")]),
+        ("2x2 unbounded, native key", &[unbounded, native]),
+        ("2x2 unbounded, reconcile", &[unbounded, reconcile]),
+    ];
+    for (name, changes) in cases {
+        let system = system(changes);
+        group.bench_function(name, |b| {
+            b.iter(|| explore(&system, &SearchOptions::default(), &mut ()).expect("it can be searched"));
+        });
+    }
+    group.finish();
+    c.bench_function("read the corpus", |b| b.iter(|| load(&[PathBuf::from("policies")], None)));
+}
+
+criterion_group!(benches, policies);
+criterion_main!(benches);
