@@ -26,9 +26,68 @@ const VIEWS: [View; 7] =
 impl System {
     /// States that an attempt can come back to for ever though no fault happens: those on a loop
     /// of the table that needs no timeout, no unknown outcome and no abort.
+    ///
+    /// Where nobody in such a state changes the store, what an attempt finds there is the same in
+    /// every round, once leases and TTLs have ended: loops that need it to change are left out.
     pub fn repeating_states(&self) -> BTreeSet<u8> {
         let all = 0..self.table.len() as u8;
-        all.filter(|at| self.successors(*at).any(|next| self.reaches(next, *at))).collect()
+        let on_loop = |at: &u8| self.successors(*at).any(|next| self.reaches(next, *at));
+        let states: BTreeSet<u8> = all.filter(on_loop).collect();
+        let changes = |at: u8| VIEWS.into_iter().any(|view| !self.rounds(at, view, &states).1);
+        if states.iter().any(|at| changes(*at)) {
+            return states;
+        }
+        let mut out = BTreeSet::new();
+        for view in VIEWS.into_iter().filter(|view| !self.passes(*view)) {
+            for at in &states {
+                let mut seen = BTreeSet::new();
+                let mut todo = self.rounds(*at, view, &states).0;
+                while let Some(next) = todo.pop() {
+                    if seen.insert(next) {
+                        todo.extend(self.rounds(next, view, &states).0);
+                    }
+                }
+                if seen.contains(at) {
+                    out.insert(*at);
+                }
+            }
+        }
+        out
+    }
+
+    /// Where an attempt that finds this can go next among these states, and whether it leaves the
+    /// store as it is.
+    fn rounds(&self, at: u8, view: View, among: &BTreeSet<u8>) -> (Vec<u8>, bool) {
+        let same = |outcome| (outcome, view);
+        let outcomes = match &self.table[at as usize].operation {
+            Operation::Wait(_) => vec![same(Outcome::Elapsed)],
+            Operation::Call { .. } => vec![same(Outcome::Ok), same(Outcome::Error)],
+            // One's own claim may have run out, too.
+            Operation::Insert { .. } | Operation::Read if view == View::Mine => {
+                vec![same(Outcome::Inserted), same(Outcome::InProgress), same(Outcome::Expired)]
+            }
+            _ => self.at_once(at, view),
+        };
+        let (mut next, mut keeps) = (Vec::new(), true);
+        for (outcome, after) in outcomes {
+            if let Next::State(state) = self.table[at as usize].next[outcome as usize]
+                && among.contains(&state)
+            {
+                next.push(state);
+                // Renewing changes only when the lease ends, and that is a change as well.
+                keeps &= after == view && outcome != Outcome::Renewed;
+            }
+        }
+        (next, keeps)
+    }
+
+    /// Whether what an attempt finds ends by itself, if nobody changes the store.
+    fn passes(&self, view: View) -> bool {
+        match view {
+            View::Absent => false,
+            View::Claimed => self.times.lease.is_some() || self.times.ttl.is_some(),
+            _ => self.times.ttl.is_some(),
+        }
     }
 
     fn successors(&self, at: u8) -> impl Iterator<Item = u8> + '_ {
