@@ -284,7 +284,7 @@ fn without_ticks(system: &System, path: &[(TickState, Option<TickAction>)]) -> V
         let mut edges = Vec::new();
         system.edges(&pair[0].0.timed.state, &mut edges);
         let Edge { label, target, .. } = edges.swap_remove(number as usize);
-        out.push(PathStep { label, state: target, facts: pair[1].0.bad });
+        out.push(PathStep { label, state: target, facts: pair[1].0.bad, at: None });
     }
     out
 }
@@ -378,22 +378,31 @@ fn endless(system: &System, states_max: u64) -> Result<(SearchStats, Option<Brok
         *ticks && world.live().next().is_some() && all_act
     });
     let Some(node) = endless else { return Ok((stats, None)) };
-    let step = |at: usize, label: Label| {
-        let state = system.canonical(&World::unpack(&nodes[at].timed.state));
-        PathStep { label, state, facts: 0 }
-    };
-    let mut path = Vec::new();
+    let mut way = Vec::new();
     let mut at = node;
     while let Some((parent, by)) = nodes[at].parent {
-        path.extend(by.map(|label| step(at, label)));
+        way.push((at, by));
         at = parent;
     }
-    path.reverse();
-    let repeats_from = path.len();
+    way.reverse();
+    // Once round first: a round is from a last step to the next one, ticks between them included.
     let round = cycle(node, &arcs, &components, &inner[components.of[node]].1);
-    path.extend(round.into_iter().filter_map(|(at, by)| by.map(|label| step(at, label))));
+    way.extend_from_slice(&round);
+    let stem = way.iter().filter(|(_, by)| by.is_some()).count();
+    way.extend(round);
+    // The ticks tell the moments.
+    let (mut now, mut path) = (0, Vec::new());
+    for (at, by) in way {
+        match by {
+            None => now += 1,
+            Some(label) => {
+                let state = system.canonical(&World::unpack(&nodes[at].timed.state));
+                path.push(PathStep { label, state, facts: 0, at: Some(now) });
+            }
+        }
+    }
     let property = Property::NoStuckKey;
-    let counterexample = concretize(system, property, &path, Some(repeats_from))
+    let counterexample = concretize(system, property, &path, Some(stem))
         .ok_or_else(|| CheckError::Unreplayable(property, "no moments fit the round".to_owned()))?;
     Ok((stats, Some(Broken { property, counterexample })))
 }
@@ -408,8 +417,8 @@ fn cycle(
 ) -> Vec<(usize, Option<Label>)> {
     let mut round = Vec::new();
     let mut at = start;
-    // One goal after the other, the nearest arc of each actor; at the end, the way home.
-    let goals = actors.iter().copied().map(Some).chain([None]);
+    // One goal after the other, the nearest arc of each actor and a tick; at the end, the way home.
+    let goals = actors.iter().map(|actor| Some(Some(*actor))).chain([Some(None), None]);
     for goal in goals {
         let mut from: FxHashMap<usize, (usize, Option<Label>)> = FxHashMap::default();
         let mut queue = VecDeque::from([at]);
@@ -421,7 +430,7 @@ fn cycle(
             }
             for (to, label) in arcs[node].iter().filter(|(to, _)| components.of[*to] == components.of[start])
             {
-                if goal.is_some() && label.map(|l| actor_key(l.actor)) == goal {
+                if goal == Some(label.map(|l| actor_key(l.actor))) {
                     last = Some((node, Some((*to, *label))));
                     break 'search;
                 }

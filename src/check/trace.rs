@@ -52,6 +52,8 @@ pub struct PathStep {
     pub state: Packed,
     /// Facts it must carry.
     pub facts: u64,
+    /// Its moment in units, where that is known; else the least that fits is found.
+    pub at: Option<i64>,
 }
 
 /// A walk along an abstract path, with names and with the event that started each clock.
@@ -88,6 +90,10 @@ impl Walk<'_> {
             self.tries -= 1;
             let mark = self.differences.len();
             self.differences.push(Difference { later: event - 1, earlier: event, bound: 0 });
+            if let Some(at) = wanted.at {
+                self.differences.push(Difference { later: event, earlier: 0, bound: at });
+                self.differences.push(Difference { later: 0, earlier: event, bound: -at });
+            }
             let mut invariant = Vec::new();
             self.system.world_invariant(world, &mut invariant);
             for constraint in invariant.iter().chain(&step.guard) {
@@ -182,6 +188,26 @@ pub fn concretize(
         (moments[walk.taken.len()] - begins) * unit
     });
     Some(Counterexample { property, steps, repeats_from, round_ms })
+}
+
+/// Rounds that are put before the one that is shown to repeat, at most.
+const ROUNDS_BEFORE: usize = 4;
+
+/// Makes a run without end of a way and a round. The first rounds may need other moments than those
+/// that can go on for ever; none: no fixed round was found.
+pub fn repeat(
+    system: &System,
+    property: Property,
+    stem: &[PathStep],
+    round: &[PathStep],
+) -> Option<Counterexample> {
+    let mut path = stem.to_vec();
+    (0..ROUNDS_BEFORE).find_map(|_| {
+        let repeats_from = path.len();
+        path.extend_from_slice(round);
+        let found = concretize(system, property, &path, Some(repeats_from))?;
+        replay(system, &found, 0).is_ok().then_some(found)
+    })
 }
 
 /// The facts of the last step, as the end of a sentence.

@@ -12,7 +12,7 @@ use super::search::{
     Exploration, Extrapolation, Observer, SearchError, SearchOptions, Subsumption, Witness, WitnessStep,
     explore,
 };
-use super::trace::{self, PathStep, ReplayError, concretize};
+use super::trace::{self, PathStep, ReplayError, concretize, repeat};
 use super::verdict::{
     Counterexample, Number, PolicyResult, PropertyResult, Scope, SearchStats, Step, Verdict, format_ms,
 };
@@ -286,6 +286,7 @@ fn abstract_path(system: &System, witness: &Witness<System>, last: u64) -> Vec<P
         label: step.edge.label,
         state: system.canonical(&World::unpack(&step.edge.target)),
         facts: 0,
+        at: None,
     };
     let mut path: Vec<PathStep> = witness.steps.iter().map(step).collect();
     if let Some(end) = path.last_mut() {
@@ -427,27 +428,15 @@ fn endless_run(
     let steps = |arcs: &[&Arc]| {
         let step = |arc: &&Arc| {
             let state = system.canonical(&World::unpack(graph.node(arc.to).0));
-            PathStep { label: arc.label, state, facts: 0 }
+            PathStep { label: arc.label, state, facts: 0, at: None }
         };
         arcs.iter().map(step).collect::<Vec<_>>()
     };
     let way = steps(&way);
     let round = steps(cycle);
-    // The first rounds may need other moments than those that can go on for ever.
-    (0..ROUNDS_BEFORE).find_map(|before| {
-        let mut path = [&stem[..], &way[..]].concat();
-        for _ in 0..before {
-            path.extend_from_slice(&round);
-        }
-        let repeats_from = path.len();
-        path.extend_from_slice(&round);
-        let found = concretize(system, Property::NoStuckKey, &path, Some(repeats_from))?;
-        trace::replay(system, &found, 0).is_ok().then_some(found)
-    })
+    repeat(system, Property::NoStuckKey, &[stem, way].concat(), &round)
 }
 
-/// Rounds that are put before the one that is shown to repeat, at most.
-const ROUNDS_BEFORE: usize = 4;
 /// Rounds that are tried before none is shown.
 const ROUNDS_TRIED: usize = 50;
 
