@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::world::{
-    Budget, CLASS_CONFLICTING, CLASS_MAIN, CLASS_MERGED, CLASSES, Call, Client, Key, Known, Native, Phase,
-    Receipt, Slot, Status, World,
+    Budget, CLASS_CONFLICTING, CLASS_MAIN, CLASS_MERGED, CLASSES, Call, Client, FLIGHTS_MAX, Key, Known,
+    Native, Phase, Receipt, Slot, Status, World,
 };
 use crate::model::operation::WaitFor;
 use crate::model::{Answer, Operation, Outcome, Protocol, RecordAs, StateId, Target, WriteKind};
@@ -103,6 +103,8 @@ pub struct System {
     pub merged: u32,
     /// Interchangeable clients, attempts and calls are put into one order.
     pub symmetry: bool,
+    /// No state has more clocks than this.
+    pub(super) clocks_most: usize,
     pub(super) start: World,
 }
 
@@ -210,6 +212,7 @@ impl System {
             claimable_by_ttl: claimable_after.is_some_and(|(_, by_ttl)| by_ttl),
             merged,
             symmetry: true,
+            clocks_most: clocks_most(policy, splits),
             start: start_world(policy, splits, merged),
             table,
             times,
@@ -436,6 +439,17 @@ fn gets_through(table: &[Row], at: StateId, left: Left, seen: &mut BTreeSet<Stat
         Next::State(state) => gets_through(table, state as StateId, left, seen),
         _ => false,
     })
+}
+
+/// The horizon; three clocks of each key, one of each client, two of each attempt, one of each flight.
+fn clocks_most(policy: &Policy, splits: bool) -> usize {
+    let trigger = &policy.trigger;
+    let merged = u32::from(!policy.merging_fields().is_empty());
+    let clients = (trigger.requests + trigger.conflicting + merged) as usize;
+    let attempts = clients * (trigger.retries as usize + 1);
+    // A restart may come with a key of its own, and takes one death each.
+    let keys = if splits { attempts + policy.faults.crashes as usize } else { 1 };
+    1 + 3 * keys + clients + 2 * attempts + FLIGHTS_MAX
 }
 
 fn fresh_key() -> Key {

@@ -422,6 +422,14 @@ impl TimedSystem for System {
     fn greatest_constant(&self) -> i64 {
         self.times.greatest()
     }
+
+    fn clocks_max(&self) -> usize {
+        self.clocks_most
+    }
+
+    fn heap_size(&self, state: &Packed) -> usize {
+        state.heap_size()
+    }
 }
 
 impl From<Who> for Actor {

@@ -248,6 +248,11 @@ impl Packed {
     pub fn bytes(&self) -> &[u8] {
         &self.0
     }
+
+    /// Bytes beyond those of the value itself.
+    pub fn heap_size(&self) -> usize {
+        if self.0.spilled() { self.0.capacity() } else { 0 }
+    }
 }
 
 /// A part of the world that is packed as one record, so that alike ones can be told.

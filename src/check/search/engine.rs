@@ -10,7 +10,7 @@ use super::tables::{Interner, ZonePools};
 use super::{Observer, SearchError, SearchOptions, Starts, Subsumption};
 use crate::check::Progress;
 use crate::check::verdict::SearchStats;
-use crate::time::zone::{self, Scalar, View};
+use crate::time::zone::{self, Scalar, View, Weights};
 use crate::time::{Edge, TimedSystem};
 
 /// No parent, or no zone any more.
@@ -21,8 +21,8 @@ const COVERED: u32 = 1 << 31;
 const LOOK: u64 = 64;
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
-/// How many states' edges are kept at hand: a few megabytes.
-const RECENT: usize = 1 << 12;
+/// How many states' edges are kept at hand: up to a hundred megabytes.
+const RECENT: usize = 1 << 15;
 
 /// The edges of a state, and the numbers of their targets as far as they are known.
 struct Outgoing<S: TimedSystem> {
@@ -47,10 +47,10 @@ struct Node {
     edge: u32,
 }
 
-/// A node as its state knows it. The sum of the matrix (see [`zone::weight`]), or its hash where
-/// only equality counts, keeps most comparisons away from the matrix.
+/// A node as its state knows it. The sums of the matrix (see [`zone::weights`]), or its hash where
+/// only equality counts, keep most comparisons away from the matrix.
 struct Known {
-    key: i64,
+    key: Weights,
     node: u32,
     slot: u32,
 }
@@ -159,7 +159,7 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
     ) -> Result<(), SearchError> {
         let began = Instant::now();
         let mut reported = began;
-        let mut recent: Vec<Outgoing<S>> = (0..RECENT).map(|_| Outgoing::default()).collect();
+        let mut recent: Vec<Outgoing<S>> = Vec::new();
         let mut parent = Vec::new();
         let mut looked = 0;
         while self.cursor < self.nodes.len() {
@@ -198,7 +198,11 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
             }
             observer.state(self.states.get(state), &View::new(n, &parent));
             // Zones of one state come close together: its edges need not be made for each.
-            let mut outgoing = std::mem::take(&mut recent[state as usize % RECENT]);
+            let place = state as usize % RECENT;
+            if recent.len() <= place {
+                recent.resize_with(place + 1, Outgoing::default);
+            }
+            let mut outgoing = std::mem::take(&mut recent[place]);
             if outgoing.of != Some(state) {
                 outgoing.of = Some(state);
                 outgoing.edges.clear();
@@ -226,7 +230,7 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
                 let to = self.insert(target, self.cursor as u32, number as u32)?;
                 arcs.arc(self.cursor, to as usize, number as u32, &edge.label);
             }
-            recent[state as usize % RECENT] = outgoing;
+            recent[place] = outgoing;
             self.cursor += 1;
             if options.facts_wanted != 0 && options.facts_wanted & !self.facts == 0 {
                 break;
@@ -256,7 +260,7 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
         let before = info.known.len();
         let key = match self.subsumption {
             Subsumption::Equality => {
-                let key = hash(zone);
+                let key = [hash(zone), 0, 0, 0];
                 let same = |known: &&Known| known.key == key && self.zones.get(n, known.slot) == zone;
                 if let Some(known) = info.known.iter().find(same) {
                     self.stats.covered += 1;
@@ -265,15 +269,17 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
                 key
             }
             Subsumption::Inclusion => {
-                let key = zone::weight(zone);
+                let key = zone::weights(zone);
+                let no_more = |a: &Weights, b: &Weights| a.iter().zip(b).all(|(a, b)| a <= b);
                 let mut at = 0;
                 while let Some(known) = info.known.get(at) {
-                    if key <= known.key {
+                    if no_more(&key, &known.key) {
                         if zone::included(zone, self.zones.get(n, known.slot)) {
                             self.stats.covered += 1;
                             return Ok(known.node);
                         }
-                    } else if zone::included(self.zones.get(n, known.slot), zone) {
+                    } else if no_more(&known.key, &key) && zone::included(self.zones.get(n, known.slot), zone)
+                    {
                         self.stats.covered += 1;
                         self.stats.stored -= 1;
                         let known = info.known.swap_remove(at);
