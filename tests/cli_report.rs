@@ -19,10 +19,12 @@ fn scope() -> Scope {
         lost_responses: 1,
         ambiguous_acks: 0,
         aborts: 0,
+        calls: true,
         restart: false,
         pause_ms: Some(5_000),
         late_ms: None,
         within_ms: Some(3_600_000),
+        ..Scope::default()
     }
 }
 

@@ -22,11 +22,14 @@ pub enum Property {
     TruthfulConflict,
     NoStaleOverwrite,
     TtlCoversRetries,
+    NoLostMessage,
+    EffectivelyOnce,
+    OutboxAtomic,
 }
 
 impl Property {
     /// In the order in which people see them.
-    pub const ALL: [Property; 13] = [
+    pub const ALL: [Property; 16] = [
         Property::SingleExecution,
         Property::NoFalseDedup,
         Property::NoLostEffect,
@@ -40,6 +43,9 @@ impl Property {
         Property::TruthfulConflict,
         Property::NoStaleOverwrite,
         Property::TtlCoversRetries,
+        Property::NoLostMessage,
+        Property::EffectivelyOnce,
+        Property::OutboxAtomic,
     ];
 
     pub fn name(self) -> &'static str {
@@ -57,6 +63,9 @@ impl Property {
             Property::TruthfulConflict => "truthful-conflict",
             Property::NoStaleOverwrite => "no-stale-overwrite",
             Property::TtlCoversRetries => "ttl-covers-retries",
+            Property::NoLostMessage => "no-lost-message",
+            Property::EffectivelyOnce => "effectively-once",
+            Property::OutboxAtomic => "outbox-atomic",
         }
     }
 

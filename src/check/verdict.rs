@@ -37,7 +37,7 @@ impl Verdict {
 }
 
 /// How far the adversary and the clients go in this check: a verdict means nothing without it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Scope {
     /// Requests of the operation under one key.
     pub requests: u32,
@@ -52,6 +52,20 @@ pub struct Scope {
     pub lost_responses: u32,
     pub ambiguous_acks: u32,
     pub aborts: u32,
+    pub failovers: u32,
+    pub store_errors: u32,
+    pub lock_losses: u32,
+    pub duplicate_requests: u32,
+    pub late_requests: u32,
+    pub redeliveries: u32,
+    /// How much a worker's clock may differ from the store's, in milliseconds.
+    pub clock_skew_ms: i64,
+    /// Requests are messages, attempts deliveries.
+    pub queue: bool,
+    /// Instances and runs of each role: `relay 2 x 3`.
+    pub roles: Vec<String>,
+    /// Whether anything is called that could take effect late.
+    pub calls: bool,
     /// Whether a crashed attempt may be run again from its start.
     pub restart: bool,
     /// Longest stall between two steps of a worker, in milliseconds; none: unbounded.
@@ -300,7 +314,8 @@ impl Report {
 impl Scope {
     /// The scope in one line: what [`PolicyResult::scope_line`] holds.
     pub fn line(&self) -> String {
-        let mut parts = vec![counted(self.requests, "request", "requests")];
+        let (one, many) = if self.queue { ("message", "messages") } else { ("request", "requests") };
+        let mut parts = vec![counted(self.requests, one, many)];
         let mut optional = |count: u32, one: &str, many: &str| {
             if count > 0 {
                 parts.push(counted(count, one, many));
@@ -308,7 +323,11 @@ impl Scope {
         };
         optional(self.conflicting, "request with another payload", "requests with another payload");
         optional(self.merged, "request of another operation", "requests of another operation");
-        optional(self.attempts_each, "attempt each", "attempts each");
+        let (one, many) = match self.queue {
+            true => ("delivery each", "deliveries each"),
+            false => ("attempt each", "attempts each"),
+        };
+        optional(self.attempts_each, one, many);
         let (one, many) = match self.restart {
             true => ("crash with restart", "crashes with restart"),
             false => ("crash", "crashes"),
@@ -318,9 +337,22 @@ impl Scope {
         optional(self.lost_responses, "lost response", "lost responses");
         optional(self.ambiguous_acks, "ambiguous ack", "ambiguous acks");
         optional(self.aborts, "abort", "aborts");
-        for (name, bound) in
-            [("pause", self.pause_ms), ("late effects", self.late_ms), ("retries", self.within_ms)]
-        {
+        optional(self.failovers, "failover", "failovers");
+        optional(self.store_errors, "store error", "store errors");
+        optional(self.lock_losses, "lost lock", "lost locks");
+        optional(self.duplicate_requests, "duplicated request", "duplicated requests");
+        optional(self.late_requests, "late request", "late requests");
+        optional(self.redeliveries, "redelivery", "redeliveries");
+        parts.extend(self.roles.iter().map(|role| format!("runs of {role}")));
+        if self.clock_skew_ms > 0 {
+            parts.push(format!("clock skew <= {}", format_ms(self.clock_skew_ms)));
+        }
+        let mut bounds = vec![("pause", self.pause_ms)];
+        if self.calls {
+            bounds.push(("late effects", self.late_ms));
+        }
+        bounds.push((if self.queue { "deliveries" } else { "retries" }, self.within_ms));
+        for (name, bound) in bounds {
             parts.push(match bound {
                 Some(ms) => format!("{name} <= {}", format_ms(ms)),
                 None => format!("{name} unbounded"),

@@ -21,7 +21,7 @@ use crate::model::{Operation, Outcome, Protocol};
 use crate::policy::{Faults, Policy};
 use crate::system::compile::Next;
 use crate::system::world::{EFFECTS_MAX, Packed, World};
-use crate::system::{Action, Actor, CompileError, Label, System, facts};
+use crate::system::{Action, Actor, CompileError, Label, Sending, System, facts};
 use crate::time::Edge;
 use crate::time::zone::ZoneView;
 
@@ -199,6 +199,7 @@ impl Findings {
                 self.taken.insert((label.at, outcome));
                 match outcome {
                     Outcome::Aborted => self.faults.insert("aborts"),
+                    Outcome::Unavailable => self.faults.insert("store_errors"),
                     // Only a commit's `unknown` spends this budget; a query's is free.
                     Outcome::Unknown => self.faults.insert("ambiguous_acks"),
                     _ => false,
@@ -210,8 +211,21 @@ impl Findings {
             Action::Crash { .. } => {
                 self.faults.insert("crashes");
             }
-            Action::Send { lost: true } => {
-                self.faults.insert("lost_requests");
+            Action::Send(sending) => {
+                let fault = match sending {
+                    Sending::Lost => "lost_requests",
+                    Sending::Late => "late_requests",
+                    Sending::Twice => "duplicate_requests",
+                    Sending::Again => "redeliveries",
+                    Sending::Arrives | Sending::Redriven => return,
+                };
+                self.faults.insert(fault);
+            }
+            Action::Failover => {
+                self.faults.insert("failovers");
+            }
+            Action::LockLost => {
+                self.faults.insert("lock_losses");
             }
             _ => {}
         }
@@ -406,6 +420,7 @@ pub(super) fn actor_key(actor: Actor) -> (u8, u8) {
         Actor::Attempt(index) => (1, index),
         Actor::Zombie(index) => (2, index),
         Actor::Flight(index) => (3, index),
+        Actor::Store => (4, 0),
     }
 }
 
@@ -519,9 +534,36 @@ fn number(property: Property, system: &System, findings: &Findings) -> Option<Nu
 }
 
 fn scope(policy: &Policy, system: &System) -> Scope {
-    let Faults { crashes, lost_requests, lost_responses, ambiguous_acks, aborts, restart, pause } =
-        policy.faults;
+    let Faults {
+        crashes,
+        lost_requests,
+        lost_responses,
+        ambiguous_acks,
+        aborts,
+        failovers,
+        store_errors,
+        lock_losses,
+        duplicate_requests,
+        late_requests,
+        redeliveries,
+        clock_skew,
+        restart,
+        pause,
+    } = policy.faults;
+    let roles = system.roles.iter().zip(&policy.roles);
     Scope {
+        failovers,
+        store_errors,
+        lock_losses,
+        duplicate_requests,
+        late_requests,
+        redeliveries,
+        clock_skew_ms: clock_skew,
+        queue: system.queue,
+        roles: roles
+            .map(|(role, scope)| format!("{} {} x {}", role.name, scope.replicas, scope.runs))
+            .collect(),
+        calls: policy.downstream.is_some(),
         requests: policy.trigger.requests,
         conflicting: policy.trigger.conflicting,
         merged: system.merged,
@@ -567,6 +609,12 @@ fn warnings(policy: &Policy, system: &System, findings: &Findings) -> Vec<String
         ("lost_requests", policy.faults.lost_requests),
         ("ambiguous_acks", policy.faults.ambiguous_acks),
         ("aborts", policy.faults.aborts),
+        ("failovers", policy.faults.failovers),
+        ("store_errors", policy.faults.store_errors),
+        ("lock_losses", policy.faults.lock_losses),
+        ("duplicate_requests", policy.faults.duplicate_requests),
+        ("late_requests", policy.faults.late_requests),
+        ("redeliveries", policy.faults.redeliveries),
     ];
     for (name, count) in declared {
         if count > 0 && !findings.faults.contains(name) {
@@ -581,7 +629,7 @@ fn excused(system: &System, row: &crate::system::compile::Row, outcome: Outcome)
     let t = &system.times;
     match outcome {
         Outcome::Expired => t.lease.is_none(),
-        Outcome::Mismatch => true,
+        Outcome::Mismatch | Outcome::Unavailable => true,
         Outcome::Timeout => t.call_timeout.is_none(),
         Outcome::Aborted | Outcome::Unknown if matches!(row.operation, Operation::Commit { .. }) => true,
         _ => false,

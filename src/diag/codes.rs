@@ -309,4 +309,24 @@ codes! {
     TimeoutBelowLatency = "IDM229", "timeout-below-latency", Warning,
         "every call times out",
         "The call's timeout is shorter than the shortest latency, so no answer is ever seen.";
+    TriggerMismatch = "IDM230", "trigger-mismatch", Error,
+        "deliveries are described, and the trigger is another one",
+        "`[queue]`, `queue.ack` and their like belong to `[trigger] kind = \"queue\"`, where a request is a\n\
+         message and an attempt a delivery; a client's `timeout` belongs to `kind = \"http\"`.";
+    LockMissing = "IDM231", "lock-missing", Error,
+        "the model takes a lock that the policy does not describe",
+        "Whether a lock ends by itself, and with what, decides what it is worth:\n\n    \
+         [lock]\n    \
+         lease = \"30s\"\n";
+    LockUnused = "IDM232", "lock-unused", Warning,
+        "the model takes no lock",
+        "The policy describes a lock that no state of the model takes, so it protects nothing.";
+    RoleNotInModel = "IDM233", "role-not-in-model", Error,
+        "the model has no such role",
+        "`[role.NAME]` in a policy says how many instances of a role of the model run. The model must\n\
+         have `[role.NAME]` with its `start`.";
+    FaultIdle = "IDM234", "fault-idle", Warning,
+        "a fault is budgeted that nothing can suffer",
+        "A failover only loses writes of a store with `loses_writes = true`; only messages are redelivered;\n\
+         only a lock can be lost. What the budget allows is then never explored.";
 }

@@ -11,14 +11,21 @@ impl Protocol {
         }
     }
 
+    /// Where attempts and roles begin, and where an abandoned attempt resumes at first.
+    fn starts(&self) -> Vec<StateId> {
+        let roles = self.roles.iter().map(|role| role.start);
+        [self.start].into_iter().chain(roles).chain(self.resume).collect()
+    }
+
     /// Per state: whether some path from the start enters it.
     pub fn reachable(&self) -> Vec<bool> {
         let mut seen = vec![false; self.states.len()];
-        let mut pending: Vec<StateId> = vec![self.start];
+        let mut pending = self.starts();
         while let Some(state) = pending.pop() {
             if std::mem::replace(&mut seen[state], true) {
                 continue;
             }
+            pending.extend(self.states[state].operation.recovery_point());
             for target in self.states[state].next.iter().flat_map(|(_, target)| self.resolved(target)) {
                 if let Target::State(next) = target {
                     pending.push(*next);
@@ -55,6 +62,13 @@ pub struct Uses {
     /// Per state: entered on some path, given the choices.
     pub live: Vec<bool>,
     pub store: bool,
+    /// Receipts are looked at or written.
+    pub receipts: bool,
+    pub lock: bool,
+    /// Deliveries are acknowledged, given back or extended.
+    pub queue: bool,
+    /// Messages are published.
+    pub publish: bool,
     pub call: bool,
     pub query: bool,
     /// Some call sends a native key.
@@ -70,13 +84,14 @@ impl Protocol {
     /// there, all options count.
     pub fn uses<'a>(&self, option: impl Fn(&str) -> Option<&'a str>) -> Uses {
         let mut uses = Uses { live: vec![false; self.states.len()], ..Uses::default() };
-        let mut pending = vec![self.start];
+        let mut pending = self.starts();
         while let Some(id) = pending.pop() {
             if std::mem::replace(&mut uses.live[id], true) {
                 continue;
             }
             let state = &self.states[id];
             uses.note(state);
+            pending.extend(state.operation.recovery_point());
             for (_, target) in &state.next {
                 let targets: Vec<&Target> = match target {
                     Target::Choice(choice) => {
@@ -103,6 +118,10 @@ impl Protocol {
 impl Uses {
     fn note(&mut self, state: &State) {
         self.store |= state.operation.uses_store();
+        self.receipts |= state.operation.uses_receipts();
+        self.lock |= state.operation.uses_lock();
+        self.queue |= state.operation.uses_queue();
+        self.publish |= state.operation == Operation::Publish;
         match &state.operation {
             Operation::Call { key, token } => {
                 self.call = true;
@@ -113,7 +132,11 @@ impl Uses {
                 self.query = true;
                 self.token |= token;
             }
-            Operation::TakeOver { .. } | Operation::Renew | Operation::LeaseCheck => self.expiry = true,
+            Operation::TakeOver { .. }
+            | Operation::Renew
+            | Operation::LeaseCheck
+            | Operation::FindAbandoned
+            | Operation::NextRow { claim: true } => self.expiry = true,
             _ => {}
         }
         let to = |wanted| state.next.iter().find(|(outcome, _)| *outcome == wanted).map(|(_, target)| target);

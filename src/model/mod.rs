@@ -27,6 +27,20 @@ pub struct Protocol {
     pub start: StateId,
     pub states: Vec<State>,
     pub choices: Vec<Choice>,
+    /// What runs beside the attempts, over the same states.
+    pub roles: Vec<Role>,
+    /// Where `resume` leads while no recovery point is recorded.
+    pub resume: Option<StateId>,
+}
+
+/// A background role: a relay, a completer, a sweeper.
+#[derive(Clone, Debug)]
+pub struct Role {
+    pub name: String,
+    pub start: StateId,
+    /// At least this long between two of its runs, in milliseconds.
+    pub every: i64,
+    pub span: Span,
 }
 
 /// One state: one atomic operation, and where each of its outcomes leads.
@@ -34,7 +48,8 @@ pub struct Protocol {
 pub struct State {
     pub name: String,
     pub operation: Operation,
-    /// Each outcome of the operation exactly once, in the operation's order.
+    /// Each outcome of the operation exactly once, in the operation's order; `unavailable` at the end,
+    /// where it is mapped.
     pub next: Vec<(Outcome, Target)>,
     pub span: Span,
 }
@@ -47,6 +62,8 @@ pub enum Target {
     Choice(ChoiceId),
     /// `respond.name`: the attempt answers its client and ends.
     Respond(Answer),
+    /// `resume`: the state of the last recovery point.
+    Resume,
     /// `end.name`: the attempt ends without an answer (a human is paged, say).
     End(String),
 }

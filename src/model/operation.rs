@@ -2,6 +2,8 @@
 //!
 //! An operation is atomic; anything may happen between two of them.
 
+use super::StateId;
+
 /// What a state does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
@@ -29,8 +31,46 @@ pub enum Operation {
     },
     /// `store.release`: remove my claim (unfenced: whatever claim is there).
     Release { fenced: bool },
+    /// `store.checkpoint`: a recovery point in my claim, only while it is mine.
+    Checkpoint {
+        /// Where `resume` leads from now on.
+        at: StateId,
+    },
     /// `store.commit`: several local writes in one transaction.
-    Commit { writes: Vec<WriteKind> },
+    Commit {
+        writes: Vec<WriteKind>,
+        /// The recovery point, if that is among the writes.
+        at: Option<StateId>,
+        /// Only while no effect was committed since my `state.load`: optimistic concurrency.
+        if_unchanged: bool,
+    },
+    /// `store.sweep`: deletes a receipt whose TTL ran out.
+    Sweep,
+    /// `store.find_abandoned`: picks up a claim whose lease ran out, and makes it mine.
+    FindAbandoned,
+    /// `state.load`: reads the local state: is the effect there? Remembers its version.
+    Load,
+    /// `lock.acquire`: takes the lock if it is free or its lease ran out, with a fencing token.
+    Acquire,
+    /// `lock.renew`: extends the lock's lease, only while it is mine.
+    RenewLock,
+    /// `lock.release`: frees the lock (unfenced: whoever holds it).
+    Unlock { fenced: bool },
+    /// `queue.ack`: the message is done.
+    Ack,
+    /// `queue.nack`: the message may be delivered again at once.
+    Nack,
+    /// `queue.extend`: the message stays invisible for another visibility timeout.
+    Extend,
+    /// `outbox.next`: a row of the outbox that is not marked.
+    NextRow {
+        /// The row is claimed for as long as the lease.
+        claim: bool,
+    },
+    /// `outbox.publish`: sends the message of the row, or of the attempt's own effect where it has none.
+    Publish,
+    /// `outbox.mark`: the row is done.
+    Mark,
     /// `lease.check`: the holder looks at its own clock: has my lease run out?
     LeaseCheck,
     /// `downstream.call`: sends the effect; after a timeout it may still land.
@@ -69,6 +109,8 @@ pub enum RecordAs {
 pub enum WriteKind {
     Effect,
     Receipt,
+    Outbox,
+    Checkpoint,
 }
 
 /// What a state sees when its operation is done.
@@ -97,6 +139,20 @@ pub enum Outcome {
     Timeout,
     Applied,
     Elapsed,
+    Acquired,
+    Busy,
+    Acked,
+    Requeued,
+    Extended,
+    Message,
+    Empty,
+    Marked,
+    Swept,
+    Found,
+    None,
+    /// Of any operation on the store or a lock: it could not be reached. May be left out: the attempt
+    /// then gives up with an error.
+    Unavailable,
 }
 
 /// The final answers: `respond.NAME`.
@@ -122,11 +178,11 @@ pub enum Answer {
 impl Outcome {
     /// Comes of a fault, of somebody else's at times: it does not come for ever.
     pub fn is_fault(self) -> bool {
-        matches!(self, Outcome::Timeout | Outcome::Unknown | Outcome::Aborted)
+        matches!(self, Outcome::Timeout | Outcome::Unknown | Outcome::Aborted | Outcome::Unavailable)
     }
 
     /// Every outcome, in the order of its number.
-    pub const ALL: [Outcome; 22] = [
+    pub const ALL: [Outcome; 34] = [
         Outcome::Inserted,
         Outcome::InProgress,
         Outcome::Expired,
@@ -149,6 +205,18 @@ impl Outcome {
         Outcome::Timeout,
         Outcome::Applied,
         Outcome::Elapsed,
+        Outcome::Acquired,
+        Outcome::Busy,
+        Outcome::Acked,
+        Outcome::Requeued,
+        Outcome::Extended,
+        Outcome::Message,
+        Outcome::Empty,
+        Outcome::Marked,
+        Outcome::Swept,
+        Outcome::Found,
+        Outcome::None,
+        Outcome::Unavailable,
     ];
 
     /// As model files write it.
@@ -176,6 +244,18 @@ impl Outcome {
             Outcome::Timeout => "timeout",
             Outcome::Applied => "applied",
             Outcome::Elapsed => "elapsed",
+            Outcome::Acquired => "acquired",
+            Outcome::Busy => "busy",
+            Outcome::Acked => "acked",
+            Outcome::Requeued => "requeued",
+            Outcome::Extended => "extended",
+            Outcome::Message => "message",
+            Outcome::Empty => "empty",
+            Outcome::Marked => "marked",
+            Outcome::Swept => "swept",
+            Outcome::Found => "found",
+            Outcome::None => "none",
+            Outcome::Unavailable => "unavailable",
         }
     }
 }
@@ -235,6 +315,8 @@ impl WriteKind {
         match self {
             WriteKind::Effect => "effect",
             WriteKind::Receipt => "receipt",
+            WriteKind::Outbox => "outbox",
+            WriteKind::Checkpoint => "checkpoint",
         }
     }
 }
@@ -250,7 +332,20 @@ impl Operation {
             Operation::Renew => "store.renew",
             Operation::Record { .. } => "store.record",
             Operation::Release { .. } => "store.release",
+            Operation::Checkpoint { .. } => "store.checkpoint",
             Operation::Commit { .. } => "store.commit",
+            Operation::Sweep => "store.sweep",
+            Operation::FindAbandoned => "store.find_abandoned",
+            Operation::Load => "state.load",
+            Operation::Acquire => "lock.acquire",
+            Operation::RenewLock => "lock.renew",
+            Operation::Unlock { .. } => "lock.release",
+            Operation::Ack => "queue.ack",
+            Operation::Nack => "queue.nack",
+            Operation::Extend => "queue.extend",
+            Operation::NextRow { .. } => "outbox.next",
+            Operation::Publish => "outbox.publish",
+            Operation::Mark => "outbox.mark",
             Operation::LeaseCheck => "lease.check",
             Operation::Call { .. } => "downstream.call",
             Operation::Query { .. } => "downstream.query",
@@ -260,11 +355,66 @@ impl Operation {
 
     /// Whether the policy must describe a store.
     pub fn uses_store(&self) -> bool {
-        !matches!(self, Operation::Call { .. } | Operation::Query { .. } | Operation::Wait(_))
+        self.uses_receipts() || matches!(self, Operation::Load | Operation::NextRow { .. } | Operation::Mark)
+    }
+
+    /// Whether it looks at receipts or writes them.
+    pub fn uses_receipts(&self) -> bool {
+        match self {
+            Operation::Insert { .. }
+            | Operation::Read
+            | Operation::Write
+            | Operation::TakeOver { .. }
+            | Operation::Renew
+            | Operation::Record { .. }
+            | Operation::Release { .. }
+            | Operation::Checkpoint { .. }
+            | Operation::Commit { .. }
+            | Operation::Sweep
+            | Operation::FindAbandoned
+            | Operation::LeaseCheck => true,
+            Operation::Load
+            | Operation::NextRow { .. }
+            | Operation::Mark
+            | Operation::Publish
+            | Operation::Acquire
+            | Operation::RenewLock
+            | Operation::Unlock { .. }
+            | Operation::Ack
+            | Operation::Nack
+            | Operation::Extend
+            | Operation::Call { .. }
+            | Operation::Query { .. }
+            | Operation::Wait(_) => false,
+        }
+    }
+
+    /// The state that this operation makes the one to resume at.
+    pub fn recovery_point(&self) -> Option<StateId> {
+        match self {
+            Operation::Checkpoint { at } => Some(*at),
+            Operation::Commit { at, .. } => *at,
+            _ => None,
+        }
+    }
+
+    /// Whether the policy must describe a lock.
+    pub fn uses_lock(&self) -> bool {
+        matches!(self, Operation::Acquire | Operation::RenewLock | Operation::Unlock { .. })
+    }
+
+    /// Whether it belongs to a message's delivery.
+    pub fn uses_queue(&self) -> bool {
+        matches!(self, Operation::Ack | Operation::Nack | Operation::Extend)
     }
 
     /// Whether the policy must describe a downstream.
     pub fn uses_downstream(&self) -> bool {
         matches!(self, Operation::Call { .. } | Operation::Query { .. })
+    }
+
+    /// Whether it can find its store or its lock out of reach.
+    pub fn may_be_unavailable(&self) -> bool {
+        self.uses_store() && *self != Operation::LeaseCheck || self.uses_lock()
     }
 }

@@ -17,6 +17,13 @@ pub struct OperationSpec {
 }
 
 impl OperationSpec {
+    /// Whether a state may map `unavailable`, too.
+    pub fn may_be_unavailable(&self) -> bool {
+        let stored = self.name.starts_with("store.") || self.name == "state.load";
+        let outbox = matches!(self.name, "outbox.next" | "outbox.mark");
+        stored || outbox || self.name.starts_with("lock.")
+    }
+
     pub fn named(name: &str) -> Option<&'static OperationSpec> {
         OPERATIONS.iter().find(|spec| spec.name == name)
     }
@@ -24,19 +31,10 @@ impl OperationSpec {
 
 /// Words that begin an operation which other versions have, with what it is.
 pub const LATER: &[(&str, &str)] = &[
-    ("store.checkpoint", "recovery points"),
-    ("store.sweep", "background roles"),
-    ("store.find_abandoned", "background roles"),
-    ("lock.", "leases per target"),
     ("target.", "remediation of a target"),
     ("guard.", "guards against thrash"),
     ("human.", "approval and escalation"),
-    ("queue.", "message delivery"),
-    ("outbox.", "the relay of an outbox"),
 ];
-
-/// `writes` that other versions have.
-pub const LATER_WRITES: &[&str] = &["outbox", "checkpoint"];
 
 const RECOGNISE_OWN: Key = Key::new(
     "recognise_own",
@@ -58,13 +56,24 @@ const AS: Key = Key::new(
 .required();
 const WRITES: Key = Key::new(
     "writes",
-    Kind::Several(|| vec!["effect", "receipt"]),
+    Kind::Several(|| vec!["effect", "receipt", "outbox", "checkpoint"]),
     "writes = [\"effect\", \"receipt\"]",
     "What the transaction writes.",
 )
 .required();
 const KEY: Key =
     Key::new("key", Kind::Bool, "key = true", "Sends a native idempotency key, derived from ours.")
+        .default("false");
+const AT: Key = Key::new("at", Kind::Identifier, "at = \"charged\"", "The state where `resume` goes on.");
+const IF_UNCHANGED: Key = Key::new(
+    "if_unchanged",
+    Kind::Bool,
+    "if_unchanged = true",
+    "Only while no effect was committed since my `state.load`.",
+)
+.default("false");
+const CLAIM: Key =
+    Key::new("claim", Kind::Bool, "claim = true", "The row is claimed, for as long as the store's lease.")
         .default("false");
 const FOR: Key =
     Key::new("for", Kind::Wait, "for = \"1s\"", "How long, or the name of a wait that the policy sets.")
@@ -78,6 +87,9 @@ const fn operation(
 ) -> OperationSpec {
     OperationSpec { name, doc, options: Section { doc, keys, later: &[] }, outcomes }
 }
+
+/// What any operation on the store or a lock may map besides its own outcomes.
+pub const OPTIONAL: Outcome = Unavailable;
 
 /// Every operation of this version.
 pub static OPERATIONS: &[OperationSpec] = &[
@@ -116,9 +128,52 @@ pub static OPERATIONS: &[OperationSpec] = &[
     operation(
         "store.commit",
         "Several local writes in one transaction.",
-        &[WRITES],
+        &[WRITES, AT, IF_UNCHANGED],
         &[Committed, Lost, Aborted, Unknown],
     ),
+    operation(
+        "store.checkpoint",
+        "Persists a recovery point in my claim, only while it is mine.",
+        &[AT.required()],
+        &[Recorded, Lost],
+    ),
+    operation("store.sweep", "Deletes a receipt whose TTL ran out.", &[], &[Swept, None]),
+    operation(
+        "store.find_abandoned",
+        "Picks up a claim whose lease ran out and makes it mine, with the next fencing token.",
+        &[],
+        &[Found, None],
+    ),
+    operation(
+        "state.load",
+        "Reads the local state: is the effect there? Remembers its version.",
+        &[],
+        &[Applied, Absent],
+    ),
+    operation(
+        "lock.acquire",
+        "Takes the lock if it is free or its lease ran out, with the next fencing token.",
+        &[],
+        &[Acquired, Busy],
+    ),
+    operation("lock.renew", "Extends the lock's lease, only while it is mine.", &[], &[Renewed, Lost]),
+    operation("lock.release", "Frees the lock.", &[FENCED], &[Released, Lost]),
+    operation("queue.ack", "Tells the broker that the message is done.", &[], &[Acked, Lost]),
+    operation("queue.nack", "Gives the message back: it may be delivered again.", &[], &[Requeued, Lost]),
+    operation("queue.extend", "Starts the visibility timeout anew.", &[], &[Extended, Lost]),
+    operation(
+        "outbox.next",
+        "Picks a row of the outbox that is not marked yet.",
+        &[CLAIM],
+        &[Message, Empty],
+    ),
+    operation(
+        "outbox.publish",
+        "Publishes the row's message, or the message of the attempt's own effect.",
+        &[],
+        &[Ok, Timeout],
+    ),
+    operation("outbox.mark", "Marks the row as published.", &[], &[Marked, Lost]),
     operation(
         "lease.check",
         "The holder looks at its own clock: has my lease run out?",

@@ -3,9 +3,9 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::operations::{LATER, LATER_WRITES, OperationSpec};
+use super::operations::{LATER, OPTIONAL, OperationSpec};
 use super::target::{Names, resolve};
-use super::{Choice, Operation, Outcome, Protocol, RecordAs, State, Target, WaitFor, WriteKind};
+use super::{Choice, Operation, Outcome, Protocol, RecordAs, Role, State, Target, WaitFor, WriteKind};
 use crate::diag::{Code, Diagnostic, any_error};
 use crate::source::document;
 use crate::source::keys::{Key, Kind, Section, is_identifier};
@@ -32,6 +32,18 @@ pub static MODEL: Section = Section {
         Key::new("start", Kind::Identifier, "start = \"claim\"", "The state in which an attempt begins.")
             .required(),
         Key::new(
+            "resume",
+            Kind::Identifier,
+            "resume = \"call\"",
+            "Where the target `resume` leads while no recovery point is recorded.",
+        ),
+        Key::new(
+            "role",
+            Kind::NamedTables(&ROLE),
+            "[role.relay]",
+            "What runs beside the attempts: relays, completers, sweepers.",
+        ),
+        Key::new(
             "choice",
             Kind::Named,
             "[choice.in_flight]",
@@ -44,7 +56,24 @@ pub static MODEL: Section = Section {
             "States: each does one operation and maps its outcomes.",
         ),
     ],
-    later: &[("role", "background roles"), ("roles", "background roles")],
+    later: &[],
+};
+
+/// `[role.NAME]`.
+pub static ROLE: Section = Section {
+    doc: "A background role: it runs from its own start state, again and again.",
+    keys: &[
+        Key::new("start", Kind::Identifier, "start = \"next\"", "The state in which a run begins.")
+            .required(),
+        Key::new(
+            "every",
+            Kind::Duration { zero: true },
+            "every = \"5m\"",
+            "At least this long from the start of a run to the next one.",
+        )
+        .default("at once"),
+    ],
+    later: &[],
 };
 
 /// The key that every state has.
@@ -93,6 +122,7 @@ fn protocol(document: &DeTable<'_>, reader: &mut Reader) -> Option<Protocol> {
     let name = reader.text(&root, "model");
     let title = reader.text(&root, "title");
     let start = reader.text(&root, "start");
+    let resume = reader.text(&root, "resume");
     let states = named(&root, "state", reader);
     let choices = named(&root, "choice", reader);
     if states.is_empty() {
@@ -110,19 +140,25 @@ fn protocol(document: &DeTable<'_>, reader: &mut Reader) -> Option<Protocol> {
 
     let state_names: Vec<String> = states.iter().map(|state| state.name.clone()).collect();
     let choice_names: Vec<String> = choices.iter().map(|choice| choice.name.clone()).collect();
-    let names = Names { states: &state_names, choices: &choice_names };
+    let names = Names { states: &state_names, choices: &choice_names, resumes: resume.is_some() };
     let errors_before = reader.out.len();
     let choices: Vec<Choice> = choices.iter().map(|choice| read_choice(choice, &names, reader)).collect();
     let states: Vec<Option<State>> = states.iter().map(|state| read_state(state, &names, reader)).collect();
     let complete = reader.out.len() == errors_before;
     let start = start.and_then(|start| start_state(&start, &names, reader));
+    let resume = resume.map(|resume| start_state(&resume, &names, reader));
+    let roles = roles(&root, &names, reader);
     unused_choices(&choices, &states, reader);
 
     // A name that could not be read is already reported; the graph is of interest all the same.
     let name = name.map(|name| name.value).unwrap_or_default();
     let title = title.map_or_else(|| name.clone(), |title| title.value);
     let states: Vec<State> = states.into_iter().collect::<Option<_>>()?;
-    let protocol = Protocol { name, title, start: start?, states, choices };
+    let resume = match resume {
+        Some(state) => Some(state?),
+        None => None,
+    };
+    let protocol = Protocol { name, title, start: start?, states, choices, roles: roles?, resume };
     // With a target missing, what lies behind it only seems unreachable.
     if complete {
         graph(&protocol, reader);
@@ -161,6 +197,23 @@ fn named<'t>(root: &Table<'t>, what: &str, reader: &mut Reader) -> Vec<Named<'t>
         out.push(Named { name, span: header_span(span, value), table });
     }
     out
+}
+
+/// Roles of one model.
+pub const ROLES_MAX: usize = 3;
+
+fn roles(root: &Table<'_>, names: &Names<'_>, reader: &mut Reader) -> Option<Vec<Role>> {
+    let tables = named(root, "role", reader);
+    too_many("roles", ROLES_MAX, &tables, reader)?;
+    let mut out = Vec::new();
+    for role in tables {
+        let name = format!("role.{}", role.name);
+        let table = reader.nested(&ROLE, &name, role.span, role.table);
+        let start = reader.text(&table, "start").and_then(|start| start_state(&start, names, reader));
+        let every = reader.duration(&table, "every").map_or(0, |every| every.value);
+        out.push(start.map(|start| Role { name: role.name, start, every, span: role.span }));
+    }
+    out.into_iter().collect()
 }
 
 fn too_many(what: &str, most: usize, all: &[Named<'_>], reader: &mut Reader) -> Option<()> {
@@ -239,7 +292,8 @@ fn read_state(state: &Named<'_>, names: &Names<'_>, reader: &mut Reader) -> Opti
         if name == DO.name || spec.options.key(name).is_some() {
             continue;
         }
-        match spec.outcomes.iter().find(|outcome| outcome.name() == name) {
+        let optional = (name == OPTIONAL.name() && spec.may_be_unavailable()).then_some(&OPTIONAL);
+        match spec.outcomes.iter().find(|outcome| outcome.name() == name).or(optional) {
             Some(outcome) => {
                 let target =
                     target_text("outcome", key, value, reader).and_then(|text| resolve(&text, names, reader));
@@ -284,9 +338,10 @@ fn read_state(state: &Named<'_>, names: &Names<'_>, reader: &mut Reader) -> Opti
                 .paste(lines.join("\n")),
         );
     }
-    let operation = operation(spec, &table, reader);
+    let operation = operation(spec, &table, names, reader);
     // In the operation's order, whatever the file's.
-    let next = spec.outcomes.iter().map(|outcome| {
+    let optional = next.iter().any(|(mapped, _)| *mapped == OPTIONAL).then_some(&OPTIONAL);
+    let next = spec.outcomes.iter().chain(optional).map(|outcome| {
         let (_, target) = next.iter().find(|(mapped, _)| mapped == outcome)?;
         Some((*outcome, target.clone()?))
     });
@@ -361,7 +416,12 @@ fn usual_target(outcome: &str) -> &'static str {
     }
 }
 
-fn operation(spec: &OperationSpec, table: &Table<'_>, reader: &mut Reader) -> Option<Operation> {
+fn operation(
+    spec: &OperationSpec,
+    table: &Table<'_>,
+    names: &Names<'_>,
+    reader: &mut Reader,
+) -> Option<Operation> {
     for key in spec.options.keys.iter().filter(|key| key.required && !table.table.contains_key(key.name)) {
         let message = format!("`{}` needs the option `{}`", spec.name, key.name);
         reader.push(
@@ -372,6 +432,10 @@ fn operation(spec: &OperationSpec, table: &Table<'_>, reader: &mut Reader) -> Op
                 .paste(key.example),
         );
     }
+    let at = match table.entry("at") {
+        Some(_) => Some(reader.text(table, "at").and_then(|at| start_state(&at, names, reader))?),
+        None => None,
+    };
     let mut flag = |name| match table.entry(name) {
         Some(_) => reader.flag(table, name).map(|flag| flag.value),
         None => Some(false),
@@ -392,15 +456,45 @@ fn operation(spec: &OperationSpec, table: &Table<'_>, reader: &mut Reader) -> Op
         }
         "store.release" => Operation::Release { fenced: flag("fenced")? },
         "store.commit" => {
-            let names = reader.names(table, "writes", LATER_WRITES)?;
-            let mut writes: Vec<WriteKind> = names
+            let if_unchanged = flag("if_unchanged");
+            let words = reader.names(table, "writes", &[])?;
+            let mut writes: Vec<WriteKind> = words
                 .value
                 .iter()
-                .map(|name| if name.value == "effect" { WriteKind::Effect } else { WriteKind::Receipt })
+                .map(|word| match word.value.as_str() {
+                    "effect" => WriteKind::Effect,
+                    "receipt" => WriteKind::Receipt,
+                    "outbox" => WriteKind::Outbox,
+                    _ => WriteKind::Checkpoint,
+                })
                 .collect();
             writes.sort();
-            Operation::Commit { writes }
+            if writes.contains(&WriteKind::Checkpoint) != at.is_some() {
+                let message = "`at` and the write `checkpoint` belong together";
+                reader.push(
+                    reader
+                        .fault(Code::MissingKey, message)
+                        .at(words.span, "")
+                        .help("name the state where `resume` goes on")
+                        .paste("writes = [\"effect\", \"checkpoint\"]\nat     = \"charged\""),
+                );
+                return None;
+            }
+            Operation::Commit { writes, at, if_unchanged: if_unchanged? }
         }
+        "store.checkpoint" => Operation::Checkpoint { at: at? },
+        "store.sweep" => Operation::Sweep,
+        "store.find_abandoned" => Operation::FindAbandoned,
+        "state.load" => Operation::Load,
+        "lock.acquire" => Operation::Acquire,
+        "lock.renew" => Operation::RenewLock,
+        "lock.release" => Operation::Unlock { fenced: flag("fenced")? },
+        "queue.ack" => Operation::Ack,
+        "queue.nack" => Operation::Nack,
+        "queue.extend" => Operation::Extend,
+        "outbox.next" => Operation::NextRow { claim: flag("claim")? },
+        "outbox.publish" => Operation::Publish,
+        "outbox.mark" => Operation::Mark,
         "lease.check" => Operation::LeaseCheck,
         "downstream.call" => {
             let (key, token) = (flag("key"), flag("token"));
@@ -428,7 +522,7 @@ fn start_state(start: &Located<String>, names: &Names<'_>, reader: &mut Reader) 
     let found = names.states.iter().position(|name| *name == start.value);
     if found.is_none() {
         let diagnostic = reader
-            .fault(Code::StartUnknown, format!("there is no state `{}` to start in", start.value))
+            .fault(Code::StartUnknown, format!("there is no state `{}`", start.value))
             .at(start.span, "");
         reader.push(match closest(&start.value, names.states.iter().map(String::as_str)) {
             Some(meant) => diagnostic.help("did you mean").paste(format!("start = \"{meant}\"")),

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::operations::OPERATIONS;
+use super::operations::{OPERATIONS, OPTIONAL};
 use super::read::{DO, MODEL, TARGET};
 use crate::source::keys::IDENTIFIER_PATTERN;
 use crate::source::schema;
@@ -41,11 +41,14 @@ fn operation(spec: &super::OperationSpec) -> Value {
             required.push(key.name);
         }
     }
-    for outcome in spec.outcomes {
+    let optional = spec.may_be_unavailable().then_some(&OPTIONAL);
+    for outcome in spec.outcomes.iter().chain(optional) {
         let mut target = schema::kind(&TARGET.kind);
         target["description"] = json!(TARGET.doc);
         properties.insert(outcome.name().to_owned(), target);
-        required.push(outcome.name());
+        if *outcome != OPTIONAL {
+            required.push(outcome.name());
+        }
     }
     json!({
         "description": spec.doc,

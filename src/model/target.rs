@@ -11,6 +11,8 @@ use crate::source::{Located, Span};
 pub struct Names<'a> {
     pub states: &'a [String],
     pub choices: &'a [String],
+    /// The model says where `resume` leads at first.
+    pub resumes: bool,
 }
 
 /// Resolves a target; what it can't be is reported.
@@ -31,6 +33,8 @@ pub fn resolve(text: &Located<String>, names: &Names<'_>, reader: &mut Reader) -
             return Some(Target::End(end.to_owned()));
         }
         reader.bad_name(end, crate::source::keys::Kind::Identifier).at(span, "the name after `end.`")
+    } else if written == "resume" && names.resumes {
+        return Some(Target::Resume);
     } else {
         match names.states.iter().position(|name| name == written) {
             Some(id) => return Some(Target::State(id as StateId)),
@@ -73,6 +77,9 @@ fn unknown_state(written: &str, span: Span, names: &Names<'_>, reader: &Reader) 
     let near = closest(written, names.states.iter().map(String::as_str)).map(str::to_owned);
     match choice.or(near).or(answer) {
         Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
+        None if written == "resume" => diagnostic
+            .help("say where it leads while there is no recovery point yet, at the top of the file")
+            .paste("resume = \"call\""),
         None => diagnostic
             .help("a target is a state, `?choice`, `respond.ANSWER` or `end.NAME`; or add the state")
             .paste(if is_identifier(written) {

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::draft::Draft;
-use super::rules::{choices, downstream, key, store, trigger};
-use super::{Downstream, Key, LogicalOperation, Policy, Store, SuppliedBy, Trigger};
+use super::rules::{choices, delivery, downstream, key, store, trigger};
+use super::{
+    Downstream, Key, LogicalOperation, Policy, Replay, RoleScope, Store, SuppliedBy, Trigger, TriggerKind,
+};
 use crate::diag::Diagnostic;
 use crate::model::Protocol;
 use crate::source::Located;
@@ -17,6 +19,7 @@ pub fn check(draft: &Draft, model: Option<&Protocol>) -> (Option<Policy>, Vec<Di
     trigger::horizon(draft, &mut out);
     store::times(draft, &mut out);
     downstream::times(draft, &mut out);
+    delivery::trigger(draft, &mut out);
     key::supply(draft, &mut out);
     key::per_attempt(draft, &mut out);
     let Some(model) = model else { return (None, out) };
@@ -30,6 +33,8 @@ pub fn check(draft: &Draft, model: Option<&Protocol>) -> (Option<Policy>, Vec<Di
     choices::waits(draft, model, &uses.live, &mut out);
     store::promises(draft, &model.name, &uses, &mut out);
     downstream::promises(draft, &model.name, &uses, &mut out);
+    delivery::model(draft, model, &uses, &mut out);
+    delivery::faults(draft, &mut out);
     key::needed(draft, &model.name, &uses, &mut out);
     if crate::diag::any_error(&out) {
         return (None, out);
@@ -51,6 +56,16 @@ fn policy(draft: &Draft, model: &Protocol) -> Option<Policy> {
         waits.entry(name.to_owned()).or_insert(1);
     }
     let trigger = &draft.trigger;
+    let kind = trigger.kind.map_or(TriggerKind::Http, |kind| kind.value);
+    let queue = draft.queue.as_ref().map(|queue| queue.value.clone()).unwrap_or_default();
+    let roles = model.roles.iter().map(|role| {
+        let scope = draft.roles.iter().find(|scope| scope.name.value == role.name);
+        RoleScope {
+            replicas: scope.map_or(1, |scope| scope.replicas),
+            runs: scope.map_or(2, |scope| scope.runs),
+            every: scope.and_then(|scope| scope.every).unwrap_or(role.every),
+        }
+    });
     let ms = |place: &Option<Located<i64>>| place.map(|place| place.value);
     Some(Policy {
         summary: draft.summary.as_ref().map_or_else(|| name.clone(), |summary| summary.value.clone()),
@@ -65,6 +80,7 @@ fn policy(draft: &Draft, model: &Protocol) -> Option<Policy> {
         },
         key: key_of(draft)?,
         trigger: Trigger {
+            kind,
             requests: trigger.requests.map_or(trigger::REQUESTS, |count| count.value),
             conflicting: trigger.conflicting.map_or(0, |count| count.value),
             retries: trigger.retries.map_or(trigger::RETRIES, |count| count.value),
@@ -75,7 +91,19 @@ fn policy(draft: &Draft, model: &Protocol) -> Option<Policy> {
         store: match &draft.store {
             Some(store) => {
                 let (lease, ttl) = (ms(&store.lease), ms(&store.ttl));
-                Some(Store { kind: store.kind?.to_owned(), lease, ttl, ttl_from: store.ttl_from })
+                Some(Store {
+                    kind: store.kind?.to_owned(),
+                    lease,
+                    ttl,
+                    ttl_from: store.ttl_from,
+                    ttl_lag: store.ttl_lag,
+                    loses_writes: store.loses_writes,
+                    stale_reads: store.stale_reads,
+                    staleness: store.staleness,
+                    conditional: store.conditional,
+                    per_process: store.per_process,
+                    client_clock: store.client_clock,
+                })
             }
             None => None,
         },
@@ -89,6 +117,9 @@ fn policy(draft: &Draft, model: &Protocol) -> Option<Policy> {
             fencing: downstream.fencing.is_some_and(|flag| flag.value),
             errors: downstream.errors,
         }),
+        queue: (kind == TriggerKind::Queue).then_some(queue),
+        lock: draft.lock.as_ref().map(|lock| lock.value.clone()),
+        roles: roles.collect(),
         choices: chosen.collect::<Option<_>>()?,
         waits,
         faults: draft.faults.clone(),
@@ -99,12 +130,18 @@ fn policy(draft: &Draft, model: &Protocol) -> Option<Policy> {
 
 fn key_of(draft: &Draft) -> Option<Key> {
     let Some(key) = &draft.key else {
-        return Some(Key { from: Vec::new(), fingerprint: Vec::new(), supplied_by: SuppliedBy::Nobody });
+        return Some(Key {
+            from: Vec::new(),
+            fingerprint: Vec::new(),
+            supplied_by: SuppliedBy::Nobody,
+            replay: Replay::Bytes,
+        });
     };
     Some(Key {
         from: key.from.as_ref().map(plain).unwrap_or_default(),
         fingerprint: key.fingerprint.clone(),
         supplied_by: key.supplied_by.as_ref()?.value,
+        replay: key.replay,
     })
 }
 

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use super::{Effect, Errors, Faults, NativeKey, SuppliedBy, TtlFrom, Waiver};
+use super::{
+    Effect, Errors, Faults, Lock, NativeKey, Queue, Replay, SuppliedBy, TriggerKind, TtlFrom, Waiver,
+};
 use crate::check::{property::Property, verdict::Verdict};
 use crate::source::{FileId, Located, Span};
 
@@ -20,6 +22,9 @@ pub struct Draft {
     pub trigger: TriggerDraft,
     pub store: Option<StoreDraft>,
     pub downstream: Option<DownstreamDraft>,
+    pub queue: Option<Located<Queue>>,
+    pub lock: Option<Located<Lock>>,
+    pub roles: Vec<RoleDraft>,
     /// Each name with its place, and its option; None where the value was wrong.
     pub choices: Vec<(Located<String>, Option<Located<String>>)>,
     pub choices_header: Option<Span>,
@@ -48,12 +53,14 @@ pub struct KeyDraft {
     pub from: Option<Located<Vec<Located<String>>>>,
     pub fingerprint: Vec<String>,
     pub supplied_by: Option<Located<SuppliedBy>>,
+    pub replay: Replay,
     pub given: BTreeSet<String>,
 }
 
 #[derive(Debug, Default)]
 pub struct TriggerDraft {
     pub header: Option<Span>,
+    pub kind: Option<Located<TriggerKind>>,
     pub requests: Option<Located<u32>>,
     pub conflicting: Option<Located<u32>>,
     pub retries: Option<Located<u32>>,
@@ -69,7 +76,22 @@ pub struct StoreDraft {
     pub lease: Option<Located<i64>>,
     pub ttl: Option<Located<i64>>,
     pub ttl_from: TtlFrom,
+    pub ttl_lag: i64,
+    pub loses_writes: bool,
+    pub stale_reads: bool,
+    pub staleness: Option<i64>,
+    pub conditional: bool,
+    pub per_process: bool,
+    pub client_clock: bool,
     pub given: BTreeSet<String>,
+}
+
+#[derive(Debug)]
+pub struct RoleDraft {
+    pub name: Located<String>,
+    pub replicas: u32,
+    pub runs: u32,
+    pub every: Option<i64>,
 }
 
 #[derive(Debug)]

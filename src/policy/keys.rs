@@ -18,7 +18,11 @@ pub const ATTEMPTS_MAX: u32 = 12;
 pub const WAIVERS_MAX: usize = Property::ALL.len();
 
 /// Kinds of trigger that this version can't check.
-pub const LATER_TRIGGERS: &[&str] = &["queue", "schedule", "alert"];
+pub const LATER_TRIGGERS: &[&str] = &["schedule", "alert"];
+/// Instances of one role.
+pub const REPLICAS_MAX: u32 = 3;
+/// Runs of each.
+pub const RUNS_MAX: u32 = 4;
 
 /// The labels of `[store] kind`.
 pub const STORES: [&str; 9] =
@@ -94,6 +98,19 @@ pub static POLICY: Section = Section {
             "The far side of `downstream.call`.",
         ),
         Key::new(
+            "queue",
+            Kind::Table(&QUEUE),
+            "[queue]\nvisibility = \"30s\"",
+            "How messages are delivered.",
+        ),
+        Key::new("lock", Kind::Table(&LOCK), "[lock]\nlease = \"30s\"", "The lock of `lock.acquire`."),
+        Key::new(
+            "role",
+            Kind::NamedTables(&ROLE),
+            "[role.relay]\nreplicas = 2",
+            "How many instances of the model's roles run, and how often.",
+        ),
+        Key::new(
             "choices",
             Kind::Map(None, &Kind::Identifier),
             "[choices]",
@@ -116,14 +133,10 @@ pub static POLICY: Section = Section {
     ],
     later: &[
         ("target", "remediation of a target"),
-        ("lock", "leases per target"),
         ("guards", "guards against thrash"),
         ("human", "approval and escalation"),
-        ("queue", "message delivery"),
         ("load", "races against a real endpoint"),
         ("system", "several policies on one target"),
-        ("outbox", "the relay of an outbox"),
-        ("role", "background roles"),
     ],
 };
 
@@ -180,6 +193,13 @@ pub static KEY: Section = Section {
             "Who computes the key; none: every attempt is on its own.",
         )
         .required(),
+        Key::new(
+            "replay",
+            Kind::OneOf(|| vec!["bytes", "semantic", "latest"]),
+            "replay = \"bytes\"",
+            "What the contract promises of a second answer: the same bytes, the same meaning, or the latest state.",
+        )
+        .default("bytes"),
     ],
     later: &[],
 };
@@ -187,8 +207,13 @@ pub static KEY: Section = Section {
 pub static TRIGGER: Section = Section {
     doc: "Who asks, how often, and how patiently.",
     keys: &[
-        Key::new("kind", Kind::OneOf(|| vec!["http"]), "kind = \"http\"", "What starts an attempt.")
-            .default("http"),
+        Key::new(
+            "kind",
+            Kind::OneOf(|| vec!["http", "queue"]),
+            "kind = \"queue\"",
+            "What starts an attempt.",
+        )
+        .default("http"),
         Key::new(
             "requests",
             Kind::Count { min: 1, max: REQUESTS_MAX },
@@ -226,7 +251,7 @@ pub static TRIGGER: Section = Section {
         )
         .default("unbounded"),
     ],
-    later: &[("duplicates", "requests that the network duplicates"), ("every", "schedules")],
+    later: &[("every", "schedules")],
 };
 
 pub static STORE: Section = Section {
@@ -250,14 +275,142 @@ pub static STORE: Section = Section {
             "Whether the TTL counts from the claim, or starts anew with the record.",
         )
         .default("claim"),
+        Key::new(
+            "ttl_lag",
+            POSITIVE,
+            "ttl_lag = \"48h\"",
+            "An expired receipt may still be seen this much longer.",
+        )
+        .default("none: whoever looks compares the time itself"),
+        Key::new(
+            "loses_writes",
+            Kind::Bool,
+            "loses_writes = true",
+            "Whether a failover can lose the last acknowledged writes.",
+        )
+        .default("false"),
+        Key::new(
+            "stale_reads",
+            Kind::Bool,
+            "stale_reads = true",
+            "Whether `store.read` may be answered by a replica that lags.",
+        )
+        .default("false"),
+        Key::new(
+            "staleness",
+            POSITIVE,
+            "staleness = \"1s\"",
+            "How far a replica can lag: the age of what a stale read shows and of what a failover loses.",
+        )
+        .default("unbounded"),
+        Key::new(
+            "conditional",
+            Kind::Bool,
+            "conditional = false",
+            "Whether insert and take-over are decided on the newest state, in one step.",
+        )
+        .default("true"),
+        Key::new(
+            "per_process",
+            Kind::Bool,
+            "per_process = true",
+            "Whether every process has a store of its own, gone when it stops.",
+        )
+        .default("false"),
+        Key::new(
+            "clock",
+            Kind::OneOf(|| vec!["store", "client"]),
+            "clock = \"client\"",
+            "Whose clock decides whether a lease or a TTL has run out.",
+        )
+        .default("store"),
     ],
-    later: &[
-        ("consistency", "stores that are not linearizable"),
-        ("durable", "stores that lose acknowledged writes"),
-        ("ttl_lag", "expiry that lags"),
-        ("staleness", "stale replica reads"),
-        ("clock_skew", "clocks that differ"),
+    later: &[],
+};
+
+pub static QUEUE: Section = Section {
+    doc: "How messages are delivered: at least once.",
+    keys: &[
+        Key::new("kind", Kind::Name, "kind = \"sqs-standard\"", "Which broker: a label."),
+        Key::new(
+            "visibility",
+            POSITIVE,
+            "visibility = \"30s\"",
+            "A message that is not acknowledged is delivered again after this time.",
+        )
+        .default("at any moment"),
+        Key::new(
+            "dedup",
+            POSITIVE,
+            "dedup = \"5m\"",
+            "A message published again within this time is dropped.",
+        )
+        .default("never dropped"),
+        Key::new(
+            "redrives",
+            Kind::Count { min: 0, max: 2 },
+            "redrives = 1",
+            "How often a message is taken back from the dead letters, with all its deliveries anew.",
+        )
+        .default("0"),
     ],
+    later: &[],
+};
+
+pub static LOCK: Section = Section {
+    doc: "The lock that `lock.acquire` takes.",
+    keys: &[
+        Key::new("kind", Kind::Name, "kind = \"redis\"", "Which lock: a label."),
+        Key::new("lease", POSITIVE, "lease = \"30s\"", "A lock older than this can be taken by others.")
+            .default("it never ends"),
+        Key::new(
+            "session",
+            Kind::Bool,
+            "session = true",
+            "Whether the lock is freed when its holder's process stops.",
+        )
+        .default("false"),
+        Key::new(
+            "per_process",
+            Kind::Bool,
+            "per_process = true",
+            "Whether every process has a lock of its own: it keeps out nobody else.",
+        )
+        .default("false"),
+        Key::new(
+            "dead_grants",
+            Kind::Bool,
+            "dead_grants = true",
+            "Whether a waiter can be granted the lock on a lease that has ended.",
+        )
+        .default("false"),
+        Key::new(
+            "pooled",
+            Kind::Bool,
+            "pooled = true",
+            "Whether acquire and release may meet different sessions behind a connection pooler.",
+        )
+        .default("false"),
+    ],
+    later: &[],
+};
+
+pub static ROLE: Section = Section {
+    doc: "How many instances of a role run, and how often.",
+    keys: &[
+        Key::new("replicas", Kind::Count { min: 1, max: REPLICAS_MAX }, "replicas = 2", "Instances.")
+            .default("1"),
+        Key::new("runs", Kind::Count { min: 1, max: RUNS_MAX }, "runs = 2", "Runs of each instance.")
+            .default("2"),
+        Key::new(
+            "every",
+            ANY,
+            "every = \"5m\"",
+            "At least this long from the start of a run to the next one.",
+        )
+        .default("what the model says"),
+    ],
+    later: &[],
 };
 
 pub static DOWNSTREAM: Section = Section {
@@ -356,18 +509,59 @@ pub static FAULTS: Section = Section {
             "Store writes that happen though the caller sees an error and repeats them.",
         ),
         count("aborts", FAULTS_MAX, "0", "aborts = 1", "Transactions that the store rolls back."),
+        count(
+            "failovers",
+            FAULTS_MAX,
+            "0",
+            "failovers = 1",
+            "Failovers of a store that loses its last writes then.",
+        ),
+        count(
+            "store_errors",
+            FAULTS_MAX,
+            "0",
+            "store_errors = 1",
+            "Operations that find the store or the lock out of reach.",
+        ),
+        count(
+            "lock_losses",
+            FAULTS_MAX,
+            "0",
+            "lock_losses = 1",
+            "Locks that are taken from their holder, which does not notice.",
+        ),
+        count(
+            "duplicate_requests",
+            FAULTS_MAX,
+            "0",
+            "duplicate_requests = 1",
+            "Requests that the network delivers a second time, at any later moment.",
+        ),
+        count(
+            "late_requests",
+            FAULTS_MAX,
+            "0",
+            "late_requests = 1",
+            "Requests that arrive late, most likely after their client gave up.",
+        ),
+        count(
+            "redeliveries",
+            FAULTS_MAX,
+            "0",
+            "redeliveries = 1",
+            "Messages that are delivered again though nobody was slow: rebalances, failovers of the broker.",
+        ),
+        Key::new(
+            "clock_skew",
+            ANY,
+            "clock_skew = \"2s\"",
+            "How much a worker's clock may differ from the store's.",
+        )
+        .default("0s"),
         Key::new("pause", ANY, "pause = \"5s\"", "The longest stall between two steps of a worker.")
             .default("it may stall for ever"),
     ],
-    later: &[
-        ("failovers", "failovers that lose acknowledged writes"),
-        ("duplicated_requests", "requests that the network duplicates"),
-        ("late_requests", "requests that arrive late"),
-        ("rebalances", "message delivery"),
-        ("redeliveries", "message delivery"),
-        ("stale_reads", "stale replica reads"),
-        ("clock_skew", "clocks that differ"),
-    ],
+    later: &[],
 };
 
 pub static WAIVER: Section = Section {

@@ -34,6 +34,12 @@ pub struct Policy {
     pub store: Option<Store>,
     /// None where the model makes no call and the policy has no `[downstream]`.
     pub downstream: Option<Downstream>,
+    /// `[queue]`, or its defaults, where the trigger is a queue.
+    pub queue: Option<Queue>,
+    /// None where the model takes no lock.
+    pub lock: Option<Lock>,
+    /// One for each of the model's roles, in its order.
+    pub roles: Vec<RoleScope>,
     /// Choice name to option name; every choice of the model is here.
     pub choices: BTreeMap<String, String>,
     /// Wait name to milliseconds; every named wait of the model is here.
@@ -83,6 +89,19 @@ pub struct Key {
     /// Whether the payload is compared (`fingerprint` is not empty).
     pub fingerprint: Vec<String>,
     pub supplied_by: SuppliedBy,
+    pub replay: Replay,
+}
+
+/// What the contract promises of a second final answer under one key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Replay {
+    /// The recorded one, to the byte.
+    #[default]
+    Bytes,
+    /// The same outcome and payload.
+    Semantic,
+    /// The outcome of the newest effect.
+    Latest,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,9 +128,10 @@ impl Policy {
     }
 }
 
-/// `[trigger]` of kind `http`.
+/// `[trigger]`. With kind `queue` a request is a message, an attempt a delivery.
 #[derive(Clone, Debug)]
 pub struct Trigger {
+    pub kind: TriggerKind,
     /// Simultaneous requests under one key, at least 1.
     pub requests: u32,
     /// Further requests: same key, other payload.
@@ -126,10 +146,48 @@ pub struct Trigger {
     pub within: Option<i64>,
 }
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TriggerKind {
+    #[default]
+    Http,
+    Queue,
+}
+
+/// `[queue]`.
+#[derive(Clone, Debug, Default)]
+pub struct Queue {
+    /// A message that is not acknowledged comes again after this long. None: at any moment.
+    pub visibility: Option<i64>,
+    /// A message published again within this time is dropped. None: never.
+    pub dedup: Option<i64>,
+    /// How often the message is taken back from the dead letters.
+    pub redrives: u32,
+}
+
+/// `[lock]`.
+#[derive(Clone, Debug, Default)]
+pub struct Lock {
+    /// None: it never ends by itself.
+    pub lease: Option<i64>,
+    pub session: bool,
+    pub per_process: bool,
+    pub dead_grants: bool,
+    pub pooled: bool,
+}
+
+/// `[role.NAME]`: how much of a role is explored.
+#[derive(Clone, Copy, Debug)]
+pub struct RoleScope {
+    pub replicas: u32,
+    pub runs: u32,
+    /// From the start of a run to the start of the next, at least.
+    pub every: i64,
+}
+
 /// `[store]`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Store {
-    /// `memory`, `sqlite`, `postgres`…: for now a label; all are linearizable and durable.
+    /// `memory`, `sqlite`, `postgres`…: a label; what it can do is said by the other keys.
     pub kind: String,
     /// A claim older than this reads as `expired`. None: a claim never expires by itself.
     pub lease: Option<i64>,
@@ -137,6 +195,17 @@ pub struct Store {
     pub ttl: Option<i64>,
     /// From when its age counts.
     pub ttl_from: TtlFrom,
+    /// An expired receipt may still be seen this much longer.
+    pub ttl_lag: i64,
+    pub loses_writes: bool,
+    pub stale_reads: bool,
+    /// How far a replica can lag. None: any time.
+    pub staleness: Option<i64>,
+    /// Insert and take-over are decided on the newest state.
+    pub conditional: bool,
+    pub per_process: bool,
+    /// Leases and TTLs are judged by the worker's clock.
+    pub client_clock: bool,
 }
 
 /// What a receipt's TTL counts from.
@@ -189,7 +258,7 @@ pub enum Errors {
 }
 
 /// `[faults]`: the adversary's budget.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Faults {
     /// Default 1.
     pub crashes: u32,
@@ -203,6 +272,20 @@ pub struct Faults {
     pub ambiguous_acks: u32,
     /// Transactions that the store rolls back (deadlock, serialization failure). Default 0.
     pub aborts: u32,
+    /// Failovers that lose the store's last writes. Default 0.
+    pub failovers: u32,
+    /// Operations that find the store or the lock out of reach. Default 0.
+    pub store_errors: u32,
+    /// Locks taken from their holder. Default 0.
+    pub lock_losses: u32,
+    /// Requests that the network delivers twice. Default 0.
+    pub duplicate_requests: u32,
+    /// Requests that arrive late. Default 0.
+    pub late_requests: u32,
+    /// Messages delivered again for no reason of ours. Default 0.
+    pub redeliveries: u32,
+    /// How much a worker's clock may differ from the store's. Default 0.
+    pub clock_skew: i64,
     /// Longest stall between two steps of a worker. None: it may stall for ever.
     pub pause: Option<i64>,
 }

@@ -5,9 +5,11 @@ use std::path::Path;
 
 use toml::de::DeValue;
 
-use super::draft::{DownstreamDraft, Draft, KeyDraft, OperationDraft, StoreDraft, TriggerDraft};
-use super::keys::{self, LATER_TRIGGERS, NATIVE_KEY, POLICY};
-use super::{Effect, Errors, Faults, NativeKey, SuppliedBy, TtlFrom, Waiver};
+use super::draft::{DownstreamDraft, Draft, KeyDraft, OperationDraft, RoleDraft, StoreDraft, TriggerDraft};
+use super::keys::{self, LATER_TRIGGERS, NATIVE_KEY, POLICY, ROLE};
+use super::{
+    Effect, Errors, Faults, Lock, NativeKey, Queue, Replay, SuppliedBy, TriggerKind, TtlFrom, Waiver,
+};
 use crate::check::{property::Property, verdict::Verdict};
 use crate::diag::{Code, Diagnostic};
 use crate::source::keys::{Key, Kind, is_identifier};
@@ -37,6 +39,9 @@ pub fn read(file: FileId, path: &Path, text: &str) -> (Option<Draft>, Vec<Diagno
             .map_or_else(TriggerDraft::default, |table| trigger(&table, &mut reader)),
         store: reader.table(&root, "store").map(|table| store(&table, &mut reader)),
         downstream: reader.table(&root, "downstream").map(|table| downstream(&table, &mut reader)),
+        queue: reader.table(&root, "queue").map(|table| queue(&table, &mut reader)),
+        lock: reader.table(&root, "lock").map(|table| lock(&table, &mut reader)),
+        roles: roles(&root, &mut reader),
         choices,
         choices_header,
         waits,
@@ -80,14 +85,23 @@ fn key(table: &Table<'_>, reader: &mut Reader) -> KeyDraft {
         fingerprint: fingerprint
             .map_or_else(Vec::new, |list| list.value.into_iter().map(|field| field.value).collect()),
         supplied_by,
+        replay: match reader.word(table, "replay", &[]).map(|word| word.value) {
+            Some("semantic") => Replay::Semantic,
+            Some("latest") => Replay::Latest,
+            _ => Replay::Bytes,
+        },
         given: given(table),
     }
 }
 
 fn trigger(table: &Table<'_>, reader: &mut Reader) -> TriggerDraft {
-    reader.word(table, "kind", LATER_TRIGGERS);
+    let kind = reader.word(table, "kind", LATER_TRIGGERS).map(|word| {
+        let kind = if word.value == "queue" { TriggerKind::Queue } else { TriggerKind::Http };
+        Located::new(kind, word.span)
+    });
     TriggerDraft {
         header: Some(table.header),
+        kind,
         requests: reader.count(table, "requests"),
         conflicting: reader.count(table, "conflicting"),
         retries: reader.count(table, "retries"),
@@ -107,8 +121,62 @@ fn store(table: &Table<'_>, reader: &mut Reader) -> StoreDraft {
             Some("record") => TtlFrom::Record,
             _ => TtlFrom::Claim,
         },
+        ttl_lag: reader.duration(table, "ttl_lag").map_or(0, |lag| lag.value),
+        loses_writes: flag(table, "loses_writes", false, reader),
+        stale_reads: flag(table, "stale_reads", false, reader),
+        staleness: reader.duration(table, "staleness").map(|most| most.value),
+        conditional: flag(table, "conditional", true, reader),
+        per_process: flag(table, "per_process", false, reader),
+        client_clock: reader.word(table, "clock", &[]).is_some_and(|word| word.value == "client"),
         given: given(table),
     }
+}
+
+fn flag(table: &Table<'_>, name: &str, default: bool, reader: &mut Reader) -> bool {
+    reader.flag(table, name).map_or(default, |flag| flag.value)
+}
+
+fn queue(table: &Table<'_>, reader: &mut Reader) -> Located<Queue> {
+    reader.text(table, "kind");
+    let queue = Queue {
+        visibility: reader.duration(table, "visibility").map(|time| time.value),
+        dedup: reader.duration(table, "dedup").map(|time| time.value),
+        redrives: reader.count(table, "redrives").map_or(0, |count| count.value),
+    };
+    Located::new(queue, table.header)
+}
+
+fn lock(table: &Table<'_>, reader: &mut Reader) -> Located<Lock> {
+    reader.text(table, "kind");
+    let lock = Lock {
+        lease: reader.duration(table, "lease").map(|time| time.value),
+        session: flag(table, "session", false, reader),
+        per_process: flag(table, "per_process", false, reader),
+        dead_grants: flag(table, "dead_grants", false, reader),
+        pooled: flag(table, "pooled", false, reader),
+    };
+    Located::new(lock, table.header)
+}
+
+fn roles(root: &Table<'_>, reader: &mut Reader) -> Vec<RoleDraft> {
+    let Some(map) = map(root, "role", reader) else { return Vec::new() };
+    let mut out = Vec::new();
+    for (name, value) in map.entries {
+        let DeValue::Table(table) = value.get_ref() else {
+            let message = format!("`role.{}` must be a table", short(&name.value));
+            reader.push(reader.fault(Code::WrongType, message).at(value.span(), ""));
+            continue;
+        };
+        let header = header_span(name.span, value);
+        let table = reader.nested(&ROLE, &format!("role.{}", short(&name.value)), header, table);
+        out.push(RoleDraft {
+            replicas: reader.count(&table, "replicas").map_or(1, |count| count.value),
+            runs: reader.count(&table, "runs").map_or(2, |count| count.value),
+            every: reader.duration(&table, "every").map(|time| time.value),
+            name,
+        });
+    }
+    out
 }
 
 fn downstream(table: &Table<'_>, reader: &mut Reader) -> DownstreamDraft {
@@ -157,6 +225,13 @@ fn faults(table: Option<Table<'_>>, reader: &mut Reader) -> Faults {
         lost_responses: 1,
         ambiguous_acks: 0,
         aborts: 0,
+        failovers: 0,
+        store_errors: 0,
+        lock_losses: 0,
+        duplicate_requests: 0,
+        late_requests: 0,
+        redeliveries: 0,
+        clock_skew: 0,
         pause: None,
     };
     let Some(table) = table else { return faults };
@@ -170,6 +245,13 @@ fn faults(table: Option<Table<'_>>, reader: &mut Reader) -> Faults {
     count("lost_responses", &mut faults.lost_responses);
     count("ambiguous_acks", &mut faults.ambiguous_acks);
     count("aborts", &mut faults.aborts);
+    count("failovers", &mut faults.failovers);
+    count("store_errors", &mut faults.store_errors);
+    count("lock_losses", &mut faults.lock_losses);
+    count("duplicate_requests", &mut faults.duplicate_requests);
+    count("late_requests", &mut faults.late_requests);
+    count("redeliveries", &mut faults.redeliveries);
+    faults.clock_skew = reader.duration(&table, "clock_skew").map_or(0, |skew| skew.value);
     faults.restart = reader.flag(&table, "restart").is_some_and(|flag| flag.value);
     faults.pause = reader.duration(&table, "pause").map(|pause| pause.value);
     faults

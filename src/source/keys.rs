@@ -66,6 +66,8 @@ pub enum Kind {
     Map(Option<Words>, &'static Kind),
     /// A table of tables whose names are the user's; each is read by its own rules.
     Named,
+    /// The same, where each is a section.
+    NamedTables(&'static Section),
 }
 
 /// A fixed list of words; a function, since the names of an enum are not constants.
@@ -115,7 +117,7 @@ impl Kind {
             Kind::NativeKey => "true, false or { ttl = \"24h\" }".into(),
             Kind::Date => "a date without quotes, such as 2027-01-31".into(),
             Kind::Target => "a state, \"?choice\", \"respond.ANSWER\" or \"end.NAME\"".into(),
-            Kind::Table(_) | Kind::Map(..) | Kind::Named => "a table".into(),
+            Kind::Table(_) | Kind::Map(..) | Kind::Named | Kind::NamedTables(_) => "a table".into(),
             Kind::Tables(_) => "a list of tables, each with a `[[…]]` header".into(),
         }
     }

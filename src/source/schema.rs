@@ -95,6 +95,11 @@ pub fn kind(of: &Kind) -> Value {
             };
             schema
         }
+        Kind::NamedTables(section) => json!({
+            "type": "object",
+            "propertyNames": { "pattern": IDENTIFIER_PATTERN },
+            "additionalProperties": table(section),
+        }),
         Kind::Named => json!({ "type": "object", "propertyNames": { "pattern": IDENTIFIER_PATTERN } }),
     }
 }

@@ -4,66 +4,146 @@
 //! least `backoff` later; the attempt it gave up on keeps running (a zombie). An undeclared
 //! timeout means that it may give up at any moment.
 
-use super::world::{Attempt, Call, Known, Phase, Slot, Who, World};
-use super::{Action, Actor, Draft, Ending, Steps, at_least, at_most};
+use super::world::{Attempt, Call, Grip, Known, Phase, Slot, Who, World};
+use super::{Action, Actor, Draft, Ending, Sending, Steps, at_least, at_most};
 use crate::model::Answer;
 
 impl Steps<'_> {
     /// Sending: the first attempt or the next one.
     pub(super) fn client(&mut self, index: usize) {
         let client = &self.before.clients[index];
+        if client.role > 0 {
+            return self.run_role(index);
+        }
+        if client.phase == Phase::Done {
+            return;
+        }
         // Clients that have sent nothing are alike: let the first of them go first.
         if self.system.symmetry && index > 0 && client.phase == Phase::Idle {
             let before = &self.before.clients[index - 1];
-            if before.phase == Phase::Idle && before.class == client.class && before.retries == client.retries
-            {
+            let alike = before.class == client.class && before.retries == client.retries && before.role == 0;
+            if before.phase == Phase::Idle && alike {
                 return;
             }
         }
-        let times = &self.system.times;
+        let (times, budget) = (&self.system.times, self.before.budget);
         let again = client.phase != Phase::Idle;
-        if again && client.retries == 0 {
+        let dead_letter = again && client.retries == 0;
+        if dead_letter && !(self.system.queue && budget.redrives > 0) {
             return;
         }
         let earliest = match client.phase {
-            Phase::Idle => None,
+            Phase::Idle => self.published_again(index),
             Phase::Waiting => at_least(client.clock, times.client_timeout.unwrap_or(0) + times.backoff),
-            Phase::Between => at_least(client.clock, times.backoff),
+            _ => at_least(client.clock, times.backoff),
         };
         let latest = times.within.and_then(|within| at_most(self.before.horizon, within));
-        for lost in [false, true] {
-            if lost && self.before.budget.lost_requests == 0 {
-                continue;
+        let plain = self.draft().when(earliest).when(latest);
+        if dead_letter {
+            return self.send(index, Sending::Redriven, plain);
+        }
+        self.send(index, Sending::Arrives, plain.clone());
+        for (sending, left) in [
+            (Sending::Lost, budget.lost_requests),
+            (Sending::Late, budget.late_requests),
+            (Sending::Twice, budget.duplicate_requests),
+        ] {
+            if left > 0 {
+                self.send(index, sending, plain.clone());
             }
-            let mut draft = self.draft().when(earliest).when(latest);
-            let world = &mut draft.world;
-            if !world.started {
-                world.started = true;
-                world.horizon = Slot::ZERO;
-            }
-            let client = &mut world.clients[index];
-            client.retries -= u8::from(again);
-            client.sent += 1;
-            client.phase = Phase::Waiting;
-            client.clock = Slot::ZERO;
-            let name = (client.name, client.sent);
-            let class = client.class;
-            if let Some(left) = client.attempt.take() {
-                world.zombies.push(left);
-            }
-            if lost {
-                world.budget.lost_requests -= 1;
-            } else {
-                let key = self.system.key_of_new_attempt(world);
-                let attempt = self.system.new_attempt(class, key, name);
+        }
+        if budget.redeliveries > 0 && client.phase == Phase::Waiting && client.attempt.is_some() {
+            self.send(index, Sending::Again, self.draft().when(latest));
+        }
+    }
+
+    fn send(&mut self, index: usize, sending: Sending, mut draft: Draft) {
+        let world = &mut draft.world;
+        if !world.started {
+            world.started = true;
+            world.horizon = Slot::ZERO;
+        }
+        let client = &mut world.clients[index];
+        match sending {
+            Sending::Redriven => client.retries = self.system.retries,
+            _ => client.retries -= u8::from(client.phase != Phase::Idle),
+        }
+        client.sent += 1;
+        client.phase = Phase::Waiting;
+        client.clock = Slot::ZERO;
+        let name = (client.name, client.sent);
+        let class = client.class;
+        if let Some(left) = client.attempt.take() {
+            world.zombies.push(left);
+        }
+        let budget = &mut world.budget;
+        match sending {
+            Sending::Arrives => {}
+            Sending::Lost => budget.lost_requests -= 1,
+            Sending::Late => budget.late_requests -= 1,
+            Sending::Twice => budget.duplicate_requests -= 1,
+            Sending::Again => budget.redeliveries -= 1,
+            Sending::Redriven => budget.redrives -= 1,
+        }
+        if sending != Sending::Lost {
+            let key = self.system.key_of_new_attempt(world);
+            let attempt = self.system.new_attempt(class, key, name);
+            let on_its_way = Attempt { down: true, clock: Slot::NONE, ..attempt };
+            if sending != Sending::Late {
                 world.clients[index].attempt = Some(attempt);
+            } else {
+                world.zombies.push(on_its_way);
             }
-            self.emit(Actor::Client(index as u8), Action::Send { lost }, 0, None, draft);
+            if sending == Sending::Twice {
+                let key = self.system.key_of_new_attempt(world);
+                world.zombies.push(Attempt { key, ..on_its_way });
+            }
+        }
+        self.emit(Actor::Client(index as u8), Action::Send(sending), 0, None, draft);
+    }
+
+    /// An instance of a role begins a run: after the last one, and not before there is anything to do.
+    fn run_role(&mut self, index: usize) {
+        let client = &self.before.clients[index];
+        let again = client.phase != Phase::Idle;
+        if client.attempt.is_some() || again && client.retries == 0 || !self.before.started {
+            return;
+        }
+        // Instances that have not run yet are alike.
+        if self.system.symmetry && index > 0 && !again {
+            let before = &self.before.clients[index - 1];
+            if before.role == client.role && before.phase == Phase::Idle {
+                return;
+            }
+        }
+        let role = &self.system.roles[client.role as usize - 1];
+        let mut draft = self.draft().when(at_least(client.clock, role.every));
+        let key = self.system.key_of_new_attempt(&mut draft.world);
+        let client = &mut draft.world.clients[index];
+        client.retries -= u8::from(again);
+        client.sent += 1;
+        client.phase = Phase::Waiting;
+        client.clock = Slot::ZERO;
+        let mut attempt = self.system.new_attempt(client.class, key, (client.name, client.sent));
+        attempt.at = role.start;
+        attempt.clock = Slot::started(self.system.needs_clock(&attempt));
+        client.attempt = Some(attempt);
+        self.emit(Actor::Client(index as u8), Action::Send(Sending::Arrives), 0, None, draft);
+    }
+
+    /// Whether anybody waits for this attempt's answer, as clients do and brokers don't.
+    fn is_asked(&self, who: Who) -> bool {
+        match who {
+            Who::Client(index) => !self.system.queue && self.before.clients[index].role == 0,
+            Who::Zombie(_) => true,
         }
     }
 
     /// An attempt is done and answers: emits the step once for each way the answer can go.
     pub(super) fn answer(&mut self, who: Who, action: Action, at: u8, answer: Answer, mut draft: Draft) {
+        if !self.is_asked(who) {
+            return self.end(who, action, at, draft);
+        }
         let attempt = *draft.world.attempt(who);
         self.system.drop_open_call(&mut draft, who);
         // The worker may die after its last operation and before its answer.
@@ -150,6 +230,9 @@ impl super::System {
             key,
             owns: false,
             token: 0,
+            lock: Grip::None,
+            row: 0,
+            loaded: 0,
             known: Known::Nothing,
             call: Call::None,
             clock: Slot::NONE,

@@ -5,15 +5,15 @@ use std::fmt;
 
 use super::world::{
     Budget, CLASS_CONFLICTING, CLASS_MAIN, CLASS_MERGED, CLASSES, Call, Client, FLIGHTS_MAX, Key, Known,
-    Native, Phase, Receipt, Slot, Status, World,
+    LockState, Native, Phase, ROWS_MAX, Receipt, Slot, Status, World,
 };
 use crate::model::operation::WaitFor;
 use crate::model::{Answer, Operation, Outcome, Protocol, RecordAs, StateId, Target, WriteKind};
-use crate::policy::{Errors, Faults, Policy, SuppliedBy, TtlFrom};
+use crate::policy::{Errors, Faults, Lock, Policy, Replay, RoleScope, SuppliedBy, TriggerKind, TtlFrom};
 use crate::time::NO_BOUND;
 
 /// How many outcomes there are: the width of a row of the table.
-const OUTCOMES: usize = Outcome::Elapsed as usize + 1;
+const OUTCOMES: usize = Outcome::Unavailable as usize + 1;
 
 /// Where an outcome leads, with the policy's choices made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,6 +21,8 @@ pub enum Next {
     State(u8),
     Respond(Answer),
     End,
+    /// The state of the last recovery point.
+    Resume,
     /// Not an outcome of this operation.
     Nowhere,
 }
@@ -53,7 +55,27 @@ pub struct Times {
     pub land_at_most: Option<i64>,
     pub native_ttl: Option<i64>,
     pub pause: Option<i64>,
+    /// How much longer than its TTL a receipt may be seen.
+    pub ttl_lag: i64,
+    /// How far a replica can lag.
+    pub staleness: Option<i64>,
+    /// How much the clock that judges leases may differ from the store's.
+    pub skew: i64,
+    /// The same for the holder's own look at it.
+    pub holder_skew: i64,
+    pub lock_lease: Option<i64>,
+    pub dedup: Option<i64>,
     waits: Vec<i64>,
+    roles: Vec<i64>,
+}
+
+/// A role of the model with its share of the scope.
+#[derive(Clone, Debug)]
+pub struct RoleRow {
+    pub name: String,
+    pub start: u8,
+    /// From the start of a run to the next one, at least.
+    pub every: i64,
 }
 
 /// A policy and its protocol, ready to be explored.
@@ -101,6 +123,29 @@ pub struct System {
     pub(super) claimable_by_ttl: bool,
     /// Requests of other operations that get the same key.
     pub merged: u32,
+    /// The requests are messages, the attempts deliveries.
+    pub queue: bool,
+    /// Deliveries after the first one, of a message that is taken back from the dead letters.
+    pub(super) retries: u8,
+    /// Counted from 1 in [`Client::role`].
+    pub roles: Vec<RoleRow>,
+    pub(super) resume: Option<u8>,
+    /// Expired receipts go only when a sweeper deletes them.
+    pub(super) swept: bool,
+    pub(super) lock: Lock,
+    pub uses_lock: bool,
+    /// Messages are published.
+    pub uses_outbox: bool,
+    /// What the store held before its last writes matters: it can come back, or be read.
+    pub(super) keeps_past: bool,
+    pub(super) stale_reads: bool,
+    /// Insert and take-over decide on the newest state.
+    pub(super) conditional: bool,
+    /// Effects are local writes, which a failover of the store can lose.
+    pub(super) local_effects: bool,
+    /// Some transaction asks whether the state is as it was loaded.
+    pub(super) asks_version: bool,
+    pub(super) replay: Replay,
     /// Interchangeable clients, attempts and calls are put into one order.
     pub symmetry: bool,
     /// No state has more clocks than this.
@@ -122,7 +167,7 @@ impl fmt::Display for CompileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CompileError::Undecided(name) => write!(f, "the policy does not decide `{name}`"),
-            CompileError::TooManyStates(count) => write!(f, "the model has {count} states, at most 250 fit"),
+            CompileError::TooManyStates(count) => write!(f, "the model has {count} states, at most 127 fit"),
         }
     }
 }
@@ -136,7 +181,7 @@ impl System {
     /// See [`CompileError`]; none occurs for a pair that came through the reader.
     pub fn new(policy: &Policy, protocol: &Protocol) -> Result<System, CompileError> {
         let count = protocol.states.len();
-        if count > 250 {
+        if count > 127 {
             return Err(CompileError::TooManyStates(count));
         }
         let mut table = Vec::with_capacity(count);
@@ -155,32 +200,60 @@ impl System {
             };
             table.push(Row { name: state.name.clone(), operation: state.operation.clone(), wait, next });
         }
-        let used = reachable(&table, protocol.start);
+        let role_starts = protocol.roles.iter().map(|role| role.start);
+        let starts: Vec<StateId> =
+            [protocol.start].into_iter().chain(role_starts).chain(protocol.resume).collect();
+        let used = reachable(&table, &starts);
         let any = |test: &dyn Fn(&Operation) -> bool| used.iter().any(|at| test(&table[*at].operation));
         let uses_store = any(&|op| {
-            !matches!(op, Operation::Call { .. } | Operation::Query { .. } | Operation::Wait(_))
-                && !matches!(op, Operation::Commit { writes } if !writes.contains(&WriteKind::Receipt))
+            op.uses_receipts()
+                && !matches!(op, Operation::Commit { writes, .. } if !writes.contains(&WriteKind::Receipt))
         });
         let claims =
             any(&|op| matches!(op, Operation::Insert { .. } | Operation::Write | Operation::TakeOver { .. }));
         let records = any(&|op| match op {
             Operation::Record { outcome, .. } => *outcome == RecordAs::Succeeded,
-            Operation::Commit { writes } => writes.contains(&WriteKind::Receipt),
+            Operation::Commit { writes, .. } => writes.contains(&WriteKind::Receipt),
             _ => false,
         });
+        let calls = any(&|op| matches!(op, Operation::Call { .. }));
+        let local_effects = !calls
+            && any(
+                &|op| matches!(op, Operation::Commit { writes, .. } if writes.contains(&WriteKind::Effect)),
+            );
+        let swept = any(&|op| *op == Operation::Sweep);
+        let uses_lock = any(&|op| op.uses_lock());
+        let uses_outbox = any(&|op| {
+            *op == Operation::Publish
+                || matches!(op, Operation::Commit { writes, .. } if writes.contains(&WriteKind::Outbox))
+        });
+        let asks_version = any(&|op| matches!(op, Operation::Commit { if_unchanged: true, .. }));
         let holder_looks = any(&|op| matches!(op, Operation::LeaseCheck));
 
-        let asks_latest = any(&|op| matches!(op, Operation::Query { .. }))
+        let asks_latest = any(&|op| matches!(op, Operation::Query { .. } | Operation::Load))
+            || policy.key.replay == Replay::Latest
             || policy.operation.effect.naturally_idempotent();
         let unfenced_records = any(&|op| matches!(op, Operation::Record { fenced: false, .. }));
         let lands = (0..count).map(|at| can_land(&table, at)).collect();
         let waits = used.iter().filter_map(|at| table[*at].wait).collect();
         let times = Times::new(policy, waits);
+        let roles = protocol.roles.iter().zip(&times.roles).map(|(role, every)| RoleRow {
+            name: role.name.clone(),
+            start: role.start as u8,
+            every: *every,
+        });
+        let roles: Vec<RoleRow> = roles.collect();
         for row in &mut table {
             row.wait = row.wait.map(|ms| ms / times.unit_ms);
         }
-        let claimable_after = claimable_after(&table, protocol.start, &times);
-        let splits = policy.key.supplied_by == SuppliedBy::Nobody || !policy.splitting_fields().is_empty();
+        let claimable_after = claimable_after(&table, protocol.start, &roles, &times);
+        let store = policy.store.clone().unwrap_or_default();
+        let per_process = policy.store.is_some() && store.per_process;
+        let splits = policy.key.supplied_by == SuppliedBy::Nobody
+            || !policy.splitting_fields().is_empty()
+            || per_process;
+        let failovers = policy.faults.failovers > 0 && store.loses_writes;
+        let conditional = policy.store.is_none() || store.conditional;
         let merged = u32::from(!splits && !policy.merging_fields().is_empty());
         let downstream = policy.downstream.as_ref();
         let mut system = System {
@@ -194,7 +267,7 @@ impl System {
                 .merging_fields()
                 .iter()
                 .any(|f| policy.key.fingerprint.iter().any(|p| p == f)),
-            restart_splits: splits && policy.key.supplied_by != SuppliedBy::Client,
+            restart_splits: splits && (per_process || policy.key.supplied_by != SuppliedBy::Client),
             native_key: downstream.is_some_and(|d| d.native_key.is_some()),
             fencing: downstream.is_some_and(|d| d.fencing),
             compares_payload: !policy.key.fingerprint.is_empty(),
@@ -213,7 +286,21 @@ impl System {
             merged,
             symmetry: true,
             clocks_most: clocks_most(policy, splits),
+            queue: policy.trigger.kind == TriggerKind::Queue,
+            retries: policy.trigger.retries as u8,
+            resume: protocol.resume.map(|state| state as u8),
+            swept,
+            lock: policy.lock.clone().unwrap_or_default(),
+            uses_lock,
+            uses_outbox,
+            keeps_past: !splits && (failovers || store.stale_reads || !conditional),
+            stale_reads: store.stale_reads,
+            conditional,
+            local_effects,
+            asks_version,
+            replay: policy.key.replay,
             start: start_world(policy, splits, merged),
+            roles,
             table,
             times,
         };
@@ -246,23 +333,36 @@ impl System {
                 upper[clock as usize] = up.unwrap_or(NO_BOUND);
             }
         };
-        set(world.horizon, None, t.within);
+        set(world.horizon, t.dedup, t.within.max(t.dedup));
+        let (lease, ttl) = (t.lease.map(|lease| lease + t.skew), t.ttl.map(|ttl| ttl + t.ttl_lag + t.skew));
+        set(world.lock.clock, t.lock_lease, t.lock_lease);
+        for row in &world.rows {
+            set(row.clock, lease, lease);
+            set(row.since, t.dedup, t.dedup);
+        }
+        if let Some(past) = &world.past {
+            let both = lease.max(ttl);
+            set(past.receipt.clock, both, both);
+            set(past.receipt.born, ttl, ttl);
+            set(past.clock, None, t.staleness);
+        }
         for key in &world.keys {
             let both = match key.receipt.status {
-                Status::InProgress if self.ttl_from_claim => t.lease,
-                Status::InProgress => t.lease.max(t.ttl),
-                _ => t.ttl,
+                Status::InProgress if self.ttl_from_claim => lease,
+                Status::InProgress => lease.max(ttl),
+                _ => ttl,
             };
             set(key.receipt.clock, both, both);
-            set(key.receipt.born, t.ttl, t.ttl);
+            set(key.receipt.born, ttl, ttl);
             set(key.native.clock, t.native_ttl, None);
         }
         for client in &world.clients {
             let (low, up) = match client.phase {
+                _ if client.role > 0 => (self.roles[client.role as usize - 1].every, None),
                 Phase::Between => (t.backoff, None),
                 _ => (t.client_timeout.unwrap_or(0) + t.backoff, t.client_timeout),
             };
-            let low = (client.retries > 0).then_some(low);
+            let low = (client.retries > 0 || self.queue).then_some(low);
             set(client.clock, low, up);
         }
         for (_, attempt) in world.live() {
@@ -278,7 +378,8 @@ impl System {
                 }
             };
             set(attempt.clock, low, up);
-            set(attempt.held, t.lease, t.lease);
+            let held = t.lease.map(|lease| lease + t.holder_skew);
+            set(attempt.held, held, held);
         }
         for flight in &world.flights {
             set(flight.clock, None, t.land_at_most);
@@ -292,11 +393,21 @@ impl Times {
         let downstream = policy.downstream.as_ref();
         let call_timeout = downstream.and_then(|d| d.timeout);
         let late = downstream.and_then(|d| d.late);
+        let queue = policy.queue.as_ref();
+        let skew = policy.faults.clock_skew;
         let mut times = Times {
+            ttl_lag: store.map_or(0, |s| s.ttl_lag),
+            staleness: store.and_then(|s| s.staleness),
+            skew: if store.is_some_and(|s| s.client_clock) { skew } else { 0 },
+            holder_skew: skew,
+            lock_lease: policy.lock.as_ref().and_then(|lock| lock.lease),
+            dedup: queue.and_then(|queue| queue.dedup),
+            roles: policy.roles.iter().map(|RoleScope { every, .. }| *every).collect(),
             unit_ms: 1,
             lease: store.and_then(|s| s.lease),
             ttl: store.and_then(|s| s.ttl),
-            client_timeout: policy.trigger.timeout,
+            // A message is delivered again as a client tries again.
+            client_timeout: queue.map_or(policy.trigger.timeout, |queue| queue.visibility),
             backoff: policy.trigger.backoff.unwrap_or(0),
             within: policy.trigger.within,
             latency_min: downstream.map_or(0, |d| d.latency_min),
@@ -325,8 +436,15 @@ impl Times {
             &mut self.land_at_most,
             &mut self.native_ttl,
             &mut self.pause,
+            &mut self.staleness,
+            &mut self.lock_lease,
+            &mut self.dedup,
         ];
         options.into_iter().flatten().for_each(&mut f);
+        f(&mut self.ttl_lag);
+        f(&mut self.skew);
+        f(&mut self.holder_skew);
+        self.roles.iter_mut().for_each(&mut f);
         f(&mut self.backoff);
         f(&mut self.latency_min);
         self.waits.iter_mut().for_each(f);
@@ -340,8 +458,13 @@ impl Times {
     pub(super) fn greatest(&self) -> i64 {
         let mut greatest = 0;
         self.clone().each(|time| greatest = greatest.max(*time));
-        // The one sum that guards use and `each` does not list.
-        greatest.max(self.client_timeout.unwrap_or(0) + self.backoff)
+        // The sums that guards use and `each` does not list.
+        let sums = [
+            self.client_timeout.unwrap_or(0) + self.backoff,
+            self.ttl.unwrap_or(0) + self.ttl_lag + self.skew,
+            self.lease.unwrap_or(0) + self.holder_skew,
+        ];
+        sums.into_iter().fold(greatest, i64::max)
     }
 }
 
@@ -354,6 +477,7 @@ fn resolve(policy: &Policy, protocol: &Protocol, target: &Target) -> Result<Next
         Target::State(state) => Next::State(*state as u8),
         Target::Respond(answer) => Next::Respond(*answer),
         Target::End(_) => Next::End,
+        Target::Resume => Next::Resume,
         Target::Choice(id) => {
             let choice = &protocol.choices[*id];
             let undecided = || CompileError::Undecided(choice.name.clone());
@@ -364,10 +488,11 @@ fn resolve(policy: &Policy, protocol: &Protocol, target: &Target) -> Result<Next
     })
 }
 
-fn reachable(table: &[Row], start: StateId) -> BTreeSet<StateId> {
-    let mut seen = BTreeSet::from([start]);
-    let mut todo = vec![start];
+fn reachable(table: &[Row], starts: &[StateId]) -> BTreeSet<StateId> {
+    let mut seen: BTreeSet<StateId> = starts.iter().copied().collect();
+    let mut todo = starts.to_vec();
     while let Some(at) = todo.pop() {
+        todo.extend(table[at].operation.recovery_point().filter(|state| seen.insert(*state)));
         for next in &table[at].next {
             if let Next::State(state) = next
                 && seen.insert(*state as StateId)
@@ -381,10 +506,11 @@ fn reachable(table: &[Row], start: StateId) -> BTreeSet<StateId> {
 
 /// Whether an effect, or a token that the resource looks at, can come from this state or later.
 fn can_land(table: &[Row], at: StateId) -> bool {
-    reachable(table, at).iter().any(|at| match &table[*at].operation {
+    reachable(table, &[at]).iter().any(|at| match &table[*at].operation {
         Operation::Call { .. } | Operation::Query { token: true } => true,
-        Operation::Commit { writes } => writes.contains(&WriteKind::Effect),
-        _ => false,
+        Operation::Commit { writes, .. } => writes.contains(&WriteKind::Effect),
+        // It may lead anywhere.
+        _ => table[*at].next.contains(&Next::Resume),
     })
 }
 
@@ -398,14 +524,20 @@ enum Left {
 
 /// How old an abandoned claim is when a fresh attempt can get past it, and whether it is so because
 /// its TTL ended; none: never.
-fn claimable_after(table: &[Row], start: StateId, times: &Times) -> Option<(i64, bool)> {
+fn claimable_after(table: &[Row], start: StateId, roles: &[RoleRow], times: &Times) -> Option<(i64, bool)> {
     let gets_through = |left| gets_through(table, start, left, &mut BTreeSet::new());
+    let completes = |role: &&RoleRow| {
+        reachable(table, &[role.start as usize])
+            .iter()
+            .any(|at| table[*at].operation == Operation::FindAbandoned)
+    };
+    let by_role = || Some((times.lease? + roles.iter().find(completes)?.every, false));
     if gets_through(Left::Claimed) {
         return Some((0, false));
     }
     let by_lease = times.lease.filter(|_| gets_through(Left::Expired));
     let by_ttl = || times.ttl.filter(|_| gets_through(Left::Absent));
-    by_lease.map(|age| (age, false)).or_else(|| by_ttl().map(|age| (age, true)))
+    by_lease.map(|age| (age, false)).or_else(by_role).or_else(|| by_ttl().map(|age| (age, true)))
 }
 
 fn gets_through(table: &[Row], at: StateId, left: Left, seen: &mut BTreeSet<StateId>) -> bool {
@@ -423,9 +555,9 @@ fn gets_through(table: &[Row], at: StateId, left: Left, seen: &mut BTreeSet<Stat
         Operation::Insert { .. } | Operation::Read => vec![look],
         // Taking a claim over in order to give up is no way past it.
         Operation::TakeOver { .. } if left == Left::Expired => {
-            return matches!(row.next[Outcome::Taken as usize], Next::State(_));
+            return matches!(row.next[Outcome::Taken as usize], Next::State(_) | Next::Resume);
         }
-        Operation::Commit { writes } if left != Left::Absent && writes.contains(&WriteKind::Receipt) => {
+        Operation::Commit { writes, .. } if left != Left::Absent && writes.contains(&WriteKind::Receipt) => {
             vec![Outcome::Lost]
         }
         Operation::Write | Operation::Call { .. } | Operation::Commit { .. } => return true,
@@ -433,6 +565,16 @@ fn gets_through(table: &[Row], at: StateId, left: Left, seen: &mut BTreeSet<Stat
         Operation::Query { .. } => vec![Outcome::Absent, Outcome::Applied],
         Operation::Wait(_) => vec![Outcome::Elapsed],
         Operation::LeaseCheck => vec![Outcome::Expired],
+        Operation::Acquire => vec![Outcome::Acquired],
+        Operation::RenewLock => vec![Outcome::Renewed],
+        Operation::Unlock { .. } => vec![Outcome::Released],
+        Operation::Load => vec![Outcome::Absent, Outcome::Applied],
+        Operation::Publish => vec![Outcome::Ok],
+        Operation::Extend => vec![Outcome::Extended],
+        Operation::Ack => vec![Outcome::Acked],
+        Operation::Nack => vec![Outcome::Requeued],
+        Operation::NextRow { .. } => vec![Outcome::Empty],
+        Operation::Sweep | Operation::FindAbandoned => vec![Outcome::None],
         _ => vec![Outcome::Lost],
     };
     outcomes.into_iter().any(|outcome| match row.next[outcome as usize] {
@@ -446,10 +588,16 @@ fn clocks_most(policy: &Policy, splits: bool) -> usize {
     let trigger = &policy.trigger;
     let merged = u32::from(!policy.merging_fields().is_empty());
     let clients = (trigger.requests + trigger.conflicting + merged) as usize;
-    let attempts = clients * (trigger.retries as usize + 1);
+    let redrives = policy.queue.as_ref().map_or(0, |queue| queue.redrives) as usize;
+    let more = (policy.faults.duplicate_requests + policy.faults.late_requests) as usize;
+    let roles: usize = policy.roles.iter().map(|role| role.replicas as usize).sum();
+    let attempts = clients * (trigger.retries as usize + 1) * (redrives + 1) + more + roles;
+    let clients = clients + roles;
     // A restart may come with a key of its own, and takes one death each.
     let keys = if splits { attempts + policy.faults.crashes as usize } else { 1 };
-    1 + 3 * keys + clients + 2 * attempts + FLIGHTS_MAX
+    // The lock, what was there before, two of each message.
+    let rest = 1 + 3 + 2 * ROWS_MAX;
+    1 + 3 * keys + clients + 2 * attempts + FLIGHTS_MAX + rest
 }
 
 fn fresh_key() -> Key {
@@ -461,6 +609,7 @@ fn fresh_key() -> Key {
             known: Known::Nothing,
             clock: Slot::NONE,
             born: Slot::NONE,
+            checkpoint: 0,
             was_recorded: false,
             first_answer: Known::Nothing,
             name: (0, 0),
@@ -469,14 +618,19 @@ fn fresh_key() -> Key {
     }
 }
 
+/// The first name of an instance of a role, in [`Client::name`]; eight for each role.
+pub const ROLE_NAMES: u8 = 64;
+
 fn start_world(policy: &Policy, splits: bool, merged: u32) -> World {
     let trigger = &policy.trigger;
     let Faults { crashes, lost_requests, lost_responses, ambiguous_acks, aborts, .. } = policy.faults;
+    let faults = &policy.faults;
     let mut clients = smallvec::SmallVec::new();
     let mut add = |class: u8, count: u32, retries: u32| {
         for _ in 0..count {
             clients.push(Client {
                 class,
+                role: 0,
                 phase: Phase::Idle,
                 retries: retries as u8,
                 clock: Slot::NONE,
@@ -489,6 +643,20 @@ fn start_world(policy: &Policy, splits: bool, merged: u32) -> World {
     add(CLASS_MAIN, trigger.requests, trigger.retries);
     add(CLASS_CONFLICTING, trigger.conflicting, trigger.retries);
     add(CLASS_MERGED, merged, 0);
+    for (index, RoleScope { replicas, runs, .. }) in policy.roles.iter().enumerate() {
+        for replica in 0..*replicas {
+            clients.push(Client {
+                class: CLASS_MAIN,
+                role: index as u8 + 1,
+                phase: Phase::Idle,
+                retries: *runs as u8 - 1,
+                clock: Slot::NONE,
+                attempt: None,
+                name: ROLE_NAMES + index as u8 * 8 + replica as u8,
+                sent: 0,
+            });
+        }
+    }
     let keys = if splits { smallvec::SmallVec::new() } else { smallvec::smallvec![fresh_key()] };
     World {
         budget: Budget {
@@ -497,7 +665,17 @@ fn start_world(policy: &Policy, splits: bool, merged: u32) -> World {
             lost_responses: lost_responses as u8,
             ambiguous_acks: ambiguous_acks as u8,
             aborts: aborts as u8,
+            failovers: faults.failovers as u8,
+            store_errors: faults.store_errors as u8,
+            lock_losses: faults.lock_losses as u8,
+            duplicate_requests: faults.duplicate_requests as u8,
+            late_requests: faults.late_requests as u8,
+            redeliveries: faults.redeliveries as u8,
+            redrives: policy.queue.as_ref().map_or(0, |queue| queue.redrives as u8),
         },
+        lock: LockState { held: false, clock: Slot::NONE },
+        rows: smallvec::SmallVec::new(),
+        past: None,
         horizon: Slot::NONE,
         started: false,
         keys,

@@ -1,7 +1,11 @@
 //! A step in words: who, does what, sees what, and what it changed.
 
-use super::world::{CLASS_CONFLICTING, CLASS_MAIN, CLASS_MERGED, Class, Known, Receipt, Status, World};
-use super::{Action, Actor, Ending, Landing, Step, System};
+use super::compile::ROLE_NAMES;
+use super::world::{
+    CLASS_CONFLICTING, CLASS_MAIN, CLASS_MERGED, Class, Client, Grip, Known, Phase, Receipt, Row, Status,
+    World,
+};
+use super::{Action, Actor, Ending, Landing, Sending, Step, System};
 use crate::model::{Operation, RecordAs};
 
 /// A step as a person reads it.
@@ -18,29 +22,28 @@ impl System {
     pub fn describe(&self, before: &World, step: &Step) -> Description {
         let label = &step.label;
         let who = match label.actor {
-            Actor::Client(index) => client_name(before, index as usize),
+            Actor::Client(index) => self.client_name(before, index as usize),
             Actor::Attempt(index) => {
                 let attempt = before.clients[index as usize].attempt.as_ref();
-                attempt.map_or_else(String::new, |a| attempt_name(a.name))
+                attempt.map_or_else(String::new, |a| self.attempt_name(a.name))
             }
-            Actor::Zombie(index) => attempt_name(before.zombies[index as usize].name),
+            Actor::Zombie(index) => self.attempt_name(before.zombies[index as usize].name),
             Actor::Flight(index) => {
-                format!("late call of {}", attempt_name(before.flights[index as usize].name))
+                format!("late call of {}", self.attempt_name(before.flights[index as usize].name))
             }
+            Actor::Store => match label.action {
+                Action::LockLost => "lock".to_owned(),
+                _ => "store".to_owned(),
+            },
         };
         let (does, mut sees) = match label.action {
-            Action::Send { lost } => {
+            Action::Send(sending) => {
                 let Actor::Client(index) = label.actor else { unreachable!("only clients send") };
-                let client = &before.clients[index as usize];
-                let verb = if client.sent == 0 { "sends" } else { "gives up and sends" };
-                let verb = match client.phase {
-                    super::world::Phase::Between => "tries again with",
-                    _ => verb,
-                };
-                let name = attempt_name((client.name, client.sent + 1));
-                let sees = if lost { "lost on the way (fault)" } else { "" };
-                (format!("{verb} {name}"), sees.to_owned())
+                self.sending_text(&before.clients[index as usize], sending)
             }
+            Action::Drop => ("publishes again".to_owned(), "dropped: the id is known".to_owned()),
+            Action::Failover => ("fails over (fault)".to_owned(), "its last writes are lost".to_owned()),
+            Action::LockLost => ("is lost (fault)".to_owned(), "its holder does not notice".to_owned()),
             Action::Operate { outcome } => {
                 (self.operation_text(label.at), outcome_text(self, before, label.actor, outcome.name()))
             }
@@ -48,7 +51,8 @@ impl System {
                 let sees = format!("an error, though it was {} (fault); repeats", outcome.name());
                 (self.operation_text(label.at), sees)
             }
-            Action::Restart => ("is run again".to_owned(), String::new()),
+            Action::Restart if self.restart => ("is run again".to_owned(), String::new()),
+            Action::Restart => ("arrives late (fault)".to_owned(), String::new()),
             Action::Call => match self.table[label.at as usize].operation {
                 Operation::Query { .. } => {
                     ("sends downstream.query".to_owned(), "answer on its way".to_owned())
@@ -86,7 +90,56 @@ impl System {
             };
             sees = if sees.is_empty() { text } else { format!("{sees}; {text}") };
         }
-        Description { who, does, sees, changes: changes(before, &step.world) }
+        Description { who, does, sees, changes: self.changes(before, &step.world) }
+    }
+
+    /// A client, a broker or a role begins an attempt.
+    fn sending_text(&self, client: &Client, sending: Sending) -> (String, String) {
+        let name = self.attempt_name((client.name, client.sent + 1));
+        let verb = match (client.phase, sending) {
+            _ if client.role > 0 => return ("begins a run".to_owned(), String::new()),
+            (_, Sending::Redriven) => "takes from the dead letters",
+            (Phase::Between, _) if self.queue => "delivers again",
+            (Phase::Waiting, Sending::Again) => "delivers again, for no reason (fault),",
+            (Phase::Waiting, _) if self.queue => "has no acknowledgement and delivers",
+            _ if self.queue => "delivers",
+            (Phase::Between, _) => "tries again with",
+            (Phase::Waiting, _) => "gives up and sends",
+            _ => "sends",
+        };
+        let sees = match sending {
+            Sending::Lost => "lost on the way (fault)",
+            Sending::Late => "late (fault)",
+            Sending::Twice => "and a copy is on its way (fault)",
+            Sending::Arrives | Sending::Again | Sending::Redriven => "",
+        };
+        (format!("{verb} {name}"), sees.to_owned())
+    }
+
+    /// `attempt 1.2`: the second attempt of the first request. `relay 1.2`: the second run of the
+    /// first relay.
+    pub fn attempt_name(&self, (request, number): (u8, u8)) -> String {
+        match request.checked_sub(ROLE_NAMES) {
+            Some(role) => {
+                let name = &self.roles[role as usize / 8].name;
+                format!("{name} {}.{number}", role % 8 + 1)
+            }
+            None if self.queue => format!("consumer {request}.{number}"),
+            None => format!("attempt {request}.{number}"),
+        }
+    }
+
+    fn client_name(&self, world: &World, index: usize) -> String {
+        let client = &world.clients[index];
+        if client.role > 0 {
+            return format!(
+                "{} {}",
+                self.roles[client.role as usize - 1].name,
+                (client.name - ROLE_NAMES) % 8 + 1
+            );
+        }
+        let what = if self.queue { "message" } else { "client" };
+        format!("{what} {}{}", client.name, class_text(client.class))
     }
 
     /// `claim: store.insert`.
@@ -126,25 +179,11 @@ fn outcome_text(system: &System, before: &World, actor: Actor, outcome: &str) ->
         let whose = if receipt.token == attempt.token && attempt.token != 0 {
             "its own".to_owned()
         } else {
-            format!("by {}", attempt_name(receipt.name))
+            format!("by {}", system.attempt_name(receipt.name))
         };
         return format!("{outcome} ({whose})");
     }
     outcome.to_owned()
-}
-
-/// `attempt 1.2`: the second attempt of the first request.
-pub fn attempt_name((request, number): (u8, u8)) -> String {
-    format!("attempt {request}.{number}")
-}
-
-fn client_name(world: &World, index: usize) -> String {
-    let client = &world.clients[index];
-    match client.class {
-        CLASS_CONFLICTING => format!("client {} (other payload)", client.name),
-        CLASS_MERGED => format!("client {} (other operation)", client.name),
-        _ => format!("client {}", client.name),
-    }
 }
 
 fn known_text(known: Known) -> String {
@@ -163,37 +202,55 @@ fn class_text(class: Class) -> &'static str {
     }
 }
 
-fn receipt_text(receipt: &Receipt) -> String {
-    match receipt.status {
-        Status::Absent => "absent".to_owned(),
-        Status::InProgress => format!("in progress ({})", attempt_name(receipt.name)),
-        Status::Succeeded => {
-            format!("succeeded ({}, {})", known_text(receipt.known), attempt_name(receipt.name))
+impl System {
+    fn receipt_text(&self, receipt: &Receipt) -> String {
+        match receipt.status {
+            Status::Absent => "absent".to_owned(),
+            Status::InProgress => format!("in progress ({})", self.attempt_name(receipt.name)),
+            Status::Succeeded => {
+                format!("succeeded ({}, {})", known_text(receipt.known), self.attempt_name(receipt.name))
+            }
+            Status::Failed => format!("failed ({})", self.attempt_name(receipt.name)),
         }
-        Status::Failed => format!("failed ({})", attempt_name(receipt.name)),
     }
-}
 
-fn changes(before: &World, after: &World) -> Vec<(String, String, String)> {
-    let mut out = Vec::new();
-    let mut note = |what: String, from: String, to: String| {
-        if from != to {
-            out.push((what, from, to));
+    fn changes(&self, before: &World, after: &World) -> Vec<(String, String, String)> {
+        let mut out = Vec::new();
+        let mut note = |what: String, from: String, to: String| {
+            if from != to {
+                out.push((what, from, to));
+            }
+        };
+        let many = after.keys.len() > 1;
+        for (index, key) in after.keys.iter().enumerate() {
+            let suffix = if many { format!(" {}", index + 1) } else { String::new() };
+            let earlier = before.keys.get(index);
+            let was = earlier.map_or_else(|| "absent".to_owned(), |k| self.receipt_text(&k.receipt));
+            note(format!("receipt{suffix}"), was, self.receipt_text(&key.receipt));
+            let native = |used: bool| if used { "known" } else { "unknown" }.to_owned();
+            let was = earlier.is_some_and(|k| k.native.used);
+            note(format!("native key{suffix}"), native(was), native(key.native.used));
         }
-    };
-    let many = after.keys.len() > 1;
-    for (index, key) in after.keys.iter().enumerate() {
-        let suffix = if many { format!(" {}", index + 1) } else { String::new() };
-        let earlier = before.keys.get(index);
-        let was = earlier.map_or_else(|| "absent".to_owned(), |k| receipt_text(&k.receipt));
-        note(format!("receipt{suffix}"), was, receipt_text(&key.receipt));
-        let native = |used: bool| if used { "known" } else { "unknown" }.to_owned();
-        let was = earlier.is_some_and(|k| k.native.used);
-        note(format!("native key{suffix}"), native(was), native(key.native.used));
+        let lock = |world: &World| {
+            let holder = world.live().find(|(_, attempt)| attempt.lock == Grip::Holds);
+            match (world.lock.held, holder) {
+                (false, _) => "free".to_owned(),
+                (true, None) => "held by nobody alive".to_owned(),
+                (true, Some((_, attempt))) => format!("held by {}", self.attempt_name(attempt.name)),
+            }
+        };
+        note("lock".to_owned(), lock(before), lock(after));
+        let rows = |world: &World, test: fn(&Row) -> bool| world.rows.iter().filter(|row| test(row)).count();
+        for (what, test) in [
+            ("rows waiting", (|row: &Row| !row.done) as fn(&Row) -> bool),
+            ("messages published", |row: &Row| row.published),
+        ] {
+            note(what.to_owned(), rows(before, test).to_string(), rows(after, test).to_string());
+        }
+        for class in [CLASS_MAIN, CLASS_CONFLICTING, CLASS_MERGED] {
+            let count = |world: &World| world.effects[class as usize].to_string();
+            note(format!("effects{}", class_text(class)), count(before), count(after));
+        }
+        out
     }
-    for class in [CLASS_MAIN, CLASS_CONFLICTING, CLASS_MERGED] {
-        let count = |world: &World| world.effects[class as usize].to_string();
-        note(format!("effects{}", class_text(class)), count(before), count(after));
-    }
-    out
 }

@@ -5,10 +5,10 @@
 //! bounds the calls that answer; any call may instead stay unanswered until the timeout.
 
 use super::worker::actor;
-use super::world::{Attempt, CLASS_MERGED, Call, EFFECTS_MAX, Known, Slot, Status, Who};
+use super::world::{Attempt, CLASS_MERGED, Call, EFFECTS_MAX, Grip, Known, Slot, Status, Who};
 use super::{Action, Actor, Draft, Landing, Steps, at_least, at_most, facts};
 use crate::model::{Answer, Operation, Outcome};
-use crate::policy::Errors;
+use crate::policy::{Errors, Replay};
 
 /// What a call carries to the downstream.
 #[derive(Clone, Copy)]
@@ -24,7 +24,10 @@ impl Steps<'_> {
     pub(super) fn send_call(&mut self, who: Who) {
         let attempt = *self.before.attempt(who);
         let mut draft = self.draft();
-        draft.fact(facts::UNRESERVED_EFFECT, !attempt.owns && self.system.uses_store);
+        draft.fact(
+            facts::UNRESERVED_EFFECT,
+            !attempt.owns && attempt.lock == Grip::None && self.system.uses_store,
+        );
         draft.fact(facts::ENDLESS_CALL, self.system.times.call_timeout.is_none());
         let system = self.system;
         let calling = draft.world.attempt_mut(who);
@@ -232,7 +235,19 @@ impl Steps<'_> {
                 if *first == Known::Nothing {
                     *first = known;
                 } else {
-                    let differs = *first != known;
+                    let outcome = |known: Known| match known {
+                        Known::Nothing => None,
+                        Known::Failed { class } => Some((false, class)),
+                        Known::Done { class, .. } => Some((true, class)),
+                    };
+                    let differs = match self.system.replay {
+                        Replay::Bytes => *first != known,
+                        Replay::Semantic => outcome(*first) != outcome(known),
+                        Replay::Latest => match known {
+                            Known::Done { class, version } => version != draft.world.latest[class as usize],
+                            _ => outcome(*first) != outcome(known),
+                        },
+                    };
                     draft.fact(facts::DIFFERENT_ANSWER, differs);
                 }
             }

@@ -43,6 +43,12 @@ facts! {
     STALE_RECORD = 18, "records over the receipt of a newer claim";
     EXPIRED_RECEIPT = 19, "finds the receipt of its own operation expired";
     EXPIRED_NATIVE_KEY = 20, "reaches the downstream after that forgot the native key";
+    LOST_MESSAGE = 23, "lets go of a message whose effect does not exist";
+    MISSING_MESSAGE = 24, "leaves an effect whose message nobody will publish";
+    UNFOUNDED_MESSAGE = 25, "publishes a message whose effect does not exist";
+    REPEATED_MESSAGE = 26, "publishes the message a second time";
+    /// A success was answered, and its effect is gone.
+    SUCCESS_UNDONE = 27, "takes back an effect for which success was answered";
     /// Not a property: a third call like two others was left out, so effects are undercounted.
     FLIGHT_LEFT_OUT = 22, "has three calls in flight that are alike";
     /// Not a property: more calls in flight than the search can hold. Nothing can hold then.

@@ -170,11 +170,27 @@ impl System {
             Operation::Record { outcome: RecordAs::Failed, .. } => one(Outcome::Recorded, View::Failed),
             Operation::Release { fenced: true } if view != View::Mine => one(Outcome::Lost, view),
             Operation::Release { .. } => one(Outcome::Released, View::Absent),
-            Operation::Commit { writes } if writes.contains(&WriteKind::Receipt) => match view {
+            Operation::Commit { writes, .. } if writes.contains(&WriteKind::Receipt) => match view {
                 View::Absent | View::Mine => one(Outcome::Committed, View::Succeeded),
                 _ => one(Outcome::Lost, view),
             },
             Operation::Commit { .. } => one(Outcome::Committed, view),
+            Operation::Checkpoint { .. } if view == View::Mine => one(Outcome::Recorded, view),
+            Operation::Checkpoint { .. } => one(Outcome::Lost, view),
+            Operation::Sweep => vec![(Outcome::None, view), (Outcome::Swept, View::Absent)],
+            Operation::FindAbandoned if view == View::Expired => one(Outcome::Found, View::Mine),
+            Operation::FindAbandoned => one(Outcome::None, view),
+            Operation::Load => vec![(Outcome::Applied, view), (Outcome::Absent, view)],
+            Operation::Acquire => vec![(Outcome::Acquired, view), (Outcome::Busy, view)],
+            Operation::RenewLock => vec![(Outcome::Renewed, view), (Outcome::Lost, view)],
+            Operation::Unlock { .. } => vec![(Outcome::Released, view), (Outcome::Lost, view)],
+            Operation::Ack => vec![(Outcome::Acked, view), (Outcome::Lost, view)],
+            Operation::Nack => vec![(Outcome::Requeued, view), (Outcome::Lost, view)],
+            Operation::Extend => vec![(Outcome::Extended, view), (Outcome::Lost, view)],
+            Operation::NextRow { .. } => vec![(Outcome::Message, view), (Outcome::Empty, view)],
+            Operation::Mark => vec![(Outcome::Marked, view), (Outcome::Lost, view)],
+            // A message may take time to be sent, and rows come to an end.
+            Operation::Publish => vec![],
             Operation::LeaseCheck => vec![(Outcome::Held, view), (Outcome::Expired, view)],
             // A call may take time, and a `wait` does.
             Operation::Call { .. } if self.times.latency_max != Some(0) => vec![],

@@ -9,7 +9,10 @@ pub mod compile;
 pub mod describe;
 mod downstream;
 pub mod facts;
+mod lock;
 mod loops;
+mod outbox;
+mod queue;
 mod store;
 mod worker;
 pub mod world;
@@ -28,13 +31,17 @@ pub enum Actor {
     Attempt(u8),
     Zombie(u8),
     Flight(u8),
+    /// The store, or the lock's.
+    Store,
 }
 
 /// What happens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Action {
-    /// A client sends its next attempt; `lost`: it never arrives.
-    Send { lost: bool },
+    /// A client sends its next attempt, a broker delivers, a role begins a run.
+    Send(Sending),
+    /// A message published again is dropped by the broker.
+    Drop,
     /// An attempt does the operation of its state and sees the outcome.
     Operate { outcome: Outcome },
     /// The operation's write happens, the caller sees an error and will repeat it.
@@ -48,6 +55,26 @@ pub enum Action {
     /// A worker dies; `restart`: its attempt is run again from the start; `noticed`: its client
     /// sees the connection break, else it waits for its timeout.
     Crash { restart: bool, noticed: bool },
+    /// The store goes back to what it held before its last writes.
+    Failover,
+    /// The lock is taken from its holder.
+    LockLost,
+}
+
+/// How an attempt gets on its way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sending {
+    Arrives,
+    /// It never arrives.
+    Lost,
+    /// It is on its way still.
+    Late,
+    /// It arrives, and a copy of it is on its way.
+    Twice,
+    /// A message is delivered though the last delivery is not over.
+    Again,
+    /// A message comes back from the dead letters.
+    Redriven,
 }
 
 /// What becomes of a call that reaches the downstream.
@@ -96,7 +123,13 @@ impl Label {
     pub fn is_fault_or_send(&self) -> bool {
         matches!(
             self.action,
-            Action::Send { .. } | Action::AckLost { .. } | Action::Crash { .. } | Action::Restart
+            Action::Send(_)
+                | Action::Drop
+                | Action::AckLost { .. }
+                | Action::Crash { .. }
+                | Action::Restart
+                | Action::Failover
+                | Action::LockLost
         ) || matches!(self.ending, Some(Ending::AnswerLost(_) | Ending::Died { .. }))
             || matches!(self.action, Action::Operate { outcome } if outcome.is_fault())
     }
@@ -117,6 +150,8 @@ struct Steps<'a> {
     system: &'a System,
     before: &'a World,
     out: &'a mut Vec<Step>,
+    /// The true receipt, and what must hold for `before` to show another one.
+    stale: Option<(world::Receipt, Guard)>,
 }
 
 /// A step in the making: the world that comes of it, what must hold for it, what it brings to light.
@@ -153,7 +188,8 @@ fn at_most(slot: Slot, bound: i64) -> Option<Constraint> {
 impl System {
     /// Everything that can happen in `world`, whether or not the clocks allow it now.
     pub fn steps(&self, world: &World, out: &mut Vec<Step>) {
-        let mut steps = Steps { system: self, before: world, out };
+        let mut steps = Steps { system: self, before: world, out, stale: None };
+        steps.store_faults();
         for index in 0..world.clients.len() {
             steps.client(index);
         }
@@ -228,21 +264,33 @@ impl System {
 
     /// Drops what no later step can look at: clocks, spent clients, tokens' absolute values.
     fn settle(&self, world: &mut World) {
-        world.clients.retain(|c| c.phase == Phase::Idle || c.retries > 0 || c.attempt.is_some());
+        let redrives = self.queue && world.budget.redrives > 0;
+        world.clients.retain(|c| {
+            let dead_letter = redrives && c.role == 0 && c.phase != Phase::Done;
+            c.phase == Phase::Idle || c.retries > 0 || c.attempt.is_some() || dead_letter
+        });
         let rerun = self.restart && world.budget.crashes > 0 && world.live().next().is_some();
         let more = world.more_to_come() || rerun;
         let alive = more || world.live().next().is_some();
         let t = &self.times;
-        if !more || t.within.is_none() {
+        let unsent = world.clients.iter().any(|c| c.role == 0 && c.phase == Phase::Idle);
+        if !(more && t.within.is_some() || unsent && t.dedup.is_some()) {
             world.horizon = Slot::NONE;
         }
         for client in &mut world.clients {
             // Also a last attempt's client gives up: its answer comes in time or not at all.
             let listens = client.attempt.is_some() && t.client_timeout.is_some();
-            let needed = listens
+            let dead_letter = redrives && client.phase == Phase::Waiting && t.client_timeout.is_some();
+            if client.role > 0 {
+                if client.retries == 0 || self.roles[client.role as usize - 1].every == 0 {
+                    client.clock = Slot::NONE;
+                }
+                continue;
+            }
+            let needed = client.phase != Phase::Done && (listens || dead_letter)
                 || client.retries > 0
                     && match client.phase {
-                        Phase::Idle => false,
+                        Phase::Idle | Phase::Done => false,
                         Phase::Waiting => t.client_timeout.is_some() || t.backoff > 0,
                         Phase::Between => t.backoff > 0,
                     };
@@ -268,8 +316,27 @@ impl System {
                 native.clock = Slot::NONE;
             }
         }
+        if !world.lock.held || t.lock_lease.is_none() || !alive {
+            world.lock.clock = Slot::NONE;
+        }
+        for row in &mut world.rows {
+            if row.done {
+                row.claimed = false;
+            }
+            if !row.claimed || t.lease.is_none() {
+                row.clock = Slot::NONE;
+            }
+            if !alive {
+                row.since = Slot::NONE;
+            }
+        }
+        let past_matters = self.stale_reads || !self.conditional || world.budget.failovers > 0;
+        if !alive || !past_matters {
+            world.past = None;
+        }
         if !self.asks_latest {
             world.latest = [0; world::CLASSES];
+            world.past.iter_mut().for_each(|past| past.latest = world.latest);
         }
         self.forget_tokens(world);
         world.rank_tokens();
@@ -280,7 +347,7 @@ impl System {
     /// its own; beyond that, only the order of those that can still reach the resource matters, and
     /// of these the ones that came too late already are all alike.
     fn forget_tokens(&self, world: &mut World) {
-        if self.unfenced_records || self.splits {
+        if self.unfenced_records || self.splits || self.keeps_past {
             return;
         }
         let receipt = world.keys[0].receipt.token;
@@ -290,10 +357,13 @@ impl System {
         let may_land = |attempt: &Attempt| match attempt.call {
             Call::Pending => true,
             Call::None => self.lands[attempt.at as usize],
-            Call::Landed(_) | Call::Refused => self.table[attempt.at as usize]
-                .next
-                .iter()
-                .any(|next| matches!(next, compile::Next::State(state) if self.lands[*state as usize])),
+            Call::Landed(_) | Call::Refused => {
+                self.table[attempt.at as usize].next.iter().any(|next| match next {
+                    compile::Next::State(state) => self.lands[*state as usize],
+                    compile::Next::Resume => true,
+                    _ => false,
+                })
+            }
         };
         let mut owned = false;
         let (mut old_attempt, mut old_flight) = (u8::MAX, u8::MAX);
@@ -342,10 +412,46 @@ impl Steps<'_> {
     }
 
     fn emit(&mut self, actor: Actor, action: Action, at: u8, ending: Option<Ending>, mut draft: Draft) {
+        let mut real = self.before.keys.first().map(|key| key.receipt);
+        if let Some((receipt, guard)) = &self.stale {
+            real = Some(*receipt);
+            draft.guard.extend(guard.iter().copied());
+            let shown = &mut draft.world.keys[0].receipt;
+            // Only a write goes to the newest state; a look leaves that as it is.
+            if shown.token <= self.before.granted {
+                let (was_recorded, first_answer) = (shown.was_recorded, shown.first_answer);
+                *shown = world::Receipt { was_recorded, first_answer, ..*receipt };
+            }
+        }
+        if self.system.keeps_past
+            && let Some(real) = real
+        {
+            let now = &draft.world.keys[0].receipt;
+            let same = |a: &world::Receipt, b: &world::Receipt| {
+                (a.status, a.token, a.known, a.checkpoint) == (b.status, b.token, b.known, b.checkpoint)
+            };
+            let local = self.system.local_effects && draft.world.effects != self.before.effects;
+            if !same(now, &real) || local {
+                let mut remembering = draft.clone();
+                remembering.world.past = Some(Box::new(world::Past {
+                    receipt: real,
+                    effects: self.before.effects,
+                    latest: self.before.latest,
+                    clock: Slot::started(self.system.times.staleness.is_some()),
+                }));
+                self.emit_one(actor, action, at, ending, remembering);
+            }
+        }
+        self.emit_one(actor, action, at, ending, draft);
+    }
+
+    fn emit_one(&mut self, actor: Actor, action: Action, at: u8, ending: Option<Ending>, mut draft: Draft) {
         let orphans = self.orphaned_clock(&draft.world);
         self.system.settle(&mut draft.world);
         let dead = self.leaves_dead_key(&draft.world);
         draft.fact(facts::DEAD_KEY, dead);
+        let missing = self.misses_a_message(&draft.world);
+        draft.fact(facts::MISSING_MESSAGE, missing);
         let label = Label { actor, action, at, ending, orphans };
         self.out.push(Step { label, guard: draft.guard, facts: draft.facts, world: draft.world });
     }
@@ -369,9 +475,10 @@ impl Steps<'_> {
 
     /// Nobody is at work, a claim is left, and the model has no way to take it.
     fn leaves_dead_key(&self, after: &World) -> bool {
+        let claimed = || after.keys.iter().any(|k| k.receipt.status == Status::InProgress);
+        let locked = after.lock.held && self.system.times.lock_lease.is_none();
         after.live().all(|(_, attempt)| attempt.down)
-            && after.keys.iter().any(|k| k.receipt.status == Status::InProgress)
-            && !self.system.abandoned_claimable
+            && (claimed() && !self.system.abandoned_claimable || locked)
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::world::{CLASS_MERGED, Known, Receipt, Slot, Status, Who};
 use super::{Draft, Guard, Steps, at_least, at_most, facts};
-use crate::model::{Outcome, RecordAs, WriteKind};
+use crate::model::{Operation, Outcome, RecordAs, WriteKind};
 
 /// What a look at the receipt finds, before it is put into an outcome.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,21 +41,23 @@ impl Steps<'_> {
             return out;
         }
         let age = if self.system.ttl_from_claim { receipt.born } else { receipt.clock };
-        let still_there: Guard = times.ttl.and_then(|ttl| at_most(age, ttl)).into_iter().collect();
+        let ttl = times.ttl.filter(|_| !self.system.swept);
+        let seen_until = ttl.map(|ttl| ttl + times.ttl_lag + times.skew);
+        let still_there: Guard = seen_until.and_then(|most| at_most(age, most)).into_iter().collect();
         if receipt.status != Status::InProgress {
             out.push((Found::Final, still_there));
         } else if let Some(lease) = times.lease {
             let mut good = still_there.clone();
-            good.extend(at_most(receipt.clock, lease));
+            good.extend(at_most(receipt.clock, lease + times.skew));
             out.push((Found::Claimed, good));
             let mut over = still_there;
-            over.extend(at_least(receipt.clock, lease));
+            over.extend(at_least(receipt.clock, (lease - times.skew).max(0)));
             out.push((Found::Expired, over));
         } else {
             out.push((Found::Claimed, still_there));
         }
-        if let Some(ttl) = times.ttl {
-            out.push((Found::Gone, at_least(age, ttl).into_iter().collect()));
+        if let Some(ttl) = ttl {
+            out.push((Found::Gone, at_least(age, (ttl - times.skew).max(0)).into_iter().collect()));
         }
         out
     }
@@ -101,6 +103,14 @@ impl Steps<'_> {
     /// Writes a claim of this attempt under a new token.
     fn claim(&self, draft: &mut Draft, who: Who) {
         let key = self.before.attempt(who).key;
+        let receipt = &mut draft.world.keys[key as usize].receipt;
+        (receipt.checkpoint, receipt.known) = (0, Known::Nothing);
+        self.seize(draft, who);
+    }
+
+    /// The same with what the last owner got done.
+    fn seize(&self, draft: &mut Draft, who: Who) {
+        let key = self.before.attempt(who).key;
         let two = draft.world.live().any(|(other, a)| other != who && a.key == key && a.owns);
         draft.fact(facts::TWO_OWNERS, two);
         draft.world.granted += 1;
@@ -116,7 +126,6 @@ impl Steps<'_> {
         receipt.name = name;
         receipt.class = class;
         receipt.token = token;
-        receipt.known = Known::Nothing;
         receipt.clock = Slot::ZERO;
         receipt.born = Slot::started(self.system.ttl_from_claim && self.system.times.ttl.is_some());
     }
@@ -223,7 +232,7 @@ impl Steps<'_> {
             } else if found == Found::Expired {
                 let foreign = self.receipt(who).class != self.before.attempt(who).class;
                 draft.fact(facts::FOREIGN_CHANGE, foreign);
-                self.claim(&mut draft, who);
+                self.seize(&mut draft, who);
                 self.ack_lost(who, Outcome::Taken, draft.clone());
                 self.go(who, Outcome::Taken, draft);
             } else {
@@ -309,6 +318,7 @@ impl Steps<'_> {
         receipt.name = attempt.name;
         receipt.token = token;
         receipt.clock = Slot::ZERO;
+        receipt.checkpoint = 0;
         if new || receipt.status == Status::Absent {
             receipt.born = Slot::started(ages);
         }
@@ -350,7 +360,13 @@ impl Steps<'_> {
         }
     }
 
-    pub(super) fn commit(&mut self, who: Who, writes: &[WriteKind]) {
+    pub(super) fn commit(
+        &mut self,
+        who: Who,
+        writes: &[WriteKind],
+        at: Option<crate::model::StateId>,
+        if_unchanged: bool,
+    ) {
         let budget = self.before.budget;
         if budget.aborts > 0 {
             let mut draft = self.draft();
@@ -364,7 +380,11 @@ impl Steps<'_> {
             let free = matches!(found, Found::Absent | Found::Gone)
                 || (self.is_mine(who) && matches!(found, Found::Claimed | Found::Expired));
             let mut draft = self.look(who, found, guard);
-            if with_receipt && !free {
+            let loaded = self.before.attempt(who).loaded;
+            let changed = if_unchanged && loaded != self.version_now();
+            let unclaimed =
+                at.is_some() && !(self.is_mine(who) && self.receipt(who).status == Status::InProgress);
+            if with_receipt && !free || changed || unclaimed {
                 self.disown(&mut draft, who);
                 self.go(who, Outcome::Lost, draft);
                 continue;
@@ -381,8 +401,14 @@ impl Steps<'_> {
                 let version = self.system.apply_effect(&mut draft, attempt.class, attempt.token);
                 draft.world.attempt_mut(who).known = Known::Done { class: attempt.class, version };
             }
+            if writes.contains(&WriteKind::Outbox) {
+                self.add_row(&mut draft);
+            }
             if with_receipt {
                 self.write_final(&mut draft, who, RecordAs::Succeeded);
+            }
+            if let Some(at) = at {
+                self.write_checkpoint(&mut draft, who, at as u8);
             }
             if budget.ambiguous_acks > 0 {
                 let mut unseen = draft.clone();
@@ -392,21 +418,138 @@ impl Steps<'_> {
                 (attempt.known, attempt.owns, attempt.held) = (before.known, before.owns, before.held);
                 self.go(who, Outcome::Unknown, unseen);
             }
-            self.disown(&mut draft, who);
+            if with_receipt || at.is_none() {
+                self.disown(&mut draft, who);
+            }
             self.go(who, Outcome::Committed, draft);
+        }
+    }
+
+    /// The state of the last recovery point, and the result so far.
+    fn write_checkpoint(&self, draft: &mut Draft, who: Who, at: u8) {
+        let attempt = *draft.world.attempt(who);
+        let receipt = &mut draft.world.keys[attempt.key as usize].receipt;
+        (receipt.checkpoint, receipt.known) = (at + 1, attempt.known);
+    }
+
+    pub(super) fn checkpoint(&mut self, who: Who, at: u8) {
+        for (found, guard) in self.looks(who) {
+            let mut draft = self.look(who, found, guard);
+            if matches!(found, Found::Claimed | Found::Expired) && self.is_mine(who) {
+                self.write_checkpoint(&mut draft, who, at);
+                self.ack_lost(who, Outcome::Recorded, draft.clone());
+                self.go(who, Outcome::Recorded, draft);
+            } else {
+                self.disown(&mut draft, who);
+                self.go(who, Outcome::Lost, draft);
+            }
+        }
+    }
+
+    /// A sweeper deletes what is over its TTL.
+    pub(super) fn sweep(&mut self, who: Who) {
+        let receipt = self.receipt(who);
+        let age = if self.system.ttl_from_claim { receipt.born } else { receipt.clock };
+        let ttl = self.system.times.ttl.filter(|_| receipt.status != Status::Absent);
+        let Some(ttl) = ttl else { return self.go(who, Outcome::None, self.draft()) };
+        self.go(who, Outcome::None, self.draft().when(at_most(age, ttl)));
+        let mut draft = self.draft().when(at_least(age, ttl));
+        self.erase(&mut draft, who);
+        self.go(who, Outcome::Swept, draft);
+    }
+
+    /// A completer makes an expired claim its own, and goes on with that operation.
+    pub(super) fn find_abandoned(&mut self, who: Who) {
+        for (found, guard) in self.looks(who) {
+            let mut draft = self.look(who, found, guard);
+            if found == Found::Expired {
+                draft.world.attempt_mut(who).class = self.receipt(who).class;
+                self.seize(&mut draft, who);
+                self.go(who, Outcome::Found, draft);
+            } else {
+                self.go(who, Outcome::None, draft);
+            }
+        }
+    }
+
+    /// The version of the local state, as `state.load` remembers it.
+    fn version_now(&self) -> u8 {
+        1 + self.before.effects.iter().sum::<u8>().min(14)
+    }
+
+    pub(super) fn load(&mut self, who: Who) {
+        let class = self.before.attempt(who).class;
+        let mut draft = self.draft();
+        let (applied, version) =
+            (draft.world.effects[class as usize] > 0, draft.world.latest[class as usize]);
+        let attempt = draft.world.attempt_mut(who);
+        attempt.loaded = if self.system.asks_version { self.version_now() } else { 0 };
+        if applied {
+            attempt.known = Known::Done { class, version };
+            self.go(who, Outcome::Applied, draft);
+        } else {
+            self.go(who, Outcome::Absent, draft);
+        }
+    }
+
+    /// The same operation, decided on what a replica that lags still shows.
+    pub(super) fn look_back(&mut self, who: Who) {
+        let Some(past) = &self.before.past else { return };
+        if self.before.attempt(who).key != 0 {
+            return;
+        }
+        let guard = self.system.times.staleness.and_then(|most| at_most(past.clock, most));
+        let real = self.before.keys[0].receipt;
+        let mut shown = self.before.clone();
+        let (was_recorded, first_answer) = (real.was_recorded, real.first_answer);
+        shown.keys[0].receipt = Receipt { was_recorded, first_answer, ..past.receipt };
+        let stale = Some((real, guard.into_iter().collect()));
+        let mut steps = Steps { system: self.system, before: &shown, out: &mut *self.out, stale };
+        match &self.system.table[shown.attempt(who).at as usize].operation {
+            Operation::Insert { recognise_own } => steps.insert(who, *recognise_own),
+            Operation::TakeOver { recognise_own } => steps.take_over(who, *recognise_own),
+            _ => steps.read(who),
+        }
+    }
+
+    /// What can happen to the store, and to the lock's, by themselves.
+    pub(super) fn store_faults(&mut self) {
+        let budget = self.before.budget;
+        if let (Some(past), true) = (&self.before.past, budget.failovers > 0) {
+            let guard = self.system.times.staleness.and_then(|most| at_most(past.clock, most));
+            let mut draft = self.draft().when(guard);
+            let world = &mut draft.world;
+            world.budget.failovers -= 1;
+            world.past = None;
+            let receipt = &mut world.keys[0].receipt;
+            let (was_recorded, first_answer) = (receipt.was_recorded, receipt.first_answer);
+            *receipt = Receipt { was_recorded, first_answer, ..past.receipt };
+            if self.system.local_effects {
+                (world.effects, world.latest) = (past.effects, past.latest);
+                let told =
+                    matches!(first_answer, Known::Done { class, .. } if world.effects[class as usize] == 0);
+                draft.fact(facts::SUCCESS_UNDONE, told);
+            }
+            self.emit(super::Actor::Store, super::Action::Failover, 0, None, draft);
+        }
+        if budget.lock_losses > 0 && self.before.lock.held {
+            let mut draft = self.draft();
+            draft.world.budget.lock_losses -= 1;
+            draft.world.free_lock();
+            self.emit(super::Actor::Store, super::Action::LockLost, 0, None, draft);
         }
     }
 
     /// The holder's own clock, not the store's.
     pub(super) fn lease_check(&mut self, who: Who) {
         let attempt = *self.before.attempt(who);
-        let lease = self.system.times.lease;
+        let (lease, skew) = (self.system.times.lease, self.system.times.holder_skew);
         if attempt.owns {
-            let held = lease.and_then(|lease| at_most(attempt.held, lease));
+            let held = lease.and_then(|lease| at_most(attempt.held, lease + skew));
             self.go(who, Outcome::Held, self.draft().when(held));
         }
         if !attempt.owns || lease.is_some() {
-            let over = lease.and_then(|lease| at_least(attempt.held, lease));
+            let over = lease.and_then(|lease| at_least(attempt.held, (lease - skew).max(0)));
             let mut draft = self.draft().when(over);
             self.disown(&mut draft, who);
             self.go(who, Outcome::Expired, draft);

@@ -29,9 +29,36 @@ impl Steps<'_> {
             return self.open_call(who);
         }
         let system = self.system;
-        match &system.table[attempt.at as usize].operation {
+        let operation = &system.table[attempt.at as usize].operation;
+        if self.before.budget.store_errors > 0 && operation.may_be_unavailable() {
+            let mut draft = self.draft();
+            draft.world.budget.store_errors -= 1;
+            self.go(who, Outcome::Unavailable, draft);
+        }
+        let looks_back = match operation {
+            Operation::Read => system.stale_reads,
+            Operation::Insert { .. } | Operation::TakeOver { .. } => !system.conditional,
+            _ => false,
+        };
+        if looks_back && self.stale.is_none() {
+            self.look_back(who);
+        }
+        match operation {
             Operation::Insert { recognise_own } => self.insert(who, *recognise_own),
             Operation::Read => self.read(who),
+            Operation::Checkpoint { at } => self.checkpoint(who, *at as u8),
+            Operation::Sweep => self.sweep(who),
+            Operation::FindAbandoned => self.find_abandoned(who),
+            Operation::Load => self.load(who),
+            Operation::Acquire => self.acquire(who),
+            Operation::RenewLock => self.renew_lock(who),
+            Operation::Unlock { fenced } => self.unlock(who, *fenced),
+            Operation::Ack => self.ack(who),
+            Operation::Nack => self.nack(who),
+            Operation::Extend => self.extend(who),
+            Operation::NextRow { claim } => self.next_row(who, *claim),
+            Operation::Publish => self.publish(who),
+            Operation::Mark => self.mark(who),
             Operation::Write => self.write(who),
             Operation::TakeOver { recognise_own } => self.take_over(who, *recognise_own),
             Operation::Renew => self.renew(who),
@@ -39,7 +66,7 @@ impl Steps<'_> {
                 self.record(who, *outcome, *fenced, *recognise_own);
             }
             Operation::Release { fenced } => self.release(who, *fenced),
-            Operation::Commit { writes } => self.commit(who, writes),
+            Operation::Commit { writes, at, if_unchanged } => self.commit(who, writes, *at, *if_unchanged),
             Operation::LeaseCheck => self.lease_check(who),
             Operation::Call { .. } => self.send_call(who),
             Operation::Query { token } => self.query(who, *token),
@@ -67,7 +94,25 @@ impl Steps<'_> {
                 attempt.clock = Slot::started(system.needs_clock(attempt));
                 self.emit(actor(who), action, at, None, draft);
             }
+            Next::Resume => {
+                let system = self.system;
+                let key = draft.world.attempt(who).key as usize;
+                let receipt = draft.world.keys[key].receipt;
+                let attempt = draft.world.attempt_mut(who);
+                if receipt.checkpoint > 0 {
+                    attempt.known = receipt.known;
+                }
+                let first = system.resume.unwrap_or(system.first);
+                attempt.at = receipt.checkpoint.checked_sub(1).unwrap_or(first);
+                attempt.clock = Slot::NONE;
+                attempt.clock = Slot::started(system.needs_clock(attempt));
+                self.emit(actor(who), action, at, None, draft);
+            }
             Next::Respond(answer) => self.answer(who, action, at, answer, draft),
+            // Fail closed, where the model does not say what else to do.
+            Next::Nowhere if outcome == Outcome::Unavailable => {
+                self.answer(who, action, at, crate::model::Answer::Error, draft);
+            }
             Next::End => self.end(who, action, at, draft),
             Next::Nowhere => debug_assert!(false, "the reader maps every outcome"),
         }
@@ -85,6 +130,7 @@ impl Steps<'_> {
         let before = *self.before.attempt(who);
         let attempt = draft.world.attempt_mut(who);
         attempt.owns = before.owns && !done;
+        (attempt.lock, attempt.row) = (before.lock, before.row);
         attempt.held = if done { Slot::NONE } else { before.held };
         attempt.clock = Slot::started(system.needs_clock(attempt));
         let at = attempt.at;
@@ -125,7 +171,15 @@ impl Steps<'_> {
             let mut draft = draft.clone();
             draft.world.budget.crashes -= 1;
             self.system.drop_open_call(&mut draft, who);
+            self.system.end_session(&mut draft.world, &dying);
             match who {
+                Who::Client(index) if self.before.clients[index].role > 0 => {
+                    // The next run of a role is its restart, and nobody has to notice.
+                    if restart || !noticed {
+                        continue;
+                    }
+                    draft.world.clients[index].attempt = None;
+                }
                 Who::Client(index) => {
                     let client = &self.before.clients[index];
                     // Unnoticed is like an endless stall, so it matters only where stalls have an end.

@@ -13,6 +13,8 @@ use crate::time::{Clock, ClockFrom, ClockMap, Interchangeable};
 pub const ATTEMPTS_MAX: usize = 12;
 /// More calls than this are not kept in flight without a caller; beyond, the verdict is inconclusive.
 pub const FLIGHTS_MAX: usize = 12;
+/// Messages are told apart up to here; beyond, the verdict is inconclusive.
+pub const ROWS_MAX: usize = 6;
 /// Effects are counted up to here; more read as "this many or more".
 pub const EFFECTS_MAX: u8 = 7;
 
@@ -89,6 +91,17 @@ pub enum Status {
     Failed,
 }
 
+impl Status {
+    fn from_bits(byte: u8) -> Status {
+        match byte & 3 {
+            0 => Status::Absent,
+            1 => Status::InProgress,
+            2 => Status::Succeeded,
+            _ => Status::Failed,
+        }
+    }
+}
+
 /// The receipt of one key, as the store holds it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Receipt {
@@ -102,6 +115,8 @@ pub struct Receipt {
     pub clock: Slot,
     /// Since the claim, where the TTL counts from there.
     pub born: Slot,
+    /// The state to resume at, counted from 1; 0: no recovery point.
+    pub checkpoint: u8,
     /// A success was recorded at some time.
     pub was_recorded: bool,
     /// The first final answer that went out under this key.
@@ -150,6 +165,11 @@ pub struct Attempt {
     pub owns: bool,
     /// The token of its last grant; 0: none.
     pub token: u8,
+    pub lock: Grip,
+    /// The row of the outbox that it works on, counted from 1; 0: none.
+    pub row: u8,
+    /// The effects it saw when it last loaded the state, plus 1; 0: never.
+    pub loaded: u8,
     pub known: Known,
     pub call: Call,
     /// Since it entered its state, or since it sent its open call.
@@ -171,12 +191,16 @@ pub enum Phase {
     Waiting,
     /// Got an answer that asks for another try, or saw its connection break.
     Between,
+    /// Of a message: acknowledged.
+    Done,
 }
 
 /// A client with one request; gone once it is answered for good or can do nothing more.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Client {
     pub class: Class,
+    /// 0: a client, or a message; else an instance of a role, which counts from 1.
+    pub role: u8,
     pub phase: Phase,
     /// Attempts it may still send after the current one.
     pub retries: u8,
@@ -207,13 +231,66 @@ pub struct Flight {
 }
 
 /// What is left of the adversary's budget.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Budget {
     pub crashes: u8,
     pub lost_requests: u8,
     pub lost_responses: u8,
     pub ambiguous_acks: u8,
     pub aborts: u8,
+    pub failovers: u8,
+    pub store_errors: u8,
+    pub lock_losses: u8,
+    pub duplicate_requests: u8,
+    pub late_requests: u8,
+    pub redeliveries: u8,
+    pub redrives: u8,
+}
+
+/// What an attempt has of the lock.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Grip {
+    None,
+    /// It holds the lock, and knows it.
+    Holds,
+    /// It believes that it holds the lock, and the lock's store does not.
+    Believes,
+}
+
+/// The lock, as its store sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LockState {
+    /// By the attempt that [`Grip::Holds`] it, or by one that is gone.
+    pub held: bool,
+    /// Since it was taken or renewed.
+    pub clock: Slot,
+}
+
+/// A row of the outbox, or a message that was published without one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Row {
+    /// A relay works on it, or died over it.
+    pub claimed: bool,
+    /// Marked: no relay will pick it again.
+    pub done: bool,
+    /// A copy of the message is out.
+    pub published: bool,
+    /// Since it was claimed.
+    pub clock: Slot,
+    /// Since the first copy was published.
+    pub since: Slot,
+}
+
+/// What the store held before one of its writes: what a lagging replica still shows, and what a
+/// failover goes back to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Past {
+    pub receipt: Receipt,
+    pub effects: [u8; CLASSES],
+    pub latest: [u8; CLASSES],
+    /// Since that write.
+    pub clock: Slot,
 }
 
 /// The discrete part of a state, unpacked.
@@ -224,6 +301,9 @@ pub struct World {
     pub horizon: Slot,
     pub started: bool,
     pub keys: SmallVec<[Key; 1]>,
+    pub lock: LockState,
+    pub rows: SmallVec<[Row; 2]>,
+    pub past: Option<Box<Past>>,
     /// Effects that exist, by class.
     pub effects: [u8; CLASSES],
     /// The version of the latest effect, by class; 0 where no step will ask for it.
@@ -301,7 +381,8 @@ impl World {
 
     /// Whether any client may still send an attempt, or a dead one be run again.
     pub fn more_to_come(&self) -> bool {
-        self.clients.iter().any(|c| c.phase == Phase::Idle || c.retries > 0)
+        let sends = |c: &Client| c.role == 0 && (c.phase == Phase::Idle || c.retries > 0);
+        self.clients.iter().any(|c| sends(c) || self.budget.redrives > 0 && c.role == 0)
             || self.zombies.iter().any(|a| a.down)
     }
 
@@ -347,6 +428,17 @@ impl World {
                 }
             }
         }
+        if let Some(past) = &mut self.past {
+            visit(&mut past.receipt.known);
+            visit(&mut past.receipt.first_answer);
+            for (class, version) in past.latest.iter_mut().enumerate().filter(|(_, version)| **version > 0) {
+                let mut known = Known::Done { class: class as Class, version: *version };
+                visit(&mut known);
+                if let Known::Done { version: new, .. } = known {
+                    *version = new;
+                }
+            }
+        }
         let attempts = self.clients.iter_mut().filter_map(|c| c.attempt.as_mut());
         for attempt in attempts.chain(&mut self.zombies) {
             visit(&mut attempt.known);
@@ -384,8 +476,12 @@ impl World {
         f(&mut self.fence);
         f(&mut self.granted);
         self.keys.iter_mut().for_each(|key| f(&mut key.receipt.token));
-        self.clients.iter_mut().filter_map(|c| c.attempt.as_mut()).for_each(|a| f(&mut a.token));
-        self.zombies.iter_mut().for_each(|a| f(&mut a.token));
+        if let Some(past) = &mut self.past {
+            f(&mut past.receipt.token);
+        }
+        for attempt in self.clients.iter_mut().filter_map(|c| c.attempt.as_mut()).chain(&mut self.zombies) {
+            f(&mut attempt.token);
+        }
         for flight in &mut self.flights {
             f(&mut flight.token);
             f(&mut flight.grant);
@@ -408,6 +504,16 @@ impl World {
             visit(&mut key.receipt.clock);
             visit(&mut key.receipt.born);
             visit(&mut key.native.clock);
+        }
+        visit(&mut self.lock.clock);
+        for row in &mut self.rows {
+            visit(&mut row.clock);
+            visit(&mut row.since);
+        }
+        if let Some(past) = &mut self.past {
+            visit(&mut past.receipt.clock);
+            visit(&mut past.receipt.born);
+            visit(&mut past.clock);
         }
         for client in &mut self.clients {
             visit(&mut client.clock);
@@ -468,7 +574,22 @@ impl World {
         let b = &self.budget;
         out.push(b.crashes << 4 | b.lost_requests);
         out.push(b.lost_responses << 4 | b.ambiguous_acks);
-        out.push(b.aborts << 2 | u8::from(self.started) << 1 | u8::from(self.horizon.present()));
+        // Most policies have none of these.
+        let rare = [
+            b.failovers << 4 | b.store_errors,
+            b.lock_losses << 4 | b.duplicate_requests,
+            b.late_requests << 4 | b.redeliveries,
+            b.redrives << 4 | self.rows.len() as u8,
+            u8::from(self.lock.held) << 2
+                | u8::from(self.lock.clock.present()) << 1
+                | u8::from(self.past.is_some()),
+        ];
+        let has_rare = rare != [0; 5];
+        let flags = u8::from(has_rare) << 2 | u8::from(self.started) << 1 | u8::from(self.horizon.present());
+        out.push(b.aborts << 3 | flags);
+        if has_rare {
+            out.extend_from_slice(&rare);
+        }
         for (count, latest) in self.effects.iter().zip(&self.latest) {
             out.push(count << 4 | latest);
         }
@@ -487,13 +608,37 @@ impl World {
                     | u8::from(key.native.clock.present()) << 7,
             );
             out.push(r.token << 1 | u8::from(r.born.present()));
-            out.extend_from_slice(&[r.known.to_byte(), r.first_answer.to_byte()]);
+            out.extend_from_slice(&[r.known.to_byte(), r.first_answer.to_byte(), r.checkpoint]);
             if key.native.used {
                 out.push(key.native.class << 4 | key.native.version);
             }
         }
-        out.push((self.clients.len() as u8) << 4 | self.zombies.len() as u8);
-        out.push(self.flights.len() as u8);
+        for row in &self.rows {
+            out.push(
+                u8::from(row.claimed)
+                    | u8::from(row.done) << 1
+                    | u8::from(row.published) << 2
+                    | u8::from(row.clock.present()) << 3
+                    | u8::from(row.since.present()) << 4,
+            );
+        }
+        if let Some(past) = &self.past {
+            let r = &past.receipt;
+            out.push(
+                r.status as u8
+                    | r.class << 2
+                    | u8::from(r.clock.present()) << 4
+                    | u8::from(r.was_recorded) << 5
+                    | u8::from(r.born.present()) << 6
+                    | u8::from(past.clock.present()) << 7,
+            );
+            out.extend_from_slice(&[r.token, r.known.to_byte(), r.first_answer.to_byte(), r.checkpoint]);
+            for (count, latest) in past.effects.iter().zip(&past.latest) {
+                out.push(count << 4 | latest);
+            }
+        }
+        let counts = [&self.clients.len(), &self.zombies.len(), &self.flights.len()];
+        out.extend(counts.map(|count| *count as u8));
         self.clients.iter().for_each(|c| out.extend_from_slice(&client_record(c)));
         self.zombies.iter().for_each(|a| out.extend_from_slice(&attempt_record(a)));
         self.flights.iter().for_each(|f| out.extend_from_slice(&flight_record(f)));
@@ -509,7 +654,19 @@ impl World {
             lost_requests: a & 15,
             lost_responses: b >> 4,
             ambiguous_acks: b & 15,
-            aborts: c >> 2,
+            aborts: c >> 3,
+            ..Budget::default()
+        };
+        let rare: [u8; 5] = if c & 4 != 0 { std::array::from_fn(|_| bytes.next()) } else { [0; 5] };
+        let budget = Budget {
+            failovers: rare[0] >> 4,
+            store_errors: rare[0] & 15,
+            lock_losses: rare[1] >> 4,
+            duplicate_requests: rare[1] & 15,
+            late_requests: rare[2] >> 4,
+            redeliveries: rare[2] & 15,
+            redrives: rare[3] >> 4,
+            ..budget
         };
         let horizon = bytes.slot(c & 1 != 0);
         let started = c & 2 != 0;
@@ -517,16 +674,21 @@ impl World {
         let (effects, latest) = (counts.map(|byte| byte >> 4), counts.map(|byte| byte & 15));
         let (seen, fence, granted) = (bytes.next(), bytes.next(), bytes.next());
         let keys = (0..bytes.next()).map(|_| bytes.key()).collect();
-        let counts = bytes.next();
-        let flights = bytes.next();
-        let clients = (0..counts >> 4).map(|_| bytes.client()).collect();
-        let zombies = (0..counts & 15).map(|_| bytes.attempt()).collect();
+        let lock = LockState { held: rare[4] & 4 != 0, clock: bytes.slot(rare[4] & 2 != 0) };
+        let rows = (0..rare[3] & 15).map(|_| bytes.row()).collect();
+        let past = (rare[4] & 1 != 0).then(|| Box::new(bytes.past()));
+        let [clients, zombies, flights] = std::array::from_fn(|_| bytes.next());
+        let clients = (0..clients).map(|_| bytes.client()).collect();
+        let zombies = (0..zombies).map(|_| bytes.attempt()).collect();
         let flights = (0..flights).map(|_| bytes.flight()).collect();
         World {
             budget,
             horizon,
             started,
             keys,
+            lock,
+            rows,
+            past,
             effects,
             latest,
             seen,
@@ -571,7 +733,7 @@ fn client_record(client: &Client) -> Record {
             | u8::from(client.clock.present()) << 4
             | u8::from(client.attempt.is_some()) << 5,
     );
-    out.push(client.retries);
+    out.push(client.role << 4 | client.retries);
     if let Some(attempt) = &client.attempt {
         out.extend_from_slice(&attempt_record(attempt));
     }
@@ -586,7 +748,8 @@ fn attempt_record(attempt: &Attempt) -> Record {
         Call::Refused => 3,
     };
     let mut out = Record::new();
-    out.push(attempt.at);
+    let more = attempt.lock != Grip::None || attempt.row != 0 || attempt.loaded != 0;
+    out.push(attempt.at | u8::from(more) << 7);
     out.push(
         attempt.class
             | call << 2
@@ -600,6 +763,9 @@ fn attempt_record(attempt: &Attempt) -> Record {
     out.push(attempt.key);
     if let Call::Landed(known) = attempt.call {
         out.push(known.to_byte());
+    }
+    if more {
+        out.extend_from_slice(&[attempt.lock as u8, attempt.row << 4 | attempt.loaded]);
     }
     out
 }
@@ -631,12 +797,7 @@ impl Reader<'_> {
 
     fn key(&mut self) -> Key {
         let head = self.next();
-        let status = match head & 3 {
-            0 => Status::Absent,
-            1 => Status::InProgress,
-            2 => Status::Succeeded,
-            _ => Status::Failed,
-        };
+        let status = Status::from_bits(head);
         let clock = self.slot(head >> 4 & 1 != 0);
         let token = self.next();
         let born = self.slot(token & 1 != 0);
@@ -649,6 +810,7 @@ impl Reader<'_> {
             token: token >> 1,
             known: Known::from_byte(self.next()),
             first_answer: Known::from_byte(self.next()),
+            checkpoint: self.next(),
             name: (0, 0),
         };
         let mut native = Native { used: head >> 6 & 1 != 0, class: 0, version: 0, clock: Slot::NONE };
@@ -660,21 +822,54 @@ impl Reader<'_> {
         Key { receipt, native }
     }
 
+    fn row(&mut self) -> Row {
+        let byte = self.next();
+        Row {
+            claimed: byte & 1 != 0,
+            done: byte & 2 != 0,
+            published: byte & 4 != 0,
+            clock: self.slot(byte & 8 != 0),
+            since: self.slot(byte & 16 != 0),
+        }
+    }
+
+    fn past(&mut self) -> Past {
+        let head = self.next();
+        let receipt = Receipt {
+            status: Status::from_bits(head),
+            class: head >> 2 & 3,
+            clock: self.slot(head >> 4 & 1 != 0),
+            born: self.slot(head >> 6 & 1 != 0),
+            was_recorded: head >> 5 & 1 != 0,
+            token: self.next(),
+            known: Known::from_byte(self.next()),
+            first_answer: Known::from_byte(self.next()),
+            checkpoint: self.next(),
+            name: (0, 0),
+        };
+        let counts: [u8; CLASSES] = std::array::from_fn(|_| self.next());
+        let (effects, latest) = (counts.map(|byte| byte >> 4), counts.map(|byte| byte & 15));
+        Past { receipt, effects, latest, clock: self.slot(head >> 7 != 0) }
+    }
+
     fn client(&mut self) -> Client {
         let head = self.next();
         let phase = match head >> 2 & 3 {
             0 => Phase::Idle,
             1 => Phase::Waiting,
-            _ => Phase::Between,
+            2 => Phase::Between,
+            _ => Phase::Done,
         };
-        let retries = self.next();
+        let rest = self.next();
+        let (role, retries) = (rest >> 4, rest & 15);
         let clock = self.slot(head >> 4 & 1 != 0);
         let attempt = (head >> 5 & 1 != 0).then(|| self.attempt());
-        Client { class: head & 3, phase, retries, clock, attempt, name: 0, sent: 0 }
+        Client { class: head & 3, role, phase, retries, clock, attempt, name: 0, sent: 0 }
     }
 
     fn attempt(&mut self) -> Attempt {
-        let at = self.next();
+        let first = self.next();
+        let (at, more) = (first & 127, first >> 7 != 0);
         let head = self.next();
         let (token, known, key) = (self.next(), Known::from_byte(self.next()), self.next());
         let call = match head >> 2 & 3 {
@@ -683,7 +878,15 @@ impl Reader<'_> {
             2 => Call::Landed(Known::from_byte(self.next())),
             _ => Call::Refused,
         };
+        let (lock, rest) = if more { (self.next(), self.next()) } else { (0, 0) };
         Attempt {
+            lock: match lock {
+                0 => Grip::None,
+                1 => Grip::Holds,
+                _ => Grip::Believes,
+            },
+            row: rest >> 4,
+            loaded: rest & 15,
             at,
             class: head & 3,
             key,

@@ -8,8 +8,8 @@ use proptest::sample::select;
 
 use idemcheck::model::{Operation, Protocol, WaitFor};
 use idemcheck::policy::{
-    Downstream, Effect, Errors, Faults, Key, LogicalOperation, NativeKey, Policy, Store, SuppliedBy, Trigger,
-    TtlFrom,
+    Downstream, Effect, Errors, Faults, Key, LogicalOperation, NativeKey, Policy, Replay, Store, SuppliedBy,
+    Trigger, TriggerKind, TtlFrom,
 };
 
 use crate::cases::{does, nowhere};
@@ -190,8 +190,10 @@ pub fn policy(gene: &PolicyGene, protocol: &Protocol) -> Policy {
             from,
             fingerprint: if gene.flags.fingerprint && !nobody { fields(&["body"]) } else { Vec::new() },
             supplied_by: if nobody { SuppliedBy::Nobody } else { SuppliedBy::Client },
+            replay: Replay::Bytes,
         },
         trigger: Trigger {
+            kind: TriggerKind::Http,
             requests,
             conflicting,
             retries,
@@ -204,6 +206,8 @@ pub fn policy(gene: &PolicyGene, protocol: &Protocol) -> Policy {
             lease: lease.map(|lease| ttl.map_or(lease, |ttl| ttl.min(lease))),
             ttl,
             ttl_from: if gene.choices >> 40 & 1 == 0 { TtlFrom::Claim } else { TtlFrom::Record },
+            conditional: true,
+            ..Store::default()
         }),
         downstream: calls.then(|| Downstream {
             // A shortest latency is declared together with a longest one.
@@ -226,7 +230,11 @@ pub fn policy(gene: &PolicyGene, protocol: &Protocol) -> Policy {
             ambiguous_acks: count(3),
             aborts: count(4),
             pause,
+            ..Faults::default()
         },
+        queue: None,
+        lock: None,
+        roles: Vec::new(),
         expect: BTreeMap::new(),
         waivers: Vec::new(),
     }

@@ -10,6 +10,7 @@ pub fn model(protocol: &Protocol) -> String {
         Target::State(state) => protocol.states[*state].name.clone(),
         Target::Choice(choice) => format!("?{}", protocol.choices[*choice].name),
         Target::Respond(answer) => format!("respond.{answer}"),
+        Target::Resume => "resume".to_owned(),
         Target::End(name) => format!("end.{name}"),
     };
     let mut out = format!(
@@ -32,12 +33,21 @@ pub fn model(protocol: &Protocol) -> String {
                 let name = outcome.name();
                 let _ = writeln!(out, "as = {name:?}\nfenced = {fenced}\nrecognise_own = {recognise_own}");
             }
-            Operation::Release { fenced } => {
+            Operation::Checkpoint { at } => {
+                let _ = writeln!(out, "at = {:?}", protocol.states[*at].name);
+            }
+            Operation::NextRow { claim } => {
+                let _ = writeln!(out, "claim = {claim}");
+            }
+            Operation::Release { fenced } | Operation::Unlock { fenced } => {
                 let _ = writeln!(out, "fenced = {fenced}");
             }
-            Operation::Commit { writes } => {
+            Operation::Commit { writes, at, if_unchanged } => {
                 let writes: Vec<&str> = writes.iter().map(|write| write.name()).collect();
-                let _ = writeln!(out, "writes = {writes:?}");
+                let _ = writeln!(out, "writes = {writes:?}\nif_unchanged = {if_unchanged}");
+                if let Some(at) = at {
+                    let _ = writeln!(out, "at = {:?}", protocol.states[*at].name);
+                }
             }
             Operation::Call { key, token } => {
                 let _ = writeln!(out, "key = {key}\ntoken = {token}");
@@ -51,7 +61,20 @@ pub fn model(protocol: &Protocol) -> String {
             Operation::Wait(WaitFor::Named(name)) => {
                 let _ = writeln!(out, "for = \"?{name}\"");
             }
-            Operation::Read | Operation::Write | Operation::Renew | Operation::LeaseCheck => {}
+            Operation::Read
+            | Operation::Write
+            | Operation::Renew
+            | Operation::LeaseCheck
+            | Operation::Sweep
+            | Operation::FindAbandoned
+            | Operation::Load
+            | Operation::Acquire
+            | Operation::RenewLock
+            | Operation::Ack
+            | Operation::Nack
+            | Operation::Extend
+            | Operation::Publish
+            | Operation::Mark => {}
         }
         for (outcome, to) in &state.next {
             let _ = writeln!(out, "{outcome} = {:?}", target(to));

@@ -39,7 +39,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         5 => record(RecordAs::Succeeded),
         2 => record(RecordAs::Failed),
         2 => any::<bool>().prop_map(|fenced| Operation::Release { fenced }),
-        3 => writes.prop_map(|writes| Operation::Commit { writes }),
+        3 => writes.prop_map(|writes| Operation::Commit { writes, at: None, if_unchanged: false }),
         2 => Just(Operation::LeaseCheck),
         7 => call.prop_map(|(key, token)| Operation::Call { key, token }),
         3 => any::<bool>().prop_map(|token| Operation::Query { token }),
@@ -56,7 +56,7 @@ pub fn slow() -> impl Strategy<Value = Protocol> {
     let waits = prop_oneof![
         5 => (1..=3_i64).prop_map(|ms| Operation::Wait(WaitFor::Fixed(ms))),
         2 => any::<bool>().prop_map(|token| Operation::Call { key: false, token }),
-        1 => Just(Operation::Commit { writes: vec![WriteKind::Effect] }),
+        1 => Just(Operation::Commit { writes: vec![WriteKind::Effect], at: None, if_unchanged: false }),
         4 => operation(),
     ];
     table_of(waits, 2..=4)
@@ -76,6 +76,8 @@ fn table_of(
         };
         let states = genes.into_iter().enumerate().map(state).collect();
         Protocol {
+            roles: Vec::new(),
+            resume: None,
             name: "random".to_owned(),
             title: "Random".to_owned(),
             start: 0,
@@ -120,7 +122,10 @@ fn usual(n: u8, operation: &Operation, outcome: Outcome, at: usize, count: usize
         Outcome::Committed => sometimes(Answer::Success),
         Outcome::Released | Outcome::Lost => sometimes(Answer::Error),
         Outcome::Aborted => Target::State(at),
-        Outcome::Unknown => sometimes(Answer::Unknown),
+        Outcome::Unknown | Outcome::Unavailable => sometimes(Answer::Unknown),
+        Outcome::Acquired | Outcome::Message | Outcome::Found | Outcome::Extended => onward(Answer::Success),
+        Outcome::Busy | Outcome::Empty | Outcome::None => sometimes(Answer::Error),
+        Outcome::Acked | Outcome::Requeued | Outcome::Marked | Outcome::Swept => onward(Answer::Success),
     }
 }
 

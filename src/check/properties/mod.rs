@@ -3,12 +3,15 @@
 //! `idemcheck explain` prints these texts; there is no second copy of them.
 
 mod claim_exclusive;
+mod effectively_once;
 mod no_cross_payload;
 mod no_false_dedup;
 mod no_lost_effect;
+mod no_lost_message;
 mod no_self_conflict;
 mod no_stale_overwrite;
 mod no_stuck_key;
+mod outbox_atomic;
 mod owner_only_record;
 mod replay_fidelity;
 mod reserve_before_effect;
@@ -52,6 +55,9 @@ pub fn info(property: Property) -> &'static Info {
         Property::TruthfulConflict => &truthful_conflict::INFO,
         Property::NoStaleOverwrite => &no_stale_overwrite::INFO,
         Property::TtlCoversRetries => &ttl_covers_retries::INFO,
+        Property::NoLostMessage => &no_lost_message::INFO,
+        Property::EffectivelyOnce => &effectively_once::INFO,
+        Property::OutboxAtomic => &outbox_atomic::INFO,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the parts of a policy must be to one another and to its model: one file per subject.
 
 pub mod choices;
+pub mod delivery;
 pub mod downstream;
 pub mod key;
 pub mod store;

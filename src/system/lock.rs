@@ -1,0 +1,117 @@
+//! The lock: one, for the target that all attempts act on.
+
+use super::world::{Attempt, Grip, LockState, Slot, Who, World};
+use super::{Draft, Steps, at_least, at_most, facts};
+use crate::model::Outcome;
+
+impl Steps<'_> {
+    fn holds_lock(&self, who: Who) -> bool {
+        self.before.attempt(who).lock == Grip::Holds
+    }
+
+    /// Another live attempt believes that the lock is its own.
+    fn lock_is_believed_held(&self, draft: &Draft, who: Who) -> bool {
+        draft.world.live().any(|(other, attempt)| other != who && attempt.lock != Grip::None)
+    }
+
+    /// A grant: `stored` unless the store gives it away at once.
+    fn grant(&self, draft: &mut Draft, who: Who, stored: bool) {
+        let two = self.lock_is_believed_held(draft, who);
+        draft.fact(facts::TWO_OWNERS, two);
+        if !self.system.claims {
+            draft.world.granted += 1;
+            draft.world.attempt_mut(who).token = draft.world.granted;
+        }
+        if stored {
+            draft.world.free_lock();
+            draft.world.lock = LockState { held: true, clock: Slot::ZERO };
+        }
+        draft.world.attempt_mut(who).lock = if stored { Grip::Holds } else { Grip::Believes };
+    }
+
+    pub(super) fn acquire(&mut self, who: Who) {
+        let (rules, lock) = (&self.system.lock, self.before.lock);
+        if rules.per_process {
+            let mut draft = self.draft();
+            self.grant(&mut draft, who, false);
+            return self.go(who, Outcome::Acquired, draft);
+        }
+        let lease = self.system.times.lock_lease;
+        if !lock.held || self.holds_lock(who) {
+            let mut draft = self.draft();
+            self.grant(&mut draft, who, true);
+            self.ack_lost(who, Outcome::Acquired, draft.clone());
+            self.go(who, Outcome::Acquired, draft);
+        } else {
+            let busy = lease.and_then(|lease| at_most(lock.clock, lease));
+            self.go(who, Outcome::Busy, self.draft().when(busy));
+            if let Some(lease) = lease {
+                let mut draft = self.draft().when(at_least(lock.clock, lease));
+                self.grant(&mut draft, who, true);
+                self.go(who, Outcome::Acquired, draft);
+            }
+            if rules.pooled {
+                // The pooler gave both the same session, and a session may take its lock again.
+                let mut draft = self.draft();
+                let two = self.lock_is_believed_held(&draft, who);
+                draft.fact(facts::TWO_OWNERS, two);
+                draft.world.attempt_mut(who).lock = Grip::Holds;
+                self.go(who, Outcome::Acquired, draft);
+            }
+        }
+        if rules.dead_grants {
+            // The lease ended while it waited, and nobody looked again.
+            let mut draft = self.draft();
+            self.grant(&mut draft, who, false);
+            self.go(who, Outcome::Acquired, draft);
+        }
+    }
+
+    pub(super) fn renew_lock(&mut self, who: Who) {
+        let mut draft = self.draft();
+        if self.holds_lock(who) || self.system.lock.per_process {
+            draft.world.lock.clock = Slot::ZERO;
+            self.go(who, Outcome::Renewed, draft);
+        } else {
+            draft.world.attempt_mut(who).lock = Grip::None;
+            self.go(who, Outcome::Lost, draft);
+        }
+    }
+
+    pub(super) fn unlock(&mut self, who: Who, fenced: bool) {
+        let mut draft = self.draft();
+        let mine = self.holds_lock(who) || self.system.lock.per_process;
+        draft.world.attempt_mut(who).lock = Grip::None;
+        if fenced && !mine {
+            return self.go(who, Outcome::Lost, draft);
+        }
+        if self.system.lock.pooled {
+            // Released on a session that does not hold it.
+            self.go(who, Outcome::Released, draft.clone());
+        }
+        draft.fact(facts::FOREIGN_RELEASE, !mine && self.before.lock.held);
+        draft.world.free_lock();
+        self.ack_lost(who, Outcome::Released, draft.clone());
+        self.go(who, Outcome::Released, draft);
+    }
+}
+
+impl World {
+    /// Who held the lock may believe so still.
+    pub(super) fn free_lock(&mut self) {
+        self.lock.held = false;
+        let attempts = self.clients.iter_mut().filter_map(|client| client.attempt.as_mut());
+        for attempt in attempts.chain(&mut self.zombies).filter(|attempt| attempt.lock == Grip::Holds) {
+            attempt.lock = Grip::Believes;
+        }
+    }
+}
+
+impl super::System {
+    /// A worker is gone: with its session goes its lock.
+    pub(super) fn end_session(&self, world: &mut World, dying: &Attempt) {
+        if self.lock.session && dying.lock == Grip::Holds {
+            world.free_lock();
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The outbox: rows that a transaction wrote, and the messages that a relay makes of them.
+
+use super::world::{ROWS_MAX, Row, Slot, Who, World};
+use super::{Draft, Steps, at_least, at_most, facts};
+use crate::model::{Operation, Outcome};
+
+impl Steps<'_> {
+    /// A row comes into being with the transaction that writes it.
+    pub(super) fn add_row(&self, draft: &mut Draft) {
+        self.push_row(draft, false, false);
+    }
+
+    fn push_row(&self, draft: &mut Draft, done: bool, published: bool) {
+        if draft.world.rows.len() == ROWS_MAX {
+            return draft.fact(facts::FLIGHT_LIMIT, true);
+        }
+        let since = Slot::started(published && self.system.times.dedup.is_some());
+        draft.world.rows.push(Row { claimed: false, done, published, clock: Slot::NONE, since });
+    }
+
+    /// The oldest row that is free. A relay that claims leaves alone what another one claimed, until
+    /// the lease ends.
+    pub(super) fn next_row(&mut self, who: Who, claim: bool) {
+        let lease = self.system.times.lease;
+        let mut empty = self.draft();
+        for (index, row) in self.before.rows.iter().enumerate().filter(|(_, row)| !row.done) {
+            let taken = claim && row.claimed;
+            if taken && lease.is_none() {
+                continue;
+            }
+            let mut draft = empty.clone();
+            if taken && let Some(lease) = lease {
+                draft = draft.when(at_least(row.clock, lease));
+                empty = empty.when(at_most(row.clock, lease));
+            }
+            let picked = &mut draft.world.rows[index];
+            if claim {
+                picked.claimed = true;
+                picked.clock = Slot::started(lease.is_some());
+            }
+            draft.world.attempt_mut(who).row = index as u8 + 1;
+            self.go(who, Outcome::Message, draft);
+            if !taken {
+                return;
+            }
+        }
+        self.go(who, Outcome::Empty, empty);
+    }
+
+    pub(super) fn publish(&mut self, who: Who) {
+        // The request may be lost, or only its acknowledgement.
+        self.go(who, Outcome::Timeout, self.draft());
+        for draft in self.published(who) {
+            self.go(who, Outcome::Timeout, draft.clone());
+            self.go(who, Outcome::Ok, draft);
+        }
+    }
+
+    fn published(&self, who: Who) -> Vec<Draft> {
+        let row = self.before.attempt(who).row as usize;
+        let mut draft = self.draft();
+        let exist = self.before.effects.iter().sum::<u8>() as usize;
+        let Some(index) = row.checked_sub(1) else {
+            // No row: the message of the attempt's own effect, straight to the broker.
+            draft.fact(facts::UNFOUNDED_MESSAGE, exist == 0);
+            if self.before.rows.len() >= exist && exist > 0 {
+                draft.fact(facts::REPEATED_MESSAGE, true);
+            } else {
+                self.push_row(&mut draft, true, true);
+            }
+            return vec![draft];
+        };
+        let before = self.before.rows[index];
+        let dedup = self.system.times.dedup;
+        if !before.published {
+            draft.fact(facts::UNFOUNDED_MESSAGE, exist == 0);
+            let row = &mut draft.world.rows[index];
+            row.published = true;
+            row.since = Slot::started(dedup.is_some());
+            return vec![draft];
+        }
+        let mut again = draft.clone();
+        again.fact(facts::REPEATED_MESSAGE, true);
+        match dedup {
+            Some(dedup) => {
+                vec![draft.when(at_most(before.since, dedup)), again.when(at_least(before.since, dedup))]
+            }
+            None => vec![again],
+        }
+    }
+
+    pub(super) fn mark(&mut self, who: Who) {
+        let row = self.before.attempt(who).row as usize;
+        let mut draft = self.draft();
+        draft.world.attempt_mut(who).row = 0;
+        match row.checked_sub(1) {
+            Some(index) if !self.before.rows[index].done => {
+                draft.world.rows[index].done = true;
+                self.ack_lost(who, Outcome::Marked, draft.clone());
+                self.go(who, Outcome::Marked, draft);
+            }
+            _ => self.go(who, Outcome::Lost, draft),
+        }
+    }
+
+    /// An effect's message is not out, and nobody is left who would publish it.
+    pub(super) fn misses_a_message(&self, after: &World) -> bool {
+        if !self.system.uses_outbox {
+            return false;
+        }
+        let works_on = |index: usize| after.live().any(|(_, a)| a.row as usize == index + 1);
+        let dropped = |(index, row): (usize, &Row)| row.done && !row.published && !works_on(index);
+        if after.rows.iter().enumerate().any(dropped) {
+            return true;
+        }
+        if after.live().next().is_some() || after.more_to_come() {
+            return false;
+        }
+        let relays = self.system.table.iter().any(|row| matches!(row.operation, Operation::NextRow { .. }));
+        let waiting = after.rows.iter().any(|row| !row.published);
+        after.effects.iter().sum::<u8>() as usize > after.rows.len() || waiting && !relays
+    }
+}

@@ -1,0 +1,83 @@
+//! Deliveries: a message is a client whose timeout is the visibility timeout, and whose attempts are
+//! deliveries. What a consumer tells the broker counts only for the newest delivery.
+
+use super::world::{Known, Phase, Slot, Who};
+use super::{Action, Actor, Steps, at_least, at_most, facts};
+use crate::model::Outcome;
+use crate::time::Constraint;
+
+impl Steps<'_> {
+    /// The message was delivered again meanwhile, or its visibility ended.
+    fn stale_delivery(&mut self, who: Who) {
+        match who {
+            Who::Zombie(_) => self.go(who, Outcome::Lost, self.draft()),
+            Who::Client(index) => {
+                let clock = self.before.clients[index].clock;
+                // Without a declared visibility the broker may have given up on the delivery.
+                let over = self.system.times.client_timeout.and_then(|most| at_least(clock, most));
+                if self.before.clients[index].phase != Phase::Done {
+                    self.go(who, Outcome::Lost, self.draft().when(over));
+                }
+            }
+        }
+    }
+
+    pub(super) fn ack(&mut self, who: Who) {
+        if let Who::Client(index) = who {
+            let attempt = *self.before.attempt(who);
+            let mut draft = self.draft();
+            let nothing_done = self.before.effects_of_operation(attempt.class) == 0;
+            let refused = matches!(attempt.known, Known::Failed { .. });
+            draft.fact(facts::LOST_MESSAGE, nothing_done && !refused);
+            if self.before.budget.lost_responses > 0 {
+                // The consumer believes that it is done, and the broker never hears of it.
+                let mut unheard = self.draft();
+                unheard.world.budget.lost_responses -= 1;
+                self.go(who, Outcome::Acked, unheard);
+            }
+            let client = &mut draft.world.clients[index];
+            client.phase = Phase::Done;
+            client.retries = 0;
+            self.go(who, Outcome::Acked, draft);
+        }
+        self.stale_delivery(who);
+    }
+
+    pub(super) fn nack(&mut self, who: Who) {
+        if let Who::Client(index) = who
+            && self.before.clients[index].phase == Phase::Waiting
+        {
+            let mut draft = self.draft();
+            let client = &mut draft.world.clients[index];
+            client.phase = Phase::Between;
+            client.clock = Slot::ZERO;
+            self.go(who, Outcome::Requeued, draft);
+        }
+        self.stale_delivery(who);
+    }
+
+    pub(super) fn extend(&mut self, who: Who) {
+        if let Who::Client(index) = who
+            && self.before.clients[index].phase == Phase::Waiting
+        {
+            let clock = self.before.clients[index].clock;
+            let in_time = self.system.times.client_timeout.and_then(|most| at_most(clock, most));
+            let mut draft = self.draft().when(in_time);
+            draft.world.clients[index].clock = Slot::ZERO;
+            self.go(who, Outcome::Extended, draft);
+        }
+        self.stale_delivery(who);
+    }
+
+    /// A second message of the operation gets into the queue only once the broker forgot the first.
+    pub(super) fn published_again(&mut self, index: usize) -> Option<Constraint> {
+        let dedup = self.system.times.dedup.filter(|_| self.before.started)?;
+        let class = self.before.clients[index].class;
+        let mut draft = self.draft().when(at_most(self.before.horizon, dedup));
+        draft.world.clients.remove(index);
+        // Only the id was compared: what it said goes with it.
+        draft.fact(facts::LOST_MESSAGE, class != super::world::CLASS_MAIN);
+        self.emit(Actor::Client(index as u8), Action::Drop, 0, None, draft);
+        at_least(self.before.horizon, dedup)
+    }
+}
