@@ -432,7 +432,7 @@ fn operation(
                 .paste(key.example),
         );
     }
-    let at = match table.entry("at") {
+    let at = match spec.options.key("at").and_then(|_| table.entry("at")) {
         Some(_) => Some(reader.text(table, "at").and_then(|at| start_state(&at, names, reader))?),
         None => None,
     };

@@ -26,12 +26,16 @@ const MODELS: &[(&str, &str, &[&str])] = &[
     ("fenced   = true", "fenced   = \"true\"", &["IDM012 m.toml 47:12"]),
     ("title = \"Claim, call, record\"", "title = \" \"", &["IDM022 m.toml 2:9"]),
     ("title = ", "titel = ", &["IDM010 m.toml 2:1"]),
-    ("title = ", "role = ", &["IDM013 m.toml 2:1"]),
+    ("title = ", "role = ", &["IDM012 m.toml 2:8"]),
+    ("title = \"Claim, call, record\"", "role.relay.every = \"1s\"", &["IDM011 m.toml 2:6"]),
+    ("title = \"Claim, call, record\"", "role.relay.start = \"clam\"", &["IDM107 m.toml 2:20"]),
+    ("title = \"Claim, call, record\"", "resume = \"clam\"", &["IDM107 m.toml 2:10"]),
+    ("lost  = \"claim\"", "lost  = \"resume\"", &["IDM105 m.toml 25:9"]),
     ("model = \"receipt\"\n", "", &["IDM011 m.toml 1:1"]),
     ("\"receipt\"", "\"Receipt 1\"", &["IDM015 m.toml 1:9"]),
     ("do    = \"store.take_over\"\n", "", &["IDM011 m.toml 22:1"]),
     ("\"store.take_over\"", "\"store.takeover\"", &["IDM101 m.toml 23:9"]),
-    ("\"store.take_over\"", "\"lock.acquire\"", &["IDM013 m.toml 23:9"]),
+    ("\"store.take_over\"", "\"target.act\"", &["IDM013 m.toml 23:9"]),
     ("lost  = \"claim\"\n", "", &["IDM102 m.toml 22:1"]),
     ("lost  = \"claim\"", "lost  = \"claim\"\nfailed = \"call\"", &["IDM103 m.toml 26:1"]),
     ("lost  = \"claim\"", "lost  = \"claim\"\nlost = \"call\"", &["IDM104 m.toml 26:1"]),
@@ -82,9 +86,13 @@ const POLICIES: &[(&str, &str, &[&str])] = &[
     ("lease = \"30s\"", "leese = \"30s\"", &["IDM010 p.toml 24:1"]),
     ("effect   = \"create\"\n", "", &["IDM011 p.toml 5:1"]),
     ("requests = 2", "requests = \"2\"", &["IDM012 p.toml 16:12"]),
-    ("kind     = \"http\"", "kind     = \"queue\"", &["IDM013 p.toml 15:12"]),
-    ("pause   = \"5s\"", "failovers = 1", &["IDM013 p.toml 42:1"]),
-    ("[expect]", "[lock]\nlease = \"1s\"\n\n[expect]", &["IDM013 p.toml 44:2"]),
+    ("kind     = \"http\"", "kind     = \"alert\"", &["IDM013 p.toml 15:12"]),
+    ("kind     = \"http\"", "kind     = \"queue\"", &["IDM230 p.toml 3:11", "IDM230 p.toml 18:12"]),
+    ("[expect]", "[queue]\nvisibility = \"1s\"\n\n[expect]", &["IDM230 p.toml 44:1"]),
+    ("pause   = \"5s\"", "failovers = 1", &["IDM234 p.toml 3:11"]),
+    ("[expect]", "[lock]\nlease = \"1s\"\n\n[expect]", &["IDM232 p.toml 44:1"]),
+    ("[expect]", "[role.relay]\nruns = 1\n\n[expect]", &["IDM233 p.toml 44:7"]),
+    ("pause   = \"5s\"", "duplicate_requests = 8\nlate_requests = 3", &["IDM203 p.toml 16:12"]),
     ("effect   = \"create\"", "effect   = \"creat\"", &["IDM014 p.toml 6:12"]),
     ("\"charge-card\"", "\"Charge card\"", &["IDM015 p.toml 1:11"]),
     ("requests = 2", "requests = 6", &["IDM016 p.toml 16:12"]),
@@ -150,7 +158,7 @@ const POLICIES: &[(&str, &str, &[&str])] = &[
 /// Codes that need other models than the sound one, or files.
 const ELSEWHERE: &[&str] = &[
     "IDM001", "IDM002", "IDM003", "IDM004", "IDM005", "IDM006", "IDM007", "IDM020", "IDM100", "IDM114",
-    "IDM115", "IDM200", "IDM201", "IDM208", "IDM209", "IDM211", "IDM213", "IDM228",
+    "IDM115", "IDM200", "IDM201", "IDM208", "IDM209", "IDM211", "IDM213", "IDM228", "IDM231",
 ];
 
 #[test]
@@ -289,7 +297,32 @@ unknown = "respond.unknown"
     };
     let found = |writes: &str| lines(&policy_and_model(policy, &model(writes)));
     assert_eq!(found("[\"receipt\", \"effect\"]"), [""; 0]);
-    assert_eq!(found("[\"effect\", \"outbox\"]"), ["IDM013 m.toml 5:21"]);
+    assert_eq!(found("[\"effect\", \"outbox\"]"), [""; 0]);
+    assert_eq!(found("[\"effect\", \"checkpoint\"]"), ["IDM011 m.toml 5:10"]);
     assert_eq!(found("[]"), ["IDM021 m.toml 5:10"]);
     assert_eq!(found("[\"efect\"]"), ["IDM014 m.toml 5:11"]);
+}
+
+#[test]
+fn deliveries_and_locks_belong_to_models_that_use_them() {
+    let model = |operation: &str, outcomes: [&str; 2]| {
+        let [good, bad] = outcomes;
+        format!(
+            "model = \"m\"\nstart = \"a\"\n[state.a]\ndo = \"{operation}\"\n{good} = \"end.done\"\n{bad} = \"end.not\"\n"
+        )
+    };
+    let policy = |more: &str| {
+        format!("policy = \"p\"\nmodel = \"m\"\n[operation]\neffect = \"set\"\nidentity = [\"id\"]\n{more}")
+    };
+    let found = |model: &str, more: &str| lines(&policy_and_model(&policy(more), model));
+    let (ack, lock) = (model("queue.ack", ["acked", "lost"]), model("lock.acquire", ["acquired", "busy"]));
+    assert_eq!(found(&ack, ""), ["IDM230 p.toml 2:9"]);
+    assert_eq!(found(&ack, "[trigger]\nkind = \"http\"\n"), ["IDM230 p.toml 6:1"]);
+    assert_eq!(found(&ack, "[trigger]\nkind = \"queue\"\n"), [""; 0]);
+    assert_eq!(found(&lock, ""), ["IDM231 p.toml 2:9"]);
+    assert_eq!(found(&lock, "[lock]\nlease = \"1s\"\n"), [""; 0]);
+    let unreachable = lock.replace("busy = ", "unavailable = \"respond.error\"\nbusy = ");
+    assert_eq!(found(&unreachable, "[lock]\nlease = \"1s\"\n"), [""; 0]);
+    let nonsense = ack.replace("lost = ", "unavailable = \"respond.error\"\nlost = ");
+    assert_eq!(found(&nonsense, "[trigger]\nkind = \"queue\"\n"), ["IDM103 m.toml 6:1"]);
 }

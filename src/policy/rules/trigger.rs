@@ -17,7 +17,10 @@ pub fn attempts(draft: &Draft, out: &mut Vec<Diagnostic>) {
     let requests = trigger.requests.map_or(REQUESTS, |count| count.value);
     let conflicting = trigger.conflicting.map_or(0, |count| count.value);
     let retries = trigger.retries.map_or(RETRIES, |count| count.value);
-    let attempts = requests.saturating_add(conflicting).saturating_mul(retries.saturating_add(1));
+    let redrives = draft.queue.as_ref().map_or(0, |queue| queue.value.redrives);
+    let more = draft.faults.duplicate_requests + draft.faults.late_requests;
+    let each = retries.saturating_add(1) * (redrives + 1);
+    let attempts = requests.saturating_add(conflicting).saturating_mul(each) + more;
     if attempts <= ATTEMPTS_MAX {
         return;
     }
@@ -27,9 +30,11 @@ pub fn attempts(draft: &Draft, out: &mut Vec<Diagnostic>) {
         .map(|count| count.span)
         .collect();
     let first = spans.first().copied().or(trigger.header).unwrap_or_default();
+    let redriven = if redrives > 0 { format!(" x (1 + {redrives})") } else { String::new() };
+    let copies = if more > 0 { format!(" + {more}") } else { String::new() };
     let message = format!(
-        "({requests} + {conflicting}) x (1 + {retries}) = {attempts} attempts, and the most that are \
-         explored is {ATTEMPTS_MAX}"
+        "({requests} + {conflicting}) x (1 + {retries}){redriven}{copies} = {attempts} attempts, and the most \
+         that are explored is {ATTEMPTS_MAX}"
     );
     let mut diagnostic = Diagnostic::new(Code::TooManyAttempts, draft.file, message)
         .at(first, "")
