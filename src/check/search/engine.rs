@@ -197,8 +197,10 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
                 self.drop_zone(self.cursor, n);
             }
             observer.state(self.states.get(state), &View::new(n, &parent));
-            // Zones of one state come close together: its edges need not be made for each.
-            let mut outgoing = std::mem::take(&mut recent[state as usize % RECENT]);
+            // Zones of one state come close together: its edges need not be made for each. Without
+            // clocks there is one zone only, and nothing to keep at hand.
+            let place = if n == 1 { 0 } else { state as usize % RECENT };
+            let mut outgoing = std::mem::take(&mut recent[place]);
             if outgoing.of != Some(state) {
                 outgoing.of = Some(state);
                 outgoing.edges.clear();
@@ -226,7 +228,7 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
                 let to = self.insert(target, self.cursor as u32, number as u32)?;
                 arcs.arc(self.cursor, to as usize, number as u32, &edge.label);
             }
-            recent[state as usize % RECENT] = outgoing;
+            recent[place] = outgoing;
             self.cursor += 1;
             if options.facts_wanted != 0 && options.facts_wanted & !self.facts == 0 {
                 break;
