@@ -1,6 +1,7 @@
 //! Textbook systems, whose exact numbers of zones are on record from other tools; and agreement
 //! with integer time.
 
+mod claim;
 mod csmacd;
 mod fischer;
 mod lease;
@@ -11,6 +12,7 @@ mod ticks;
 use std::collections::HashSet;
 use std::fmt::Debug;
 
+use claim::Claim;
 use csmacd::CsmaCd;
 use fischer::Fischer;
 use idemcheck::check::search::{Exploration, Extrapolation, SearchOptions, Subsumption, Witness, explore};
@@ -134,6 +136,38 @@ fn symmetric_counts() {
     for (processes, expected) in [(5, 120), (6, 138)] {
         let lease = Lease { sorted: true, ..Lease::new(processes, 2, 20, 10) };
         assert_eq!(visited(&lease, &symmetric()), expected);
+    }
+}
+
+/// States, transitions and layers, as other checkers count them.
+fn untimed_counts(claim: &Claim) -> [u64; 3] {
+    let exploration = run(claim, &covreach());
+    let stats = exploration.stats();
+    assert_eq!(exploration.facts() & claim::BAD, 0);
+    assert_eq!([stats.states, stats.stored], [stats.visited; 2], "one zone for each state");
+    [stats.visited, stats.transitions, u64::from(stats.depth) + 1]
+}
+
+#[test]
+fn claim_counts() {
+    assert_eq!(untimed_counts(&Claim::new(2, 1, 1)), [2_096, 8_920, 16]);
+    assert_eq!(untimed_counts(&Claim::new(3, 1, 1)), [37_032, 224_664, 21]);
+    assert_eq!(untimed_counts(&Claim::new(3, 1, 2)), [78_902, 553_986, 23]);
+    for (requests, states, layers) in [(3, 14_450, 23), (4, 81_224, 28)] {
+        let [visited, _, depth] = untimed_counts(&Claim::sorted(requests, 1, 2));
+        assert_eq!([visited, depth], [states, layers]);
+    }
+}
+
+#[test]
+fn claim_breaks_without_a_query() {
+    for sorted in [false, true] {
+        let buggy = Claim { buggy: true, sorted, ..Claim::new(3, 1, 1) };
+        let exploration = run(&buggy, &SearchOptions::default());
+        let witness = exploration.witness(0).expect("it calls twice");
+        let names: Vec<_> = witness.steps.iter().map(|step| step.edge.label.0).collect();
+        assert_eq!(names, ["claim", "call", "crash", "claim", "call"]);
+        replay(&buggy, &witness);
     }
 }
 

@@ -197,8 +197,9 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
                 self.drop_zone(self.cursor, n);
             }
             observer.state(self.states.get(state), &View::new(n, &parent));
-            // Zones of one state come close together: its edges need not be made for each.
-            let place = state as usize % RECENT;
+            // Zones of one state come close together: its edges need not be made for each. Without
+            // clocks there is one zone only, and nothing to keep at hand.
+            let place = if n == 1 { 0 } else { state as usize % RECENT };
             if recent.len() <= place {
                 recent.resize_with(place + 1, Outgoing::default);
             }

@@ -168,6 +168,12 @@ impl<T: Scalar> Stepper<T> {
         let (n, m) = (self.n(source), self.n(target));
         assert_eq!(clocks.len() + 1, m, "an edge gives every clock of its target a value");
         self.next.resize(m * m, T::ZERO);
+        if m == 1 && self.profiles.get(target).rest.is_empty() {
+            // No clock, no way to be empty.
+            self.next[0] = T::ZERO;
+            self.order.clear();
+            return Ok(true);
+        }
         zone::map(n, &self.enabled, clocks, &mut self.next);
         self.settle(target)
     }

@@ -35,7 +35,7 @@ impl<V: Eq + Hash> Interner<V> {
     {
         let mut hasher = FxHasher::default();
         value.hash(&mut hasher);
-        let hash = (hasher.finish() >> 20) as u32;
+        let hash = mix(hasher.finish());
         let mask = self.table.len() - 1;
         let mut slot = hash as usize & mask;
         while self.table[slot].id != VACANT {
@@ -78,6 +78,12 @@ impl<V: Eq + Hash> Interner<V> {
     pub fn memory(&self) -> u64 {
         (self.values.capacity() * size_of::<V>() + self.table.capacity() * size_of::<Entry>()) as u64
     }
+}
+
+/// The hasher ends with a product whose lower bits know little of the value's upper ones. Once more, and
+/// the upper half of it: so that packed states spread over tables of any size.
+fn mix(hash: u64) -> u32 {
+    (hash.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
 }
 
 /// Zones in one chunk of a pool: enough to make chunks rare, few enough not to waste memory.
@@ -161,6 +167,18 @@ mod tests {
         }
         assert_eq!(interner.all().len(), 5000);
         assert_eq!(*interner.get(7), 7 * 977);
+    }
+
+    #[test]
+    fn values_spread_wherever_they_differ() {
+        for shift in [0, 8, 16, 24, 32, 40, 48, 52] {
+            let mut interner = Interner::new();
+            (0..4096_u64).for_each(|value| _ = interner.intern(&(value << shift)));
+            let mask = interner.table.len() - 1;
+            let occupied = interner.table.iter().enumerate().filter(|(_, entry)| entry.id != VACANT);
+            let farthest = occupied.map(|(slot, entry)| slot.wrapping_sub(entry.hash as usize) & mask).max();
+            assert!(farthest < Some(40), "{farthest:?} steps away with values shifted by {shift}");
+        }
     }
 
     #[test]
