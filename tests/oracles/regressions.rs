@@ -156,3 +156,58 @@ fn a_round_that_is_shown_goes_on_for_ever() {
     assert_eq!(verdict, Verdict::Violated);
     assert!(run.and_then(|run| run.round_ms).is_some_and(|ms| ms > 0));
 }
+
+/// Two steps that look alike, one of which starts the receipt anew: at its TTL the attempt meets its
+/// own claim, or finds none and claims again. Only the second can be gone round with for ever.
+#[test]
+fn a_round_takes_the_right_one_of_two_steps_that_look_alike() {
+    let model = r#"
+        model = "m"
+        title = "Claims its own claim again and again"
+        start = "claim"
+        [state.claim]
+        do = "store.insert"
+        recognise_own = true
+        inserted = "pause"
+        in_progress = "pause"
+        expired = "pause"
+        succeeded = "respond.replay"
+        failed = "respond.replay"
+        mismatch = "respond.mismatch"
+        [state.pause]
+        do = "wait"
+        for = "1ms"
+        elapsed = "claim"
+    "#;
+    for ttl in [1, 3] {
+        let store = format!("[store]\nkind = \"postgres\"\nlease = \"1ms\"\nttl = \"{ttl}ms\"\n");
+        let tables = format!("{ONE}{store}[faults]\ncrashes = 0\n");
+        let (verdict, _) = verdict(&case(model, &tables), Property::NoStuckKey);
+        assert_eq!(verdict, Verdict::Violated, "ttl {ttl}");
+    }
+}
+
+/// A round in integer time has a tick in it, whoever acts.
+#[test]
+fn a_round_takes_time() {
+    let model = r#"
+        model = "m"
+        title = "Calls for ever"
+        start = "call"
+        [state.call]
+        do = "downstream.call"
+        ok = "call"
+        error = "wait"
+        timeout = "respond.unknown"
+        [state.wait]
+        do = "wait"
+        for = "1ms"
+        elapsed = "call"
+    "#;
+    let tables = format!(
+        "{ONE}[downstream]\nlatency = [\"1ms\", \"2ms\"]\ntimeout = \"2ms\"\n[faults]\ncrashes = 0\n"
+    );
+    let (verdict, run) = verdict(&case(model, &tables), Property::NoStuckKey);
+    assert_eq!(verdict, Verdict::Violated);
+    assert!(run.and_then(|run| run.round_ms).is_some_and(|ms| ms > 0));
+}
