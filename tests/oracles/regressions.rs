@@ -3,7 +3,7 @@
 use idemcheck::check::property::Property;
 use idemcheck::check::verdict::{Counterexample, Verdict};
 use idemcheck::check::{Engine, replay};
-use idemcheck::policy::load_texts;
+use idemcheck::policy::{SuppliedBy, load_texts};
 
 use crate::agree::{Course, ask, compare};
 use crate::cases::Case;
@@ -210,4 +210,72 @@ fn a_round_takes_time() {
     let (verdict, run) = verdict(&case(model, &tables), Property::NoStuckKey);
     assert_eq!(verdict, Verdict::Violated);
     assert!(run.and_then(|run| run.round_ms).is_some_and(|ms| ms > 0));
+}
+
+/// An owner that meets its claim knows it, be the lease good or over: two steps that look alike, and
+/// only the second can be taken for ever.
+#[test]
+fn an_owner_claims_again_for_ever() {
+    let model = r#"
+        model = "m"
+        title = "Claims again after an error"
+        start = "claim"
+        [state.claim]
+        do = "store.insert"
+        recognise_own = true
+        inserted = "call"
+        in_progress = "respond.in_flight"
+        expired = "steal"
+        succeeded = "respond.replay"
+        failed = "respond.replay"
+        mismatch = "respond.mismatch"
+        [state.steal]
+        do = "store.take_over"
+        taken = "call"
+        lost = "claim"
+        [state.call]
+        do = "downstream.call"
+        ok = "respond.success"
+        error = "claim"
+        timeout = "respond.unknown"
+    "#;
+    let tables = format!(
+        "{ONE}[store]\nkind = \"postgres\"\nlease = \"1ms\"\n\
+         [downstream]\ntimeout = \"1ms\"\nerrors = \"definite\"\n[faults]\ncrashes = 0\n"
+    );
+    let (verdict, _) = verdict(&case(model, &tables), Property::NoStuckKey);
+    assert_eq!(verdict, Verdict::Violated);
+}
+
+/// Two attempts go round, each with a receipt of its own, and are alike: a round is one in which
+/// both act, not one of them twice.
+#[test]
+fn attempts_that_are_alike_take_turns_in_a_round() {
+    let model = r#"
+        model = "m"
+        title = "Records for ever"
+        start = "claim"
+        [state.claim]
+        do = "store.insert"
+        inserted = "record"
+        in_progress = "record"
+        expired = "record"
+        succeeded = "record"
+        failed = "record"
+        mismatch = "respond.mismatch"
+        [state.record]
+        do = "store.record"
+        as = "succeeded"
+        fenced = true
+        recognise_own = true
+        recorded = "record"
+        lost = "respond.error"
+    "#;
+    let tables = "[trigger]\nkind = \"http\"\nrequests = 1\nretries = 1\nbackoff = \"1ms\"\n\n\
+                  [store]\nkind = \"postgres\"\n[faults]\ncrashes = 0\npause = \"4ms\"\n";
+    let mut case = case(model, tables);
+    case.policy.key.from.clear();
+    case.policy.key.supplied_by = SuppliedBy::Nobody;
+    let (verdict, _) = verdict(&case, Property::NoStuckKey);
+    assert_eq!(verdict, Verdict::Violated);
 }
