@@ -66,12 +66,14 @@ struct Walk<'a> {
     taken: Vec<(u32, World, SystemStep)>,
     /// Steps that may still be tried: the search for the right names is bounded.
     tries: u32,
+    /// And so is the search for a round that can be taken for ever.
+    rounds: u32,
 }
 
 impl Walk<'_> {
     fn go(&mut self, world: &World, started: &[usize]) -> bool {
         let Some(wanted) = self.path.get(self.taken.len()) else {
-            return self.round_takes_time();
+            return self.round_takes_time() && self.goes_on();
         };
         let event = self.taken.len() + 1;
         let mut steps = Vec::new();
@@ -137,6 +139,39 @@ impl Walk<'_> {
         false
     }
 
+    /// Steps that look alike may start other clocks, or be another's: a round counts if it can be
+    /// taken for ever.
+    fn goes_on(&mut self) -> bool {
+        if self.repeats_from.is_none() {
+            return true;
+        }
+        if self.rounds == 0 {
+            return false;
+        }
+        self.rounds -= 1;
+        self.told(Property::NoStuckKey).is_some_and(|run| replay(self.canonical, &run, 0).is_ok())
+    }
+
+    /// The steps taken, with the least moments.
+    fn told(&self, property: Property) -> Option<Counterexample> {
+        let moments = least_moments(self.taken.len() + 1, &self.differences)?;
+        let unit = self.system.times.unit_ms;
+        let mut steps: Vec<Step> = Vec::with_capacity(self.taken.len());
+        for (index, (edge, before, step)) in self.taken.iter().enumerate() {
+            steps.push(shown(self.system, before, step, *edge, moments[index + 1] * unit));
+        }
+        if self.repeats_from.is_none()
+            && let (Some(last), Some((.., step))) = (steps.last_mut(), self.taken.last())
+        {
+            last.breaks = Some(breaks(step.facts & broken_by(property)));
+        }
+        let round_ms = self.repeats_from.map(|from| {
+            let begins = if from == 0 { 0 } else { moments[from] };
+            (moments[self.taken.len()] - begins) * unit
+        });
+        Some(Counterexample { property, steps, repeats_from: self.repeats_from, round_ms })
+    }
+
     /// A constraint on clocks at the moment of `event`, as a difference of two events.
     fn demand(&mut self, c: &Constraint, event: usize, started: &[usize]) {
         let difference = if c.right == 0 {
@@ -168,26 +203,9 @@ pub fn concretize(
         differences: Vec::new(),
         taken: Vec::new(),
         tries: 100_000,
+        rounds: 200,
     };
-    if !walk.go(&start, &[]) {
-        return None;
-    }
-    let moments = least_moments(walk.taken.len() + 1, &walk.differences)?;
-    let unit = system.times.unit_ms;
-    let mut steps: Vec<Step> = Vec::with_capacity(walk.taken.len());
-    for (index, (edge, before, step)) in walk.taken.iter().enumerate() {
-        steps.push(shown(&plain, before, step, *edge, moments[index + 1] * unit));
-    }
-    if repeats_from.is_none()
-        && let (Some(last), Some((.., step))) = (steps.last_mut(), walk.taken.last())
-    {
-        last.breaks = Some(breaks(step.facts & broken_by(property)));
-    }
-    let round_ms = repeats_from.map(|from| {
-        let begins = if from == 0 { 0 } else { moments[from] };
-        (moments[walk.taken.len()] - begins) * unit
-    });
-    Some(Counterexample { property, steps, repeats_from, round_ms })
+    if walk.go(&start, &[]) { walk.told(property) } else { None }
 }
 
 /// Rounds that are put before the one that is shown to repeat, at most.
@@ -205,8 +223,7 @@ pub fn repeat(
     (0..ROUNDS_BEFORE).find_map(|_| {
         let repeats_from = path.len();
         path.extend_from_slice(round);
-        let found = concretize(system, property, &path, Some(repeats_from))?;
-        replay(system, &found, 0).is_ok().then_some(found)
+        concretize(system, property, &path, Some(repeats_from))
     })
 }
 

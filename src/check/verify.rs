@@ -502,6 +502,10 @@ fn judge(
         let limit = stats.stopped_by.as_deref().unwrap_or("a limit");
         result.reason =
             format!("stopped by {limit} after {} zones, {} steps deep", stats.visited, stats.depth);
+    } else if property == Property::NoStuckKey && findings.endless_untold {
+        result.verdict = Verdict::Inconclusive;
+        result.reason =
+            "a run goes round for ever, but no round of it with fixed moments was found".to_owned();
     } else if findings.facts & facts::FLIGHT_LIMIT != 0 {
         result.verdict = Verdict::Inconclusive;
         result.reason = "more calls in flight than the search can hold".to_owned();

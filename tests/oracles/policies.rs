@@ -111,7 +111,34 @@ impl PolicyGene {
         let first = self.faults[..5].iter().position(|fault| *fault);
         (0..5).filter(|fault| Some(*fault) != first).for_each(|fault| self.faults[fault] = false);
         self.pause = self.pause.filter(|_| self.client.0.is_none());
+        // Clocks multiply, most of all where an attempt comes back; one case in eight keeps them all.
+        if self.choices >> 44 & 7 != 0 {
+            let most = if self.faults[0] && self.faults[5] { 3 } else { 4 };
+            let first = (self.choices >> 47) as usize;
+            let mut times = self.times();
+            let count = times.len();
+            times.rotate_left(first % count);
+            times.into_iter().filter(|time| time.is_some()).skip(most).for_each(|time| *time = None);
+        }
+        self.shorter()
+    }
+
+    /// Most cases with short times only: what matters is which of two comes first.
+    fn shorter(mut self) -> PolicyGene {
+        if self.choices >> 51 & 3 != 0 {
+            self.times().into_iter().flatten().for_each(|time| *time = (*time + 1) / 2);
+        }
         self
+    }
+
+    /// All times that may be left undeclared.
+    fn times(&mut self) -> Vec<&mut Option<i64>> {
+        let (one, two, three) = &mut self.client;
+        let (lease, ttl) = &mut self.store;
+        let (_, (latency, timeout, late)) = &mut self.call;
+        let mut times = vec![one, two, three, lease, ttl, latency, timeout, late, &mut self.pause];
+        times.extend(&mut self.native);
+        times
     }
 
     /// The same with this trigger, clients that may give up at any moment, and few faults.
@@ -124,7 +151,7 @@ impl PolicyGene {
             self.faults[fault] = false;
         }
         self.faults[0] &= self.faults[5];
-        self
+        self.shorter()
     }
 }
 

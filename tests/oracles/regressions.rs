@@ -3,7 +3,7 @@
 use idemcheck::check::property::Property;
 use idemcheck::check::verdict::{Counterexample, Verdict};
 use idemcheck::check::{Engine, replay};
-use idemcheck::policy::load_texts;
+use idemcheck::policy::{SuppliedBy, load_texts};
 
 use crate::agree::{Course, ask, compare};
 use crate::cases::Case;
@@ -155,4 +155,127 @@ fn a_round_that_is_shown_goes_on_for_ever() {
     let (verdict, run) = verdict(&case(model, tables), Property::NoStuckKey);
     assert_eq!(verdict, Verdict::Violated);
     assert!(run.and_then(|run| run.round_ms).is_some_and(|ms| ms > 0));
+}
+
+/// Two steps that look alike, one of which starts the receipt anew: at its TTL the attempt meets its
+/// own claim, or finds none and claims again. Only the second can be gone round with for ever.
+#[test]
+fn a_round_takes_the_right_one_of_two_steps_that_look_alike() {
+    let model = r#"
+        model = "m"
+        title = "Claims its own claim again and again"
+        start = "claim"
+        [state.claim]
+        do = "store.insert"
+        recognise_own = true
+        inserted = "pause"
+        in_progress = "pause"
+        expired = "pause"
+        succeeded = "respond.replay"
+        failed = "respond.replay"
+        mismatch = "respond.mismatch"
+        [state.pause]
+        do = "wait"
+        for = "1ms"
+        elapsed = "claim"
+    "#;
+    for ttl in [1, 3] {
+        let store = format!("[store]\nkind = \"postgres\"\nlease = \"1ms\"\nttl = \"{ttl}ms\"\n");
+        let tables = format!("{ONE}{store}[faults]\ncrashes = 0\n");
+        let (verdict, _) = verdict(&case(model, &tables), Property::NoStuckKey);
+        assert_eq!(verdict, Verdict::Violated, "ttl {ttl}");
+    }
+}
+
+/// A round in integer time has a tick in it, whoever acts.
+#[test]
+fn a_round_takes_time() {
+    let model = r#"
+        model = "m"
+        title = "Calls for ever"
+        start = "call"
+        [state.call]
+        do = "downstream.call"
+        ok = "call"
+        error = "wait"
+        timeout = "respond.unknown"
+        [state.wait]
+        do = "wait"
+        for = "1ms"
+        elapsed = "call"
+    "#;
+    let tables = format!(
+        "{ONE}[downstream]\nlatency = [\"1ms\", \"2ms\"]\ntimeout = \"2ms\"\n[faults]\ncrashes = 0\n"
+    );
+    let (verdict, run) = verdict(&case(model, &tables), Property::NoStuckKey);
+    assert_eq!(verdict, Verdict::Violated);
+    assert!(run.and_then(|run| run.round_ms).is_some_and(|ms| ms > 0));
+}
+
+/// An owner that meets its claim knows it, be the lease good or over: two steps that look alike, and
+/// only the second can be taken for ever.
+#[test]
+fn an_owner_claims_again_for_ever() {
+    let model = r#"
+        model = "m"
+        title = "Claims again after an error"
+        start = "claim"
+        [state.claim]
+        do = "store.insert"
+        recognise_own = true
+        inserted = "call"
+        in_progress = "respond.in_flight"
+        expired = "steal"
+        succeeded = "respond.replay"
+        failed = "respond.replay"
+        mismatch = "respond.mismatch"
+        [state.steal]
+        do = "store.take_over"
+        taken = "call"
+        lost = "claim"
+        [state.call]
+        do = "downstream.call"
+        ok = "respond.success"
+        error = "claim"
+        timeout = "respond.unknown"
+    "#;
+    let tables = format!(
+        "{ONE}[store]\nkind = \"postgres\"\nlease = \"1ms\"\n\
+         [downstream]\ntimeout = \"1ms\"\nerrors = \"definite\"\n[faults]\ncrashes = 0\n"
+    );
+    let (verdict, _) = verdict(&case(model, &tables), Property::NoStuckKey);
+    assert_eq!(verdict, Verdict::Violated);
+}
+
+/// Two attempts go round, each with a receipt of its own, and are alike: a round is one in which
+/// both act, not one of them twice.
+#[test]
+fn attempts_that_are_alike_take_turns_in_a_round() {
+    let model = r#"
+        model = "m"
+        title = "Records for ever"
+        start = "claim"
+        [state.claim]
+        do = "store.insert"
+        inserted = "record"
+        in_progress = "record"
+        expired = "record"
+        succeeded = "record"
+        failed = "record"
+        mismatch = "respond.mismatch"
+        [state.record]
+        do = "store.record"
+        as = "succeeded"
+        fenced = true
+        recognise_own = true
+        recorded = "record"
+        lost = "respond.error"
+    "#;
+    let tables = "[trigger]\nkind = \"http\"\nrequests = 1\nretries = 1\nbackoff = \"1ms\"\n\n\
+                  [store]\nkind = \"postgres\"\n[faults]\ncrashes = 0\npause = \"4ms\"\n";
+    let mut case = case(model, tables);
+    case.policy.key.from.clear();
+    case.policy.key.supplied_by = SuppliedBy::Nobody;
+    let (verdict, _) = verdict(&case, Property::NoStuckKey);
+    assert_eq!(verdict, Verdict::Violated);
 }
