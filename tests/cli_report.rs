@@ -54,6 +54,7 @@ fn policy(name: &str, properties: Vec<PropertyResult>) -> PolicyResult {
         search: search(),
         loops: None,
         properties,
+        lints: Vec::new(),
         warnings: Vec::new(),
     }
 }

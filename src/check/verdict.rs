@@ -76,6 +76,21 @@ pub struct Scope {
     pub within_ms: Option<i64>,
 }
 
+/// A lint that a policy does not meet, and what the check makes of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LintResult {
+    /// `idemcheck explain NAME` tells more.
+    pub name: String,
+    /// The inequality, with the policy's numbers.
+    pub says: String,
+    /// Where the rule comes from.
+    pub source: String,
+    /// The property whose counterexample bears it out.
+    pub confirmed_by: Option<Property>,
+    /// The same as a sentence, or why no run bears it out.
+    pub confirmation: String,
+}
+
 /// How the search went.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SearchStats {
@@ -241,6 +256,8 @@ pub struct PolicyResult {
     pub properties: Vec<PropertyResult>,
     /// Outcomes and transitions that no run ever took, and other remarks.
     pub warnings: Vec<String>,
+    /// Rules of thumb that the policy does not meet.
+    pub lints: Vec<LintResult>,
 }
 
 impl PolicyResult {

@@ -14,9 +14,11 @@ use super::search::{
 };
 use super::trace::{self, PathStep, ReplayError, concretize, repeat};
 use super::verdict::{
-    Counterexample, Number, PolicyResult, PropertyResult, Scope, SearchStats, Step, Verdict, format_ms,
+    Counterexample, LintResult, Number, PolicyResult, PropertyResult, Scope, SearchStats, Step, Verdict,
+    format_ms,
 };
 use super::{Engine, Limits, VerifyOptions, oracle};
+use crate::lints::Lint;
 use crate::model::{Operation, Outcome, Protocol};
 use crate::policy::{Faults, Policy};
 use crate::system::compile::Next;
@@ -130,6 +132,7 @@ pub fn verify_with(
         scope_line: scope.line(),
         scope,
         warnings: warnings(policy, &system, &findings),
+        lints: lints(policy, protocol, &properties),
         search: findings.search,
         loops: findings.loops,
         properties,
@@ -582,6 +585,25 @@ fn scope(policy: &Policy, system: &System) -> Scope {
         late_ms: policy.downstream.as_ref().and_then(|d| d.late),
         within_ms: policy.trigger.within,
     }
+}
+
+/// The lints that the policy does not meet, each with what the check found of it.
+fn lints(policy: &Policy, protocol: &Protocol, properties: &[PropertyResult]) -> Vec<LintResult> {
+    let verdict =
+        |property: Property| properties.iter().find(|result| result.property == property).map(|r| r.verdict);
+    let result = |(lint, says): (&'static Lint, String)| {
+        let with = |wanted| lint.shown_by.iter().copied().find(|property| verdict(*property) == Some(wanted));
+        let confirmed_by = with(Verdict::Violated);
+        let confirmation = match (confirmed_by, with(Verdict::Inconclusive), with(Verdict::Holds)) {
+            (Some(property), ..) => format!("borne out: {property} is violated"),
+            (None, Some(property), _) => format!("open: {property} is inconclusive"),
+            (None, None, Some(property)) => format!("no run in this scope bears it out: {property} holds"),
+            (None, None, None) => "not checked: no property applies".to_owned(),
+        };
+        let (name, source) = (lint.name.to_owned(), lint.source.to_owned());
+        LintResult { name, says, source, confirmed_by, confirmation }
+    };
+    crate::lints::findings(policy, protocol).into_iter().map(result).collect()
 }
 
 /// What no run ever did: a proof about a dead branch is vacuous.

@@ -100,6 +100,9 @@ fn policy(index: usize, result: &PolicyResult, options: &Options, out: &mut dyn 
         let names: Vec<&str> = not_applicable.iter().map(|property| property.property.name()).collect();
         writeln!(out, "  {DIM}– not applicable: {}{PLAIN}", names.join(", "))?;
     }
+    for lint in &result.lints {
+        writeln!(out, "  {CYAN}~ lint:{PLAIN} {}: {} ({})", lint.name, lint.says, lint.confirmation)?;
+    }
     for warning in &result.warnings {
         writeln!(out, "  {YELLOW}! warning:{PLAIN} {warning}")?;
     }

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use idemcheck::check::properties::{self, Info};
 use idemcheck::check::property::Property;
 use idemcheck::diag::Code;
+use idemcheck::lints::{LINTS, Lint};
 
 use crate::exit::Exit;
 use crate::glossary;
@@ -12,7 +13,7 @@ use crate::output;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A property, operation, fault, verdict or diagnostic code; without it, all names.
+    /// A property, lint, operation, fault, verdict or diagnostic code; without it, all names.
     name: Option<String>,
 }
 
@@ -29,6 +30,7 @@ struct Topic {
 
 enum Text {
     Property(&'static Info),
+    Lint(&'static Lint),
     Prose(&'static str),
     /// Lines as they are, examples among them.
     Lines(&'static str),
@@ -83,7 +85,14 @@ fn topics() -> Vec<Topic> {
         brief: format!("{}: {}", code.name(), code.description()),
         text: Text::Lines(code.explanation()),
     });
-    properties.chain(entries).chain(codes).collect()
+    let lints = LINTS.iter().map(|lint| Topic {
+        kind: "lint",
+        name: lint.name,
+        alias: None,
+        brief: lint.brief.to_owned(),
+        text: Text::Lint(lint),
+    });
+    properties.chain(lints).chain(entries).chain(codes).collect()
 }
 
 /// The name that was probably meant.
@@ -124,6 +133,15 @@ fn explain(topic: &Topic, out: &mut dyn Write) -> io::Result<()> {
         Text::Lines(text) => {
             writeln!(out, "  {}.\n", topic.brief)?;
             text.lines().try_for_each(|line| writeln!(out, "  {line}"))
+        }
+        Text::Lint(lint) => {
+            writeln!(out, "  {}.\n", topic.brief)?;
+            wrapped(lint.why, out)?;
+            let names: Vec<&str> = lint.shown_by.iter().map(|property| property.name()).collect();
+            wrapped(
+                &format!("Borne out where a run breaks {}. Source: {}.", names.join(" or "), lint.source),
+                out,
+            )
         }
         Text::Property(info) => {
             writeln!(out)?;

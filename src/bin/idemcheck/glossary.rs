@@ -25,6 +25,7 @@ const fn verdict(name: &'static str, brief: &'static str, text: &'static str) ->
 pub fn heading(kind: &str) -> &'static str {
     match kind {
         "property" => "Properties",
+        "lint" => "Lints",
         "operation" => "Operations of a model's state",
         "fault" => "Faults and bounds",
         "verdict" => "Verdicts",

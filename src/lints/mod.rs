@@ -1,0 +1,60 @@
+//! Lints: inequalities between what a policy declares, one per file, each with its source. A lint
+//! proves nothing; the check that runs beside it says whether a run bears it out.
+
+mod bound;
+mod dedup_below_horizon;
+mod identity_left_out;
+mod key_per_attempt;
+mod lease_below_handler;
+mod lock_below_handler;
+mod native_key_below_ttl;
+mod ttl_below_horizon;
+mod visibility_below_handler;
+
+use crate::check::property::Property;
+use crate::model::Protocol;
+use crate::model::graph::Uses;
+use crate::policy::Policy;
+
+/// A rule of thumb about a policy's numbers.
+#[derive(Debug)]
+pub struct Lint {
+    pub name: &'static str,
+    /// What it finds, in one clause.
+    pub brief: &'static str,
+    /// Why it matters and what to do.
+    pub why: &'static str,
+    /// Where the rule comes from.
+    pub source: &'static str,
+    /// The properties that a run breaks where the lint is right.
+    pub shown_by: &'static [Property],
+    /// The inequality with the policy's numbers, where it is not met.
+    find: fn(&Policy, &Uses) -> Option<String>,
+}
+
+/// Every lint, in the order in which people see them.
+pub static LINTS: [&Lint; 8] = [
+    &key_per_attempt::LINT,
+    &identity_left_out::LINT,
+    &ttl_below_horizon::LINT,
+    &lease_below_handler::LINT,
+    &lock_below_handler::LINT,
+    &native_key_below_ttl::LINT,
+    &visibility_below_handler::LINT,
+    &dedup_below_horizon::LINT,
+];
+
+/// The lints that a policy does not meet, each with the inequality.
+pub fn findings(policy: &Policy, protocol: &Protocol) -> Vec<(&'static Lint, String)> {
+    let uses = protocol.uses(|choice| policy.choices.get(choice).map(String::as_str));
+    LINTS.into_iter().filter_map(|lint| (lint.find)(policy, &uses).map(|says| (lint, says))).collect()
+}
+
+/// The longest that an attempt can be at work between its claim and its record, call included.
+fn handler(policy: &Policy) -> Vec<(&'static str, Option<i64>)> {
+    let call = policy.downstream.as_ref().map(|downstream| match downstream.timeout {
+        Some(timeout) => ("downstream.timeout", Some(timeout)),
+        None => ("downstream.latency", downstream.latency_max),
+    });
+    call.into_iter().chain([("faults.pause", policy.faults.pause)]).collect()
+}
