@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::draft::Draft;
 use super::rules::{choices, delivery, downstream, key, store, trigger};
 use super::{
-    Downstream, Key, LogicalOperation, Policy, Replay, RoleScope, Store, SuppliedBy, Trigger, TriggerKind,
+    Downstream, Key, LogicalOperation, Policy, Queue, Replay, RoleScope, Store, SuppliedBy, Trigger,
+    TriggerKind,
 };
 use crate::diag::Diagnostic;
 use crate::model::Protocol;
@@ -57,7 +58,8 @@ fn policy(draft: &Draft, model: &Protocol) -> Option<Policy> {
     }
     let trigger = &draft.trigger;
     let kind = trigger.kind.map_or(TriggerKind::Http, |kind| kind.value);
-    let queue = draft.queue.as_ref().map(|queue| queue.value.clone()).unwrap_or_default();
+    let queue = draft.queue.as_ref().map(|queue| queue.value.clone());
+    let queue = queue.unwrap_or(Queue { notices: true, ..Queue::default() });
     let roles = model.roles.iter().map(|role| {
         let scope = draft.roles.iter().find(|scope| scope.name.value == role.name);
         RoleScope {

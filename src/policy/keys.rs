@@ -347,6 +347,13 @@ pub static QUEUE: Section = Section {
         )
         .default("never dropped"),
         Key::new(
+            "notices_crashes",
+            Kind::Bool,
+            "notices_crashes = true",
+            "Whether the broker sees a consumer's connection break and delivers again at once.",
+        )
+        .default("true without a visibility timeout, false with one"),
+        Key::new(
             "redrives",
             Kind::Count { min: 0, max: 2 },
             "redrives = 1",

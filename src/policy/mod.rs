@@ -162,6 +162,8 @@ pub struct Queue {
     pub dedup: Option<i64>,
     /// How often the message is taken back from the dead letters.
     pub redrives: u32,
+    /// The broker sees a consumer's connection break, and delivers again at once.
+    pub notices: bool,
 }
 
 /// `[lock]`.

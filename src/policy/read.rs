@@ -138,8 +138,11 @@ fn flag(table: &Table<'_>, name: &str, default: bool, reader: &mut Reader) -> bo
 
 fn queue(table: &Table<'_>, reader: &mut Reader) -> Located<Queue> {
     reader.text(table, "kind");
+    let visibility = reader.duration(table, "visibility").map(|time| time.value);
     let queue = Queue {
-        visibility: reader.duration(table, "visibility").map(|time| time.value),
+        visibility,
+        // Without a visibility timeout a message can come again at any moment anyway.
+        notices: flag(table, "notices_crashes", visibility.is_none(), reader),
         dedup: reader.duration(table, "dedup").map(|time| time.value),
         redrives: reader.count(table, "redrives").map_or(0, |count| count.value),
     };

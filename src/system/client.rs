@@ -33,7 +33,8 @@ impl Steps<'_> {
             return;
         }
         let earliest = match client.phase {
-            Phase::Idle => self.published_again(index),
+            Phase::Idle if times.dedup.is_some() => return self.publish_message(index),
+            Phase::Idle => None,
             Phase::Waiting => at_least(client.clock, times.client_timeout.unwrap_or(0) + times.backoff),
             _ => at_least(client.clock, times.backoff),
         };

@@ -125,6 +125,8 @@ pub struct System {
     pub merged: u32,
     /// The requests are messages, the attempts deliveries.
     pub queue: bool,
+    /// The broker sees a consumer's connection break.
+    pub(super) notices: bool,
     /// Deliveries after the first one, of a message that is taken back from the dead letters.
     pub(super) retries: u8,
     /// Counted from 1 in [`Client::role`].
@@ -286,6 +288,7 @@ impl System {
             merged,
             symmetry: true,
             clocks_most: clocks_most(policy, splits),
+            notices: policy.queue.as_ref().is_none_or(|queue| queue.notices),
             queue: policy.trigger.kind == TriggerKind::Queue,
             retries: policy.trigger.retries as u8,
             resume: protocol.resume.map(|state| state as u8),
@@ -531,12 +534,17 @@ fn claimable_after(table: &[Row], start: StateId, roles: &[RoleRow], times: &Tim
             .iter()
             .any(|at| table[*at].operation == Operation::FindAbandoned)
     };
+    let sweeps = |role: &&RoleRow| {
+        reachable(table, &[role.start as usize]).iter().any(|at| table[*at].operation == Operation::Sweep)
+    };
+    // A lagging store shows a claim beyond its TTL; a sweeper comes when it comes.
+    let late = times.ttl_lag + times.skew + roles.iter().find(sweeps).map_or(0, |role| role.every);
     let by_role = || Some((times.lease? + roles.iter().find(completes)?.every, false));
     if gets_through(Left::Claimed) {
         return Some((0, false));
     }
     let by_lease = times.lease.filter(|_| gets_through(Left::Expired));
-    let by_ttl = || times.ttl.filter(|_| gets_through(Left::Absent));
+    let by_ttl = || times.ttl.map(|ttl| ttl + late).filter(|_| gets_through(Left::Absent));
     by_lease.map(|age| (age, false)).or_else(by_role).or_else(|| by_ttl().map(|age| (age, true)))
 }
 
@@ -610,6 +618,7 @@ fn fresh_key() -> Key {
             clock: Slot::NONE,
             born: Slot::NONE,
             checkpoint: 0,
+            swept: false,
             was_recorded: false,
             first_answer: Known::Nothing,
             name: (0, 0),

@@ -41,7 +41,8 @@ impl System {
                 let Actor::Client(index) = label.actor else { unreachable!("only clients send") };
                 self.sending_text(&before.clients[index as usize], sending)
             }
-            Action::Drop => ("publishes again".to_owned(), "dropped: the id is known".to_owned()),
+            Action::Publish => ("is published".to_owned(), String::new()),
+            Action::Drop => ("is published again".to_owned(), "dropped: the id is known".to_owned()),
             Action::Failover => ("fails over (fault)".to_owned(), "its last writes are lost".to_owned()),
             Action::LockLost => ("is lost (fault)".to_owned(), "its holder does not notice".to_owned()),
             Action::Operate { outcome } => {
@@ -99,7 +100,7 @@ impl System {
         let verb = match (client.phase, sending) {
             _ if client.role > 0 => return ("begins a run".to_owned(), String::new()),
             (_, Sending::Redriven) => "takes from the dead letters",
-            (Phase::Between, _) if self.queue => "delivers again",
+            (Phase::Between, _) if self.queue && client.sent > 0 => "delivers again",
             (Phase::Waiting, Sending::Again) => "delivers again, for no reason (fault),",
             (Phase::Waiting, _) if self.queue => "has no acknowledgement and delivers",
             _ if self.queue => "delivers",

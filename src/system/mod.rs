@@ -40,6 +40,8 @@ pub enum Actor {
 pub enum Action {
     /// A client sends its next attempt, a broker delivers, a role begins a run.
     Send(Sending),
+    /// A message is put into the queue.
+    Publish,
     /// A message published again is dropped by the broker.
     Drop,
     /// An attempt does the operation of its state and sees the outcome.
@@ -124,6 +126,7 @@ impl Label {
         matches!(
             self.action,
             Action::Send(_)
+                | Action::Publish
                 | Action::Drop
                 | Action::AckLost { .. }
                 | Action::Crash { .. }
@@ -427,16 +430,25 @@ impl Steps<'_> {
             && let Some(real) = real
         {
             let now = &draft.world.keys[0].receipt;
+            let marked = |world: &World| {
+                world.rows.iter().enumerate().fold(0, |bits, (i, row)| bits | u8::from(row.done) << i)
+            };
+            let (rows, was_marked) = (self.before.rows.len() as u8, marked(self.before));
             let same = |a: &world::Receipt, b: &world::Receipt| {
                 (a.status, a.token, a.known, a.checkpoint) == (b.status, b.token, b.known, b.checkpoint)
             };
-            let local = self.system.local_effects && draft.world.effects != self.before.effects;
+            let local = self.system.local_effects
+                && (draft.world.effects != self.before.effects
+                    || draft.world.rows.len() != rows as usize
+                    || marked(&draft.world) != was_marked);
             if !same(now, &real) || local {
                 let mut remembering = draft.clone();
                 remembering.world.past = Some(Box::new(world::Past {
                     receipt: real,
                     effects: self.before.effects,
                     latest: self.before.latest,
+                    rows,
+                    marked: was_marked,
                     clock: Slot::started(self.system.times.staleness.is_some()),
                 }));
                 self.emit_one(actor, action, at, ending, remembering);

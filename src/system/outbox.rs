@@ -49,11 +49,11 @@ impl Steps<'_> {
 
     pub(super) fn publish(&mut self, who: Who) {
         // The request may be lost, or only its acknowledgement.
-        self.go(who, Outcome::Timeout, self.draft());
         for draft in self.published(who) {
-            self.go(who, Outcome::Timeout, draft.clone());
-            self.go(who, Outcome::Ok, draft);
+            self.go(who, Outcome::Ok, draft.clone());
+            self.go(who, Outcome::Timeout, draft);
         }
+        self.go(who, Outcome::Timeout, self.draft());
     }
 
     fn published(&self, who: Who) -> Vec<Draft> {
@@ -92,7 +92,6 @@ impl Steps<'_> {
     pub(super) fn mark(&mut self, who: Who) {
         let row = self.before.attempt(who).row as usize;
         let mut draft = self.draft();
-        draft.world.attempt_mut(who).row = 0;
         match row.checked_sub(1) {
             Some(index) if !self.before.rows[index].done => {
                 draft.world.rows[index].done = true;
@@ -109,7 +108,9 @@ impl Steps<'_> {
             return false;
         }
         let works_on = |index: usize| after.live().any(|(_, a)| a.row as usize == index + 1);
-        let dropped = |(index, row): (usize, &Row)| row.done && !row.published && !works_on(index);
+        // Nobody picks a row that is marked, or one whose claim never ends.
+        let unpicked = |row: &Row| row.done || row.claimed && self.system.times.lease.is_none();
+        let dropped = |(index, row): (usize, &Row)| unpicked(row) && !row.published && !works_on(index);
         if after.rows.iter().enumerate().any(dropped) {
             return true;
         }

@@ -69,8 +69,25 @@ impl Steps<'_> {
         self.stale_delivery(who);
     }
 
+    /// Where the broker remembers ids, a message is published first and delivered later: the window
+    /// counts from there.
+    pub(super) fn publish_message(&mut self, index: usize) {
+        let again = self.published_again(index);
+        let mut draft = self.draft().when(again);
+        let world = &mut draft.world;
+        if !world.started {
+            world.started = true;
+            world.horizon = Slot::ZERO;
+        }
+        let client = &mut world.clients[index];
+        client.phase = Phase::Between;
+        // The first delivery is none of the further ones.
+        client.retries += 1;
+        self.emit(Actor::Client(index as u8), Action::Publish, 0, None, draft);
+    }
+
     /// A second message of the operation gets into the queue only once the broker forgot the first.
-    pub(super) fn published_again(&mut self, index: usize) -> Option<Constraint> {
+    fn published_again(&mut self, index: usize) -> Option<Constraint> {
         let dedup = self.system.times.dedup.filter(|_| self.before.started)?;
         let class = self.before.clients[index].class;
         let mut draft = self.draft().when(at_most(self.before.horizon, dedup));

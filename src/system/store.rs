@@ -70,8 +70,9 @@ impl Steps<'_> {
         if found != Found::Absent {
             let other_operation = (receipt.class == CLASS_MERGED) != (attempt.class == CLASS_MERGED);
             draft.fact(facts::FOREIGN_OPERATION, other_operation && found != Found::Gone);
-            draft.fact(facts::EXPIRED_RECEIPT, found == Found::Gone && receipt.class == attempt.class);
         }
+        let gone = found == Found::Gone || found == Found::Absent && receipt.swept;
+        draft.fact(facts::EXPIRED_RECEIPT, gone && receipt.class == attempt.class);
         if found == Found::Gone {
             self.erase(&mut draft, who);
         }
@@ -104,7 +105,7 @@ impl Steps<'_> {
     fn claim(&self, draft: &mut Draft, who: Who) {
         let key = self.before.attempt(who).key;
         let receipt = &mut draft.world.keys[key as usize].receipt;
-        (receipt.checkpoint, receipt.known) = (0, Known::Nothing);
+        (receipt.checkpoint, receipt.known, receipt.swept) = (0, Known::Nothing, false);
         self.seize(draft, who);
     }
 
@@ -318,7 +319,7 @@ impl Steps<'_> {
         receipt.name = attempt.name;
         receipt.token = token;
         receipt.clock = Slot::ZERO;
-        receipt.checkpoint = 0;
+        (receipt.checkpoint, receipt.swept) = (0, false);
         if new || receipt.status == Status::Absent {
             receipt.born = Slot::started(ages);
         }
@@ -448,13 +449,16 @@ impl Steps<'_> {
 
     /// A sweeper deletes what is over its TTL.
     pub(super) fn sweep(&mut self, who: Who) {
-        let receipt = self.receipt(who);
+        let receipt = *self.receipt(who);
         let age = if self.system.ttl_from_claim { receipt.born } else { receipt.clock };
         let ttl = self.system.times.ttl.filter(|_| receipt.status != Status::Absent);
         let Some(ttl) = ttl else { return self.go(who, Outcome::None, self.draft()) };
         self.go(who, Outcome::None, self.draft().when(at_most(age, ttl)));
-        let mut draft = self.draft().when(at_least(age, ttl));
+        let (class, mut draft) = (receipt.class, self.draft().when(at_least(age, ttl)));
         self.erase(&mut draft, who);
+        let key = draft.world.attempt(who).key as usize;
+        let receipt = &mut draft.world.keys[key].receipt;
+        (receipt.swept, receipt.class) = (true, class);
         self.go(who, Outcome::Swept, draft);
     }
 
@@ -526,6 +530,12 @@ impl Steps<'_> {
             *receipt = Receipt { was_recorded, first_answer, ..past.receipt };
             if self.system.local_effects {
                 (world.effects, world.latest) = (past.effects, past.latest);
+                let unfounded = world.rows.drain(past.rows as usize..).any(|row| row.published);
+                for (index, row) in world.rows.iter_mut().enumerate() {
+                    row.done &= past.marked >> index & 1 != 0;
+                }
+                draft.fact(facts::UNFOUNDED_MESSAGE, unfounded);
+                let world = &draft.world;
                 let told =
                     matches!(first_answer, Known::Done { class, .. } if world.effects[class as usize] == 0);
                 draft.fact(facts::SUCCESS_UNDONE, told);

@@ -165,7 +165,8 @@ impl Steps<'_> {
         let dying = *self.before.attempt(who);
         let times = &self.system.times;
         for (restart, noticed) in [(false, true), (false, false), (true, true), (true, false)] {
-            if restart && !self.system.restart {
+            let unseen = noticed && !self.system.notices && matches!(who, Who::Client(_));
+            if restart && !self.system.restart || unseen {
                 continue;
             }
             let mut draft = draft.clone();
@@ -183,7 +184,8 @@ impl Steps<'_> {
                 Who::Client(index) => {
                     let client = &self.before.clients[index];
                     // Unnoticed is like an endless stall, so it matters only where stalls have an end.
-                    if !noticed && (client.retries == 0 || times.pause.is_none()) {
+                    let stalls = client.retries == 0 || times.pause.is_none();
+                    if !noticed && stalls && self.system.notices {
                         continue;
                     }
                     draft.world.clients[index].attempt = None;

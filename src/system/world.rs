@@ -121,6 +121,8 @@ pub struct Receipt {
     pub born: Slot,
     /// The state to resume at, counted from 1; 0: no recovery point.
     pub checkpoint: u8,
+    /// A sweeper deleted it: what it said of its payload is all that is left, for the judge.
+    pub swept: bool,
     /// A success was recorded at some time.
     pub was_recorded: bool,
     /// The first final answer that went out under this key.
@@ -293,6 +295,9 @@ pub struct Past {
     pub receipt: Receipt,
     pub effects: [u8; CLASSES],
     pub latest: [u8; CLASSES],
+    /// How many rows there were, and which of them were marked, as bits.
+    pub rows: u8,
+    pub marked: u8,
     /// Since that write.
     pub clock: Slot,
 }

@@ -65,7 +65,11 @@ impl World {
                     | u8::from(key.native.clock.present()) << 7,
             );
             out.push(r.token << 1 | u8::from(r.born.present()));
-            out.extend_from_slice(&[r.known.to_byte(), r.first_answer.to_byte(), r.checkpoint]);
+            out.extend_from_slice(&[
+                r.known.to_byte(),
+                r.first_answer.to_byte(),
+                u8::from(r.swept) << 7 | r.checkpoint,
+            ]);
             if key.native.used {
                 out.push(key.native.class << 4 | key.native.version);
             }
@@ -89,7 +93,9 @@ impl World {
                     | u8::from(r.born.present()) << 6
                     | u8::from(past.clock.present()) << 7,
             );
-            out.extend_from_slice(&[r.token, r.known.to_byte(), r.first_answer.to_byte(), r.checkpoint]);
+            let flags = u8::from(r.swept) << 7 | r.checkpoint;
+            out.extend_from_slice(&[r.token, r.known.to_byte(), r.first_answer.to_byte(), flags]);
+            out.extend_from_slice(&[past.rows, past.marked]);
             for (count, latest) in past.effects.iter().zip(&past.latest) {
                 out.push(count << 4 | latest);
             }
@@ -243,7 +249,8 @@ impl Reader<'_> {
             token: token >> 1,
             known: Known::from_byte(self.next()),
             first_answer: Known::from_byte(self.next()),
-            checkpoint: self.next(),
+            swept: self.bytes.first().is_some_and(|byte| byte >> 7 != 0),
+            checkpoint: self.next() & 127,
             name: (0, 0),
         };
         let mut native = Native { used: head >> 6 & 1 != 0, class: 0, version: 0, clock: Slot::NONE };
@@ -277,12 +284,14 @@ impl Reader<'_> {
             token: self.next(),
             known: Known::from_byte(self.next()),
             first_answer: Known::from_byte(self.next()),
-            checkpoint: self.next(),
+            swept: self.bytes.first().is_some_and(|byte| byte >> 7 != 0),
+            checkpoint: self.next() & 127,
             name: (0, 0),
         };
+        let (rows, marked) = (self.next(), self.next());
         let counts: [u8; CLASSES] = std::array::from_fn(|_| self.next());
         let (effects, latest) = (counts.map(|byte| byte >> 4), counts.map(|byte| byte & 15));
-        Past { receipt, effects, latest, clock: self.slot(head >> 7 != 0) }
+        Past { receipt, effects, latest, rows, marked, clock: self.slot(head >> 7 != 0) }
     }
 
     fn client(&mut self) -> Client {
