@@ -329,4 +329,15 @@ codes! {
         "a fault is budgeted that nothing can suffer",
         "A failover only loses writes of a store with `loses_writes = true`; only messages are redelivered;\n\
          only a lock can be lost. What the budget allows is then never explored.";
+    RoleOverSplitKeys = "IDM235", "role-over-split-keys", Error,
+        "a background role, and a key that every attempt has for itself",
+        "A completer or a sweeper goes through the receipts of all keys. Where every attempt has a key of\n\
+         its own, that is not modelled, and saying that it holds would be a guess.";
+    MixedEffects = "IDM236", "mixed-effects", Error,
+        "effects in the store and effects elsewhere, in a store that loses writes",
+        "A failover takes back what was committed locally and not what was called. The check counts both in\n\
+         one ledger, so it can't tell; check the two kinds in policies of their own.";
+    OutboxUnused = "IDM237", "outbox-unused", Warning,
+        "the model publishes nothing",
+        "The policy describes the broker that messages are published to, and no state of the model publishes.";
 }

@@ -1,6 +1,6 @@
 //! Which states an attempt can reach, and from which it can end.
 
-use super::{Operation, Outcome, Protocol, State, StateId, Target};
+use super::{Operation, Outcome, Protocol, State, StateId, Target, WriteKind};
 
 impl Protocol {
     /// The targets behind a target: a choice stands for all of its options.
@@ -33,6 +33,28 @@ impl Protocol {
             }
         }
         seen
+    }
+
+    /// Whether some path from this state looks at a receipt or writes one.
+    pub fn looks_at_receipts(&self, from: StateId) -> bool {
+        let mut seen = vec![false; self.states.len()];
+        let mut pending = vec![from];
+        while let Some(state) = pending.pop() {
+            if std::mem::replace(&mut seen[state], true) {
+                continue;
+            }
+            if self.states[state].operation.uses_receipts() {
+                return true;
+            }
+            for target in self.states[state].next.iter().flat_map(|(_, target)| self.resolved(target)) {
+                match target {
+                    Target::State(next) => pending.push(*next),
+                    Target::Resume => return true,
+                    _ => {}
+                }
+            }
+        }
+        false
     }
 
     /// Per state: whether some path from it ends.
@@ -70,6 +92,8 @@ pub struct Uses {
     /// Messages are published.
     pub publish: bool,
     pub call: bool,
+    /// Some transaction writes the effect.
+    pub commits_effect: bool,
     pub query: bool,
     /// Some call sends a native key.
     pub key: bool,
@@ -128,6 +152,7 @@ impl Uses {
                 self.key |= key;
                 self.token |= token;
             }
+            Operation::Commit { writes, .. } => self.commits_effect |= writes.contains(&WriteKind::Effect),
             Operation::Query { token } => {
                 self.query = true;
                 self.token |= token;

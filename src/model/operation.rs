@@ -355,7 +355,11 @@ impl Operation {
 
     /// Whether the policy must describe a store.
     pub fn uses_store(&self) -> bool {
-        self.uses_receipts() || matches!(self, Operation::Load | Operation::NextRow { .. } | Operation::Mark)
+        let writes = matches!(
+            self,
+            Operation::Commit { .. } | Operation::Load | Operation::NextRow { .. } | Operation::Mark
+        );
+        self.uses_receipts() || writes
     }
 
     /// Whether it looks at receipts or writes them.
@@ -369,10 +373,10 @@ impl Operation {
             | Operation::Record { .. }
             | Operation::Release { .. }
             | Operation::Checkpoint { .. }
-            | Operation::Commit { .. }
             | Operation::Sweep
             | Operation::FindAbandoned
             | Operation::LeaseCheck => true,
+            Operation::Commit { writes, at, .. } => writes.contains(&WriteKind::Receipt) || at.is_some(),
             Operation::Load
             | Operation::NextRow { .. }
             | Operation::Mark

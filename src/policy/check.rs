@@ -40,7 +40,14 @@ pub fn check(draft: &Draft, model: Option<&Protocol>) -> (Option<Policy>, Vec<Di
     if crate::diag::any_error(&out) {
         return (None, out);
     }
-    (policy(draft, model), out)
+    let policy = policy(draft, model);
+    if let Some(policy) = &policy {
+        delivery::together(draft, policy, model, &uses, &mut out);
+    }
+    if crate::diag::any_error(&out) {
+        return (None, out);
+    }
+    (policy, out)
 }
 
 fn policy(draft: &Draft, model: &Protocol) -> Option<Policy> {
@@ -121,6 +128,7 @@ fn policy(draft: &Draft, model: &Protocol) -> Option<Policy> {
         }),
         queue: (kind == TriggerKind::Queue).then_some(queue),
         lock: draft.lock.as_ref().map(|lock| lock.value.clone()),
+        outbox_dedup: draft.outbox.as_ref().and_then(|outbox| outbox.value),
         roles: roles.collect(),
         choices: chosen.collect::<Option<_>>()?,
         waits,

@@ -24,6 +24,7 @@ pub struct Draft {
     pub downstream: Option<DownstreamDraft>,
     pub queue: Option<Located<Queue>>,
     pub lock: Option<Located<Lock>>,
+    pub outbox: Option<Located<Option<i64>>>,
     pub roles: Vec<RoleDraft>,
     /// Each name with its place, and its option; None where the value was wrong.
     pub choices: Vec<(Located<String>, Option<Located<String>>)>,

@@ -105,6 +105,12 @@ pub static POLICY: Section = Section {
         ),
         Key::new("lock", Kind::Table(&LOCK), "[lock]\nlease = \"30s\"", "The lock of `lock.acquire`."),
         Key::new(
+            "outbox",
+            Kind::Table(&OUTBOX),
+            "[outbox]\ndedup = \"5m\"",
+            "Where `outbox.publish` publishes.",
+        ),
+        Key::new(
             "role",
             Kind::NamedTables(&ROLE),
             "[role.relay]\nreplicas = 2",
@@ -343,7 +349,7 @@ pub static QUEUE: Section = Section {
             "dedup",
             POSITIVE,
             "dedup = \"5m\"",
-            "A message published again within this time is dropped.",
+            "A message published again within this time is dropped; what was published is delivered at any later moment.",
         )
         .default("never dropped"),
         Key::new(
@@ -361,6 +367,18 @@ pub static QUEUE: Section = Section {
         )
         .default("0"),
     ],
+    later: &[],
+};
+
+pub static OUTBOX: Section = Section {
+    doc: "The broker that `outbox.publish` publishes to.",
+    keys: &[Key::new(
+        "dedup",
+        POSITIVE,
+        "dedup = \"5m\"",
+        "A copy of a message published within this time after the first is dropped.",
+    )
+    .default("never dropped")],
     later: &[],
 };
 

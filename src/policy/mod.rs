@@ -38,6 +38,8 @@ pub struct Policy {
     pub queue: Option<Queue>,
     /// None where the model takes no lock.
     pub lock: Option<Lock>,
+    /// `[outbox] dedup`: a copy published within this time is dropped. None: never.
+    pub outbox_dedup: Option<i64>,
     /// One for each of the model's roles, in its order.
     pub roles: Vec<RoleScope>,
     /// Choice name to option name; every choice of the model is here.

@@ -41,6 +41,9 @@ pub fn read(file: FileId, path: &Path, text: &str) -> (Option<Draft>, Vec<Diagno
         downstream: reader.table(&root, "downstream").map(|table| downstream(&table, &mut reader)),
         queue: reader.table(&root, "queue").map(|table| queue(&table, &mut reader)),
         lock: reader.table(&root, "lock").map(|table| lock(&table, &mut reader)),
+        outbox: reader
+            .table(&root, "outbox")
+            .map(|table| Located::new(reader.duration(&table, "dedup").map(|time| time.value), table.header)),
         roles: roles(&root, &mut reader),
         choices,
         choices_header,

@@ -96,7 +96,9 @@ impl Steps<'_> {
                 world.zombies.push(on_its_way);
             }
             if sending == Sending::Twice {
-                let key = self.system.key_of_new_attempt(world);
+                // Whoever computes the key on arrival computes it twice.
+                let key =
+                    if self.system.restart_splits { self.system.key_of_new_attempt(world) } else { key };
                 world.zombies.push(Attempt { key, ..on_its_way });
             }
         }

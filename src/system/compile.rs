@@ -65,6 +65,7 @@ pub struct Times {
     pub holder_skew: i64,
     pub lock_lease: Option<i64>,
     pub dedup: Option<i64>,
+    pub outbox_dedup: Option<i64>,
     waits: Vec<i64>,
     roles: Vec<i64>,
 }
@@ -207,10 +208,7 @@ impl System {
             [protocol.start].into_iter().chain(role_starts).chain(protocol.resume).collect();
         let used = reachable(&table, &starts);
         let any = |test: &dyn Fn(&Operation) -> bool| used.iter().any(|at| test(&table[*at].operation));
-        let uses_store = any(&|op| {
-            op.uses_receipts()
-                && !matches!(op, Operation::Commit { writes, .. } if !writes.contains(&WriteKind::Receipt))
-        });
+        let uses_store = any(&|op| op.uses_receipts());
         let claims =
             any(&|op| matches!(op, Operation::Insert { .. } | Operation::Write | Operation::TakeOver { .. }));
         let records = any(&|op| match op {
@@ -319,6 +317,13 @@ impl System {
         self
     }
 
+    /// Where `resume` can lead.
+    pub(super) fn resumable(&self) -> Vec<u8> {
+        let points = self.table.iter().filter_map(|row| row.operation.recovery_point());
+        let first = self.resume.unwrap_or(self.first);
+        [first].into_iter().chain(points.map(|state| state as u8)).collect()
+    }
+
     pub(super) fn fresh_key(&self) -> Key {
         fresh_key()
     }
@@ -341,7 +346,7 @@ impl System {
         set(world.lock.clock, t.lock_lease, t.lock_lease);
         for row in &world.rows {
             set(row.clock, lease, lease);
-            set(row.since, t.dedup, t.dedup);
+            set(row.since, t.outbox_dedup, t.outbox_dedup);
         }
         if let Some(past) = &world.past {
             let both = lease.max(ttl);
@@ -362,7 +367,7 @@ impl System {
         for client in &world.clients {
             let (low, up) = match client.phase {
                 _ if client.role > 0 => (self.roles[client.role as usize - 1].every, None),
-                Phase::Between => (t.backoff, None),
+                Phase::Between if client.attempt.is_none() => (t.backoff, None),
                 _ => (t.client_timeout.unwrap_or(0) + t.backoff, t.client_timeout),
             };
             let low = (client.retries > 0 || self.queue).then_some(low);
@@ -404,6 +409,7 @@ impl Times {
             skew: if store.is_some_and(|s| s.client_clock) { skew } else { 0 },
             holder_skew: skew,
             lock_lease: policy.lock.as_ref().and_then(|lock| lock.lease),
+            outbox_dedup: policy.outbox_dedup,
             dedup: queue.and_then(|queue| queue.dedup),
             roles: policy.roles.iter().map(|RoleScope { every, .. }| *every).collect(),
             unit_ms: 1,
@@ -442,6 +448,7 @@ impl Times {
             &mut self.staleness,
             &mut self.lock_lease,
             &mut self.dedup,
+            &mut self.outbox_dedup,
         ];
         options.into_iter().flatten().for_each(&mut f);
         f(&mut self.ttl_lag);
@@ -529,21 +536,23 @@ enum Left {
 /// its TTL ended; none: never.
 fn claimable_after(table: &[Row], start: StateId, roles: &[RoleRow], times: &Times) -> Option<(i64, bool)> {
     let gets_through = |left| gets_through(table, start, left, &mut BTreeSet::new());
+    // Picking a claim up in order to give up is no way past it.
     let completes = |role: &&RoleRow| {
-        reachable(table, &[role.start as usize])
-            .iter()
-            .any(|at| table[*at].operation == Operation::FindAbandoned)
+        reachable(table, &[role.start as usize]).iter().any(|at| {
+            let found = table[*at].next[Outcome::Found as usize];
+            table[*at].operation == Operation::FindAbandoned && matches!(found, Next::State(_) | Next::Resume)
+        })
     };
     let sweeps = |role: &&RoleRow| {
         reachable(table, &[role.start as usize]).iter().any(|at| table[*at].operation == Operation::Sweep)
     };
     // A lagging store shows a claim beyond its TTL; a sweeper comes when it comes.
     let late = times.ttl_lag + times.skew + roles.iter().find(sweeps).map_or(0, |role| role.every);
-    let by_role = || Some((times.lease? + roles.iter().find(completes)?.every, false));
+    let by_role = || Some((times.lease? + times.skew + roles.iter().find(completes)?.every, false));
     if gets_through(Left::Claimed) {
         return Some((0, false));
     }
-    let by_lease = times.lease.filter(|_| gets_through(Left::Expired));
+    let by_lease = times.lease.map(|lease| lease + times.skew).filter(|_| gets_through(Left::Expired));
     let by_ttl = || times.ttl.map(|ttl| ttl + late).filter(|_| gets_through(Left::Absent));
     by_lease.map(|age| (age, false)).or_else(by_role).or_else(|| by_ttl().map(|age| (age, true)))
 }
@@ -587,6 +596,8 @@ fn gets_through(table: &[Row], at: StateId, left: Left, seen: &mut BTreeSet<Stat
     };
     outcomes.into_iter().any(|outcome| match row.next[outcome as usize] {
         Next::State(state) => gets_through(table, state as StateId, left, seen),
+        // It is taken over then, and goes on.
+        Next::Resume => true,
         _ => false,
     })
 }

@@ -212,7 +212,10 @@ impl Steps<'_> {
     pub(super) fn judge_answer(&self, draft: &mut Draft, attempt: &Attempt, action: Action, answer: Answer) {
         let receipt = draft.world.keys[attempt.key as usize].receipt;
         // A conflict is judged by what was there when the attempt looked.
-        let met = self.before.keys[attempt.key as usize].receipt;
+        let met = match &self.stale {
+            Some((real, _)) => *real,
+            None => self.before.keys[attempt.key as usize].receipt,
+        };
         match answer {
             Answer::Success | Answer::Replay | Answer::Failed => {
                 let known = match (answer, attempt.known) {
@@ -253,7 +256,8 @@ impl Steps<'_> {
             }
             Answer::InFlight => {
                 let over = action == Action::Operate { outcome: Outcome::Expired };
-                draft.fact(facts::FALSE_IN_FLIGHT, over || met.status != Status::InProgress);
+                let locked = self.before.lock.held;
+                draft.fact(facts::FALSE_IN_FLIGHT, (over || met.status != Status::InProgress) && !locked);
             }
             Answer::Mismatch => {
                 let same = met.status == Status::Absent || met.class == attempt.class;

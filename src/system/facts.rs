@@ -32,7 +32,7 @@ facts! {
     FOREIGN_RELEASE = 9, "removes a receipt that is not its own";
     UNEXECUTED_RECORD = 10, "records a success that it never executed";
     /// A claim whose owner is gone and that no later attempt can take.
-    DEAD_KEY = 11, "leaves a claim that no later attempt can take";
+    DEAD_KEY = 11, "leaves a claim or a lock that no later attempt can take";
     /// A call without a timeout: it may never come back.
     ENDLESS_CALL = 12, "makes a call that may never come back: no timeout is declared";
     SELF_CONFLICT = 13, "takes its own claim for somebody else's";

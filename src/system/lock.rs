@@ -3,6 +3,7 @@
 use super::world::{Attempt, Grip, LockState, Slot, Who, World};
 use super::{Draft, Steps, at_least, at_most, facts};
 use crate::model::Outcome;
+use crate::time::Constraint;
 
 impl Steps<'_> {
     fn holds_lock(&self, who: Who) -> bool {
@@ -67,23 +68,51 @@ impl Steps<'_> {
         }
     }
 
+    /// The lock is the attempt's own, as its store sees it, and not ended: what must hold, and what
+    /// must hold for the contrary. None: it is not its own.
+    fn own_lock(&self, who: Who) -> Option<(Option<Constraint>, Option<Draft>)> {
+        if self.system.lock.per_process {
+            return Some((None, None));
+        }
+        if !self.holds_lock(who) {
+            return None;
+        }
+        let Some(lease) = self.system.times.lock_lease else { return Some((None, None)) };
+        let clock = self.before.lock.clock;
+        let mut ended = self.draft().when(at_least(clock, lease));
+        ended.world.free_lock();
+        ended.world.attempt_mut(who).lock = Grip::None;
+        Some((at_most(clock, lease), Some(ended)))
+    }
+
     pub(super) fn renew_lock(&mut self, who: Who) {
-        let mut draft = self.draft();
-        if self.holds_lock(who) || self.system.lock.per_process {
-            draft.world.lock.clock = Slot::ZERO;
-            self.go(who, Outcome::Renewed, draft);
-        } else {
+        let Some((good, ended)) = self.own_lock(who) else {
+            let mut draft = self.draft();
             draft.world.attempt_mut(who).lock = Grip::None;
-            self.go(who, Outcome::Lost, draft);
+            return self.go(who, Outcome::Lost, draft);
+        };
+        let mut draft = self.draft().when(good);
+        draft.world.lock.clock = Slot::ZERO;
+        self.go(who, Outcome::Renewed, draft);
+        if let Some(ended) = ended {
+            self.go(who, Outcome::Lost, ended);
         }
     }
 
     pub(super) fn unlock(&mut self, who: Who, fenced: bool) {
+        let own = self.own_lock(who);
+        let mine = own.is_some();
+        let (good, ended) = own.unwrap_or((None, None));
         let mut draft = self.draft();
-        let mine = self.holds_lock(who) || self.system.lock.per_process;
         draft.world.attempt_mut(who).lock = Grip::None;
         if fenced && !mine {
             return self.go(who, Outcome::Lost, draft);
+        }
+        if fenced {
+            draft = draft.when(good);
+            if let Some(ended) = ended {
+                self.go(who, Outcome::Lost, ended);
+            }
         }
         if self.system.lock.pooled {
             // Released on a session that does not hold it.

@@ -62,6 +62,13 @@ impl System {
         let outcomes = match &self.table[at as usize].operation {
             Operation::Wait(_) => vec![same(Outcome::Elapsed)],
             Operation::Call { .. } => vec![same(Outcome::Ok), same(Outcome::Error)],
+            Operation::Publish => vec![same(Outcome::Ok)],
+            // Somebody else may have been faster, again and again.
+            Operation::Commit { at: point, if_unchanged, .. } if point.is_some() || *if_unchanged => {
+                let mut outcomes = self.at_once(at, view);
+                outcomes.push(same(Outcome::Lost));
+                outcomes
+            }
             // One's own claim may have run out, too.
             Operation::Insert { .. } | Operation::Read if view == View::Mine => {
                 vec![same(Outcome::Inserted), same(Outcome::InProgress), same(Outcome::Expired)]
@@ -70,9 +77,7 @@ impl System {
         };
         let (mut next, mut keeps) = (Vec::new(), true);
         for (outcome, after) in outcomes {
-            if let Next::State(state) = self.table[at as usize].next[outcome as usize]
-                && among.contains(&state)
-            {
+            for state in self.onward(at, outcome).into_iter().filter(|state| among.contains(state)) {
                 next.push(state);
                 // Renewing changes only when the lease ends, and that is a change as well.
                 keeps &= after == view && outcome != Outcome::Renewed;
@@ -92,11 +97,16 @@ impl System {
 
     fn successors(&self, at: u8) -> impl Iterator<Item = u8> + '_ {
         let faultless = |outcome: &Outcome| !outcome.is_fault();
-        let next = &self.table[at as usize].next;
-        Outcome::ALL.into_iter().filter(faultless).filter_map(|outcome| match next[outcome as usize] {
-            Next::State(state) => Some(state),
-            _ => None,
-        })
+        Outcome::ALL.into_iter().filter(faultless).flat_map(move |outcome| self.onward(at, outcome))
+    }
+
+    /// The states that an outcome can lead to.
+    fn onward(&self, at: u8, outcome: Outcome) -> Vec<u8> {
+        match self.table[at as usize].next[outcome as usize] {
+            Next::State(state) => vec![state],
+            Next::Resume => self.resumable(),
+            _ => Vec::new(),
+        }
     }
 
     fn reaches(&self, from: u8, goal: u8) -> bool {
@@ -134,9 +144,8 @@ impl System {
         }
         path.push(node);
         for (outcome, view) in self.at_once(node.0, node.1) {
-            if let Next::State(next) = self.table[node.0 as usize].next[outcome as usize]
-                && let Some(found) = self.timeless((next, view), path, done)
-            {
+            let mut onward = self.onward(node.0, outcome).into_iter();
+            if let Some(found) = onward.find_map(|next| self.timeless((next, view), path, done)) {
                 return Some(found);
             }
         }

@@ -274,7 +274,8 @@ impl System {
         });
         let rerun = self.restart && world.budget.crashes > 0 && world.live().next().is_some();
         let more = world.more_to_come() || rerun;
-        let alive = more || world.live().next().is_some();
+        let runs = |c: &world::Client| c.role > 0 && (c.phase == Phase::Idle || c.retries > 0);
+        let alive = more || world.live().next().is_some() || world.clients.iter().any(runs);
         let t = &self.times;
         let unsent = world.clients.iter().any(|c| c.role == 0 && c.phase == Phase::Idle);
         if !(more && t.within.is_some() || unsent && t.dedup.is_some()) {
@@ -334,7 +335,10 @@ impl System {
             }
         }
         let past_matters = self.stale_reads || !self.conditional || world.budget.failovers > 0;
-        if !alive || !past_matters {
+        // A success that was told can be undone when nobody is at work any more.
+        let told = self.local_effects
+            && world.keys.iter().any(|key| matches!(key.receipt.first_answer, world::Known::Done { .. }));
+        if !(alive || told) || !past_matters {
             world.past = None;
         }
         if !self.asks_latest {
@@ -435,12 +439,13 @@ impl Steps<'_> {
             };
             let (rows, was_marked) = (self.before.rows.len() as u8, marked(self.before));
             let same = |a: &world::Receipt, b: &world::Receipt| {
+                // A clock that starts with this step is a write, too: a renewal.
                 (a.status, a.token, a.known, a.checkpoint) == (b.status, b.token, b.known, b.checkpoint)
+                    && a.clock != Slot::ZERO
             };
-            let local = self.system.local_effects
-                && (draft.world.effects != self.before.effects
-                    || draft.world.rows.len() != rows as usize
-                    || marked(&draft.world) != was_marked);
+            let local = self.system.local_effects && draft.world.effects != self.before.effects
+                || draft.world.rows.len() != rows as usize
+                || marked(&draft.world) != was_marked;
             if !same(now, &real) || local {
                 let mut remembering = draft.clone();
                 remembering.world.past = Some(Box::new(world::Past {

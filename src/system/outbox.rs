@@ -1,6 +1,6 @@
 //! The outbox: rows that a transaction wrote, and the messages that a relay makes of them.
 
-use super::world::{ROWS_MAX, Row, Slot, Who, World};
+use super::world::{Phase, ROWS_MAX, Row, Slot, Who, World};
 use super::{Draft, Steps, at_least, at_most, facts};
 use crate::model::{Operation, Outcome};
 
@@ -14,7 +14,7 @@ impl Steps<'_> {
         if draft.world.rows.len() == ROWS_MAX {
             return draft.fact(facts::FLIGHT_LIMIT, true);
         }
-        let since = Slot::started(published && self.system.times.dedup.is_some());
+        let since = Slot::started(published && self.system.times.outbox_dedup.is_some());
         draft.world.rows.push(Row { claimed: false, done, published, clock: Slot::NONE, since });
     }
 
@@ -63,15 +63,16 @@ impl Steps<'_> {
         let Some(index) = row.checked_sub(1) else {
             // No row: the message of the attempt's own effect, straight to the broker.
             draft.fact(facts::UNFOUNDED_MESSAGE, exist == 0);
-            if self.before.rows.len() >= exist && exist > 0 {
-                draft.fact(facts::REPEATED_MESSAGE, true);
-            } else {
-                self.push_row(&mut draft, true, true);
+            let known = self.before.rows.iter().rposition(|row| row.published);
+            if let Some(index) = known.filter(|_| self.before.rows.len() >= exist && exist > 0) {
+                return self.copy_published(index, draft);
             }
+            self.push_row(&mut draft, true, true);
+            draft.world.attempt_mut(who).row = draft.world.rows.len() as u8;
             return vec![draft];
         };
         let before = self.before.rows[index];
-        let dedup = self.system.times.dedup;
+        let dedup = self.system.times.outbox_dedup;
         if !before.published {
             draft.fact(facts::UNFOUNDED_MESSAGE, exist == 0);
             let row = &mut draft.world.rows[index];
@@ -79,12 +80,16 @@ impl Steps<'_> {
             row.since = Slot::started(dedup.is_some());
             return vec![draft];
         }
+        self.copy_published(index, draft)
+    }
+
+    /// A copy of a message that is out: dropped within the broker's window.
+    fn copy_published(&self, index: usize, draft: Draft) -> Vec<Draft> {
+        let since = self.before.rows[index].since;
         let mut again = draft.clone();
         again.fact(facts::REPEATED_MESSAGE, true);
-        match dedup {
-            Some(dedup) => {
-                vec![draft.when(at_most(before.since, dedup)), again.when(at_least(before.since, dedup))]
-            }
+        match self.system.times.outbox_dedup {
+            Some(dedup) => vec![draft.when(at_most(since, dedup)), again.when(at_least(since, dedup))],
             None => vec![again],
         }
     }
@@ -114,11 +119,19 @@ impl Steps<'_> {
         if after.rows.iter().enumerate().any(dropped) {
             return true;
         }
-        if after.live().next().is_some() || after.more_to_come() {
+        // A client need not come again; a broker delivers until it is told that the message is done.
+        let comes = |c: &super::world::Client| {
+            c.role == 0
+                && self.system.queue
+                && c.phase != Phase::Done
+                && (c.phase == Phase::Idle || c.retries > 0)
+        };
+        if after.live().next().is_some() || after.clients.iter().any(comes) {
             return false;
         }
         let relays = self.system.table.iter().any(|row| matches!(row.operation, Operation::NextRow { .. }));
         let waiting = after.rows.iter().any(|row| !row.published);
-        after.effects.iter().sum::<u8>() as usize > after.rows.len() || waiting && !relays
+        after.effects.iter().sum::<u8>() as usize > after.rows.len() && after.rows.len() < ROWS_MAX
+            || waiting && !relays
     }
 }

@@ -7,26 +7,26 @@ use crate::model::Outcome;
 use crate::time::Constraint;
 
 impl Steps<'_> {
-    /// The message was delivered again meanwhile, or its visibility ended.
+    /// The message was delivered again meanwhile, given back or acknowledged, or its visibility ended.
     fn stale_delivery(&mut self, who: Who) {
-        match who {
-            Who::Zombie(_) => self.go(who, Outcome::Lost, self.draft()),
-            Who::Client(index) => {
-                let clock = self.before.clients[index].clock;
-                // Without a declared visibility the broker may have given up on the delivery.
-                let over = self.system.times.client_timeout.and_then(|most| at_least(clock, most));
-                if self.before.clients[index].phase != Phase::Done {
-                    self.go(who, Outcome::Lost, self.draft().when(over));
-                }
-            }
+        let mut draft = self.draft();
+        if let Who::Client(index) = who
+            && self.before.clients[index].phase == Phase::Waiting
+        {
+            // Without a declared visibility the broker may have given up on the delivery.
+            let most = self.system.times.client_timeout;
+            draft = draft.when(most.and_then(|most| at_least(self.before.clients[index].clock, most)));
         }
+        self.go(who, Outcome::Lost, draft);
     }
 
     pub(super) fn ack(&mut self, who: Who) {
-        if let Who::Client(index) = who {
+        if let Who::Client(index) = who
+            && self.before.clients[index].phase == Phase::Waiting
+        {
             let attempt = *self.before.attempt(who);
             let mut draft = self.draft();
-            let nothing_done = self.before.effects_of_operation(attempt.class) == 0;
+            let nothing_done = self.before.effects[attempt.class as usize] == 0;
             let refused = matches!(attempt.known, Known::Failed { .. });
             draft.fact(facts::LOST_MESSAGE, nothing_done && !refused);
             if self.before.budget.lost_responses > 0 {
@@ -73,7 +73,8 @@ impl Steps<'_> {
     /// counts from there.
     pub(super) fn publish_message(&mut self, index: usize) {
         let again = self.published_again(index);
-        let mut draft = self.draft().when(again);
+        let in_time = self.system.times.within.and_then(|within| at_most(self.before.horizon, within));
+        let mut draft = self.draft().when(again).when(in_time);
         let world = &mut draft.world;
         if !world.started {
             world.started = true;

@@ -189,7 +189,7 @@ impl Steps<'_> {
                         continue;
                     }
                     draft.world.clients[index].attempt = None;
-                    if noticed {
+                    if noticed && client.phase == Phase::Waiting {
                         let listens = times.client_timeout.and_then(|most| at_most(client.clock, most));
                         draft = draft.when(listens.filter(|_| client.retries > 0));
                         draft.world.clients[index].phase = Phase::Between;

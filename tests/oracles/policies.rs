@@ -261,6 +261,7 @@ pub fn policy(gene: &PolicyGene, protocol: &Protocol) -> Policy {
         },
         queue: None,
         lock: None,
+        outbox_dedup: None,
         roles: Vec::new(),
         expect: BTreeMap::new(),
         waivers: Vec::new(),

@@ -91,6 +91,7 @@ const POLICIES: &[(&str, &str, &[&str])] = &[
     ("[expect]", "[queue]\nvisibility = \"1s\"\n\n[expect]", &["IDM230 p.toml 44:1"]),
     ("pause   = \"5s\"", "failovers = 1", &["IDM234 p.toml 3:11"]),
     ("[expect]", "[lock]\nlease = \"1s\"\n\n[expect]", &["IDM232 p.toml 44:1"]),
+    ("[expect]", "[outbox]\ndedup = \"1s\"\n\n[expect]", &["IDM237 p.toml 44:1"]),
     ("[expect]", "[role.relay]\nruns = 1\n\n[expect]", &["IDM233 p.toml 44:7"]),
     ("pause   = \"5s\"", "duplicate_requests = 8\nlate_requests = 3", &["IDM203 p.toml 16:12"]),
     ("effect   = \"create\"", "effect   = \"creat\"", &["IDM014 p.toml 6:12"]),
@@ -158,7 +159,8 @@ const POLICIES: &[(&str, &str, &[&str])] = &[
 /// Codes that need other models than the sound one, or files.
 const ELSEWHERE: &[&str] = &[
     "IDM001", "IDM002", "IDM003", "IDM004", "IDM005", "IDM006", "IDM007", "IDM020", "IDM100", "IDM114",
-    "IDM115", "IDM200", "IDM201", "IDM208", "IDM209", "IDM211", "IDM213", "IDM228", "IDM231",
+    "IDM115", "IDM200", "IDM201", "IDM208", "IDM209", "IDM211", "IDM213", "IDM228", "IDM231", "IDM235",
+    "IDM236",
 ];
 
 #[test]
@@ -325,4 +327,18 @@ fn deliveries_and_locks_belong_to_models_that_use_them() {
     assert_eq!(found(&unreachable, "[lock]\nlease = \"1s\"\n"), [""; 0]);
     let nonsense = ack.replace("lost = ", "unavailable = \"respond.error\"\nlost = ");
     assert_eq!(found(&nonsense, "[trigger]\nkind = \"queue\"\n"), ["IDM103 m.toml 6:1"]);
+}
+
+#[test]
+fn what_cannot_be_checked_together_is_refused() {
+    let model = "model = \"m\"\nstart = \"a\"\n[role.completer]\nstart = \"find\"\n\
+         [state.a]\ndo = \"downstream.call\"\nok = \"b\"\nerror = \"end.a\"\ntimeout = \"end.a\"\n\
+         [state.b]\ndo = \"store.commit\"\nwrites = [\"effect\", \"receipt\"]\n\
+         committed = \"end.a\"\nlost = \"end.a\"\naborted = \"end.a\"\nunknown = \"end.a\"\n\
+         [state.find]\ndo = \"store.find_abandoned\"\nfound = \"a\"\nnone = \"end.a\"\n";
+    let policy = "policy = \"p\"\nmodel = \"m\"\n[operation]\neffect = \"set\"\nidentity = [\"id\"]\n\
+         [key]\nfrom = [\"id\", \"at\"]\nsupplied_by = \"client\"\n[downstream]\ntimeout = \"1s\"\n\
+         [store]\nkind = \"redis\"\nlease = \"1s\"\nloses_writes = true\n[faults]\nfailovers = 1\n\
+         [expect]\nsingle-execution = \"violated\"\n";
+    assert_eq!(lines(&policy_and_model(policy, model)), ["IDM235 p.toml 2:9", "IDM236 p.toml 2:9"]);
 }

@@ -3,8 +3,8 @@
 use crate::diag::{Code, Diagnostic};
 use crate::model::Protocol;
 use crate::model::graph::Uses;
-use crate::policy::TriggerKind;
 use crate::policy::draft::Draft;
+use crate::policy::{Policy, TriggerKind};
 use crate::source::suggest::{closest, list, short};
 
 fn is_queue(draft: &Draft) -> bool {
@@ -71,6 +71,14 @@ pub fn model(draft: &Draft, model: &Protocol, uses: &Uses, out: &mut Vec<Diagnos
                 .help("remove the table, or choose a model that locks"),
         );
     }
+    if let (false, Some(outbox)) = (uses.publish, &draft.outbox) {
+        let message = format!("the model `{}` publishes nothing", model.name);
+        out.push(
+            Diagnostic::new(Code::OutboxUnused, draft.file, message)
+                .at(outbox.span, "has no effect")
+                .help("remove the table, or choose a model with `outbox.publish`"),
+        );
+    }
     for role in &draft.roles {
         let names = || model.roles.iter().map(|role| role.name.as_str());
         if names().any(|name| name == role.name.value) {
@@ -105,5 +113,30 @@ pub fn faults(draft: &Draft, out: &mut Vec<Diagnostic>) {
     }
     if faults.lock_losses > 0 && draft.lock.is_none() {
         idle("lock_losses", "there is no lock");
+    }
+}
+
+/// What cannot be checked together.
+pub fn together(draft: &Draft, policy: &Policy, model: &Protocol, uses: &Uses, out: &mut Vec<Diagnostic>) {
+    let at = draft.model.as_ref().map(|model| model.span).unwrap_or_default();
+    let per_process = policy.store.as_ref().is_some_and(|store| store.per_process);
+    let splits = !policy.splitting_fields().is_empty() || per_process || policy.key.from.is_empty();
+    let looks = |role: &&crate::model::Role| model.looks_at_receipts(role.start);
+    if let (true, Some(role)) = (splits, model.roles.iter().find(looks)) {
+        let message =
+            format!("the role `{}` looks for receipts, and every attempt has a key of its own", role.name);
+        out.push(
+            Diagnostic::new(Code::RoleOverSplitKeys, draft.file, message)
+                .at(at, "")
+                .help("give the attempts one key, or choose a model without roles"),
+        );
+    }
+    if uses.call && uses.commits_effect && policy.faults.failovers > 0 {
+        let message = format!("the model `{}` has effects of its own and effects of calls", model.name);
+        out.push(
+            Diagnostic::new(Code::MixedEffects, draft.file, message)
+                .at(at, "a failover loses the one kind and not the other")
+                .help("check them apart: a policy with the calls, and one with the local writes"),
+        );
     }
 }

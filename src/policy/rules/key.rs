@@ -44,10 +44,10 @@ pub fn supply(draft: &Draft, out: &mut Vec<Diagnostic>) {
 /// The model needs a key to find receipts by, or to send.
 pub fn needed(draft: &Draft, model: &str, uses: &Uses, out: &mut Vec<Diagnostic>) {
     let native = draft.downstream.as_ref().is_some_and(|downstream| downstream.native_key.is_some());
-    if draft.key.is_some() || draft.given.contains("key") || !(uses.store || native && uses.key) {
+    if draft.key.is_some() || draft.given.contains("key") || !(uses.receipts || native && uses.key) {
         return;
     }
-    let what = if uses.store { "finds receipts by key" } else { "sends a key to the downstream" };
+    let what = if uses.receipts { "finds receipts by key" } else { "sends a key to the downstream" };
     let at = draft.model.as_ref().map(|model| model.span).unwrap_or_default();
     let identity = draft.operation.as_ref().and_then(|operation| operation.identity.as_ref());
     let fields = identity.map_or_else(|| "[\"tenant\", \"order_id\"]".to_owned(), |list| quoted(&list.value));
