@@ -6,6 +6,7 @@ use idemcheck::check::properties::{self, Info};
 use idemcheck::check::property::Property;
 use idemcheck::diag::Code;
 use idemcheck::lints::{LINTS, Lint};
+use idemcheck::model::{OPERATIONS, OperationSpec};
 
 use crate::exit::Exit;
 use crate::glossary;
@@ -31,6 +32,7 @@ struct Topic {
 enum Text {
     Property(&'static Info),
     Lint(&'static Lint),
+    Operation(&'static OperationSpec),
     Prose(&'static str),
     /// Lines as they are, examples among them.
     Lines(&'static str),
@@ -92,7 +94,14 @@ fn topics() -> Vec<Topic> {
         brief: lint.brief.to_owned(),
         text: Text::Lint(lint),
     });
-    properties.chain(lints).chain(entries).chain(codes).collect()
+    let operations = OPERATIONS.iter().map(|spec| Topic {
+        kind: "operation",
+        name: spec.name,
+        alias: None,
+        brief: spec.doc.trim_end_matches('.').to_owned(),
+        text: Text::Operation(spec),
+    });
+    properties.chain(lints).chain(operations).chain(entries).chain(codes).collect()
 }
 
 /// The name that was probably meant.
@@ -133,6 +142,14 @@ fn explain(topic: &Topic, out: &mut dyn Write) -> io::Result<()> {
         Text::Lines(text) => {
             writeln!(out, "  {}.\n", topic.brief)?;
             text.lines().try_for_each(|line| writeln!(out, "  {line}"))
+        }
+        Text::Operation(spec) => {
+            writeln!(out, "  {}.\n", topic.brief)?;
+            let outcomes: Vec<&str> = spec.outcomes.iter().map(|outcome| outcome.name()).collect();
+            let options: Vec<&str> = spec.options.names().collect();
+            let options =
+                if options.is_empty() { String::new() } else { format!(" Options: {}.", options.join(", ")) };
+            wrapped(&format!("Outcomes: {}.{options} {}", outcomes.join(", "), spec.more), out)
         }
         Text::Lint(lint) => {
             writeln!(out, "  {}.\n", topic.brief)?;
