@@ -55,6 +55,7 @@ fn policy(name: &str, properties: Vec<PropertyResult>) -> PolicyResult {
         loops: None,
         properties,
         lints: Vec::new(),
+        untaken: Vec::new(),
         warnings: Vec::new(),
     }
 }

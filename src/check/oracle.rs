@@ -115,6 +115,8 @@ impl Ticking {
         findings.note(edge.label);
         let effects = World::unpack(&edge.target).effects_most();
         findings.effects_most = findings.effects_most.max(effects);
+        let lost = World::unpack(&edge.target).messages_lost();
+        findings.lost_most = findings.lost_most.max(lost);
         if let (Some(clock), Some(after)) = (edge.label.orphans, self.system.claimable_after) {
             let age = if clock == 0 { 0 } else { from.clocks[clock as usize - 1] };
             findings.note_stuck(after - age);

@@ -133,6 +133,7 @@ pub fn verify_with(
         scope,
         warnings: warnings(policy, &system, &findings),
         lints: lints(policy, protocol, &properties),
+        untaken: untaken(&system, &findings),
         search: findings.search,
         loops: findings.loops,
         properties,
@@ -169,6 +170,7 @@ pub(super) struct Findings {
     /// All facts that some run shows.
     pub facts: u64,
     pub effects_most: u8,
+    pub lost_most: u8,
     /// The longest time, in units, that a claim whose owner is gone cannot be taken.
     pub stuck_most: Option<i64>,
     /// State and outcome of every operation that some run did.
@@ -273,6 +275,8 @@ fn search_zones(
     findings.facts = exploration.facts();
     let effects = |state: &Packed| World::unpack(state).effects_most();
     findings.effects_most = exploration.states().map(effects).max().unwrap_or(0);
+    let lost = |state: &Packed| World::unpack(state).messages_lost();
+    findings.lost_most = exploration.states().map(lost).max().unwrap_or(0);
     for property in Property::ALL {
         if let Some(path) = shortest_path(system, &exploration, broken_by(property)) {
             let counterexample = concretize(system, property, &path, None)
@@ -525,6 +529,11 @@ fn number(property: Property, system: &System, findings: &Findings) -> Option<Nu
             let value = if at_least { format!("{most} or more") } else { most.to_string() };
             Some(Number { name: "most effects".to_owned(), value, exact: Some(most.into()) })
         }
+        Property::NoLostMessage => {
+            let most = findings.lost_most;
+            let value = if findings.search.complete { most.to_string() } else { format!("{most} or more") };
+            Some(Number { name: "most messages lost".to_owned(), value, exact: Some(most.into()) })
+        }
         Property::NoStuckKey if system.claims => {
             let unbounded = findings.facts & (facts::DEAD_KEY | facts::ENDLESS_CALL) != 0
                 || findings.broken.iter().any(|b| b.property == Property::NoStuckKey);
@@ -604,6 +613,23 @@ fn lints(policy: &Policy, protocol: &Protocol, properties: &[PropertyResult]) ->
         LintResult { name, says, source, confirmed_by, confirmation }
     };
     crate::lints::findings(policy, protocol).into_iter().map(result).collect()
+}
+
+/// Every outcome that the model maps and no run saw, as `state: outcome`.
+fn untaken(system: &System, findings: &Findings) -> Vec<String> {
+    if !findings.search.complete {
+        return Vec::new();
+    }
+    let rows = (0_u8..).zip(&system.table);
+    let mapped = rows.flat_map(|(at, row)| {
+        let outcomes =
+            Outcome::ALL.into_iter().filter(|outcome| row.next[*outcome as usize] != Next::Nowhere);
+        outcomes.map(move |outcome| (at, row, outcome))
+    });
+    mapped
+        .filter(|(at, _, outcome)| !findings.taken.contains(&(*at, *outcome)))
+        .map(|(_, row, outcome)| format!("{}: {outcome}", row.name))
+        .collect()
 }
 
 /// What no run ever did: a proof about a dead branch is vacuous.

@@ -57,6 +57,10 @@ pub fn render(report: &Report, options: &Options, out: &mut dyn Write) -> io::Re
         writeln!(out, "{BOLD}{}{PLAIN}  {}  {RED}NOT CHECKED{PLAIN}", failure.path, failure.policy)?;
         writeln!(out, "  {}\n", failure.message)?;
     }
+    for (model, outcomes) in report.never_taken() {
+        let list = outcomes.join(", ");
+        writeln!(out, "{YELLOW}!{PLAIN} warning: no policy that uses the model `{model}` ever sees {list}")?;
+    }
     summary(report, out)
 }
 

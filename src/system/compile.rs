@@ -696,6 +696,7 @@ fn start_world(policy: &Policy, splits: bool, merged: u32) -> World {
         lock: LockState { held: false, clock: Slot::NONE },
         rows: smallvec::SmallVec::new(),
         past: None,
+        lost: [0; CLASSES],
         horizon: Slot::NONE,
         started: false,
         keys,

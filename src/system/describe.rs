@@ -6,7 +6,7 @@ use super::world::{
     World,
 };
 use super::{Action, Actor, Ending, Landing, Sending, Step, System};
-use crate::model::{Operation, RecordAs};
+use crate::model::{Operation, Outcome, RecordAs};
 
 /// A step as a person reads it.
 pub struct Description {
@@ -46,7 +46,16 @@ impl System {
             Action::Failover => ("fails over (fault)".to_owned(), "its last writes are lost".to_owned()),
             Action::LockLost => ("is lost (fault)".to_owned(), "its holder does not notice".to_owned()),
             Action::Operate { outcome } => {
-                (self.operation_text(label.at), outcome_text(self, before, label.actor, outcome.name()))
+                let seen = outcome_text(self, before, label.actor, outcome.name());
+                let unheard = step.world.budget.lost_responses < before.budget.lost_responses;
+                let seen = match outcome {
+                    Outcome::Acked if unheard && label.ending.is_none_or(|end| end == Ending::Ended) => {
+                        format!("{seen}, but the broker never hears of it (fault)")
+                    }
+                    Outcome::Unavailable => format!("{seen} (fault)"),
+                    _ => seen,
+                };
+                (self.operation_text(label.at), seen)
             }
             Action::AckLost { outcome } => {
                 let sees = format!("an error, though it was {} (fault); repeats", outcome.name());
@@ -233,7 +242,8 @@ impl System {
             note(format!("native key{suffix}"), native(was), native(key.native.used));
         }
         let lock = |world: &World| {
-            let holder = world.live().find(|(_, attempt)| attempt.lock == Grip::Holds);
+            let holder =
+                world.live().find(|(_, attempt)| matches!(attempt.lock, Grip::Holds | Grip::Unaware));
             match (world.lock.held, holder) {
                 (false, _) => "free".to_owned(),
                 (true, None) => "held by nobody alive".to_owned(),
