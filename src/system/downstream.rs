@@ -5,7 +5,7 @@
 //! bounds the calls that answer; any call may instead stay unanswered until the timeout.
 
 use super::worker::actor;
-use super::world::{Attempt, CLASS_MERGED, Call, EFFECTS_MAX, Grip, Known, Slot, Status, Who};
+use super::world::{Attempt, CLASS_MERGED, Call, EFFECTS_MAX, Known, Slot, Status, Who};
 use super::{Action, Actor, Draft, Landing, Steps, at_least, at_most, facts};
 use crate::model::{Answer, Operation, Outcome};
 use crate::policy::{Errors, Replay};
@@ -24,10 +24,7 @@ impl Steps<'_> {
     pub(super) fn send_call(&mut self, who: Who) {
         let attempt = *self.before.attempt(who);
         let mut draft = self.draft();
-        draft.fact(
-            facts::UNRESERVED_EFFECT,
-            !attempt.owns && attempt.lock == Grip::None && self.system.uses_store,
-        );
+        draft.fact(facts::UNRESERVED_EFFECT, !attempt.owns && self.system.uses_store);
         draft.fact(facts::ENDLESS_CALL, self.system.times.call_timeout.is_none());
         let system = self.system;
         let calling = draft.world.attempt_mut(who);
