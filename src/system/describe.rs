@@ -2,8 +2,8 @@
 
 use super::compile::ROLE_NAMES;
 use super::world::{
-    CLASS_CONFLICTING, CLASS_MAIN, CLASS_MERGED, Class, Client, Grip, Known, Phase, Receipt, Row, Status,
-    World,
+    Attempt, CLASS_CONFLICTING, CLASS_MAIN, CLASS_MERGED, Call, Class, Client, Grip, Known, Phase, Receipt,
+    Row, Status, World,
 };
 use super::{Action, Actor, Ending, Landing, Sending, Step, System};
 use crate::model::{Operation, Outcome, RecordAs};
@@ -124,6 +124,70 @@ impl System {
             Sending::Arrives | Sending::Again | Sending::Redriven => "",
         };
         (format!("{verb} {name}"), sees.to_owned())
+    }
+
+    /// A world in words, a line for each part. Nobody has a name here: alike parts are exchangeable.
+    pub fn world_text(&self, world: &World) -> Vec<String> {
+        let mut out = Vec::new();
+        for key in &world.keys {
+            let receipt = match key.receipt.status {
+                Status::Absent => "absent",
+                Status::InProgress => "in progress",
+                Status::Succeeded => "succeeded",
+                Status::Failed => "failed",
+            };
+            let native = if key.native.used { "; native key known" } else { "" };
+            out.push(format!("receipt: {receipt}, token {}{native}", key.receipt.token));
+        }
+        if self.uses_lock {
+            out.push(format!("lock: {}", if world.lock.held { "held" } else { "free" }));
+        }
+        let rows = world.rows.iter().map(|row| match (row.done, row.published) {
+            (true, true) => "published",
+            (true, false) => "marked, not published",
+            (false, true) => "published, not marked",
+            (false, false) => "waiting",
+        });
+        let rows: Vec<&str> = rows.collect();
+        if !rows.is_empty() {
+            out.push(format!("outbox: {}", rows.join(", ")));
+        }
+        out.push(format!("effects: {:?}", world.effects));
+        for client in &world.clients {
+            let who = match (client.role.checked_sub(1), self.queue) {
+                (Some(role), _) => self.roles[role as usize].name.as_str(),
+                (None, true) => "message",
+                (None, false) => "client",
+            };
+            let attempt = client.attempt.as_ref().map(|attempt| self.place_text(attempt)).unwrap_or_default();
+            let phase = format!("{:?}", client.phase).to_lowercase();
+            out.push(format!("{who}: {phase}, {} left{}{attempt}", client.retries, class_text(client.class)));
+        }
+        out.extend(
+            world.zombies.iter().map(|attempt| format!("nobody waits for:{}", self.place_text(attempt))),
+        );
+        out.extend(world.flights.iter().map(|flight| format!("call on its way, token {}", flight.token)));
+        let budget = format!("{:?}", world.budget);
+        let left = budget.trim_start_matches("Budget { ").trim_end_matches(" }").split(", ");
+        let left: Vec<&str> = left.filter(|part| !part.ends_with(": 0")).collect();
+        out.push(format!(
+            "faults left: {}",
+            if left.is_empty() { "none".to_owned() } else { left.join(", ") }
+        ));
+        out
+    }
+
+    fn place_text(&self, attempt: &Attempt) -> String {
+        let at = &self.table[attempt.at as usize].name;
+        let call = match attempt.call {
+            _ if attempt.down => ", not begun",
+            Call::None => "",
+            Call::Pending => ", call pending",
+            Call::Landed(_) => ", call landed",
+            Call::Refused => ", call refused",
+        };
+        let owns = if attempt.owns { ", owns the claim" } else { "" };
+        format!(" attempt at `{at}`{call}{owns}, token {}", attempt.token)
     }
 
     /// `attempt 1.2`: the second attempt of the first request. `relay 1.2`: the second run of the
