@@ -41,6 +41,9 @@ pub struct Limits {
 pub struct VerifyOptions<'a> {
     pub engine: Engine,
     pub limits: Limits,
+    /// A policy's search stops at its first violation of one of these that is neither expected nor
+    /// waived.
+    pub fail_fast: &'a [property::Property],
     /// Today as `YYYY-MM-DD`: a waiver holds up to and including its day.
     pub today: &'a str,
     /// Set from outside (Ctrl-C): the search stops soon after.

@@ -20,7 +20,7 @@ use super::verdict::{
 use super::{Engine, Limits, VerifyOptions, oracle};
 use crate::lints::Lint;
 use crate::model::{Operation, Outcome, Protocol};
-use crate::policy::{Faults, Policy};
+use crate::policy::{Faults, Policy, Waiver};
 use crate::system::compile::Next;
 use crate::system::world::{EFFECTS_MAX, Packed, World};
 use crate::system::{Action, Actor, CompileError, Label, Sending, System, facts};
@@ -106,7 +106,7 @@ pub fn verify_with(
         return Err(CheckError::LoopWithoutTime(states));
     }
     let mut findings = match options.engine {
-        Engine::Zones => search_zones(&system, options, reductions)?,
+        Engine::Zones => search_zones(&system, options, reductions, stop_at(policy, &system, options))?,
         Engine::Stateright => oracle::search(&system, options)?,
     };
     for found in &findings.broken {
@@ -247,6 +247,18 @@ impl Findings {
     }
 }
 
+/// The facts that nobody expects: what a search that is to fail fast stops at.
+fn stop_at(policy: &Policy, system: &System, options: &VerifyOptions) -> u64 {
+    let accepted = |property: &Property| {
+        let waived = |w: &Waiver| w.property == *property && !w.is_expired(options.today);
+        policy.expect.get(property) == Some(&Verdict::Violated)
+            || policy.waivers.iter().any(waived)
+            || not_applicable(*property, policy, system).is_some()
+    };
+    let properties = options.fail_fast.iter().filter(|property| !accepted(property));
+    properties.fold(0, |bits, property| bits | broken_by(*property))
+}
+
 /// What is left of the limits after a search that began at `began`.
 fn remaining(limits: &Limits, began: Instant) -> Limits {
     Limits { time_max: limits.time_max.map(|most| most.saturating_sub(began.elapsed())), ..limits.clone() }
@@ -256,6 +268,7 @@ fn search_zones(
     system: &System,
     options: &VerifyOptions,
     reductions: Reductions,
+    stop_at: u64,
 ) -> Result<Findings, CheckError> {
     let began = Instant::now();
     let mut findings = Findings::default();
@@ -267,7 +280,7 @@ fn search_zones(
         limits: &options.limits,
         cancel: options.cancel,
         progress: options.progress,
-        facts_wanted: 0,
+        stop_at,
     };
     let mut watch = Watch { system, findings: &mut findings };
     let exploration = explore(system, &search, &mut watch)?;
@@ -284,8 +297,10 @@ fn search_zones(
             findings.broken.push(Broken { property, counterexample });
         }
     }
+    let stopped = stop_at != 0 && findings.facts & stop_at != 0;
     let repeating = system.repeating_states();
-    if !repeating.is_empty() && findings.broken.iter().all(|b| b.property != Property::NoStuckKey) {
+    if !stopped && !repeating.is_empty() && findings.broken.iter().all(|b| b.property != Property::NoStuckKey)
+    {
         let limits = remaining(&options.limits, began);
         let search = SearchOptions { limits: &limits, symmetry: false, ..search };
         find_endless(system, &exploration, &search, &repeating, &mut findings)?;
