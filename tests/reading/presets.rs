@@ -1,8 +1,10 @@
 //! Presets: every one is read by the readers of policies, and stands in only for what a policy leaves out.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use idemcheck::diag::render_all;
+use idemcheck::policy::load;
 use idemcheck::policy::presets::{Fills, all, names, read, shipped};
 use idemcheck::source::{FileId, Files, SourceFile};
 
@@ -147,4 +149,18 @@ fn a_diagnostic_about_a_presets_value_points_at_the_kind_and_says_so() {
 fn a_kind_of_another_type_has_no_preset() {
     let loaded = policy_and_model(&with(POLICY, "[downstream]", "[downstream]\nkind = 3"), MODEL);
     assert_eq!(lines(&loaded), ["IDM012 p.toml 28:8"]);
+}
+
+#[test]
+fn every_preset_is_used_by_a_shipped_policy() {
+    let loaded = load(&[PathBuf::from("policies/providers")], None);
+    let texts: Vec<&str> = loaded.policies.iter().map(|policy| loaded.texts(policy).0).collect();
+    for preset in all() {
+        // Keys are aligned, so that there may be more than one space.
+        let kind = format!("= \"{}\"\n", preset.name);
+        let used = texts.iter().any(|text| {
+            text.lines().any(|line| line.starts_with("kind ") && format!("{line}\n").ends_with(&kind))
+        });
+        assert!(used, "no policy below policies/providers has the kind `{}`", preset.name);
+    }
 }
