@@ -10,7 +10,7 @@ use idemcheck::model::{OPERATIONS, OperationSpec};
 
 use crate::exit::Exit;
 use crate::glossary;
-use crate::output;
+use crate::output::{self, wrapped};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -188,26 +188,4 @@ fn section(heading: &str, text: &str, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "\x1b[1m{heading}\x1b[0m")?;
     wrapped(text, out)?;
     writeln!(out)
-}
-
-/// Prose at a width that can be read, indented by two.
-fn wrapped(text: &str, out: &mut dyn Write) -> io::Result<()> {
-    const WIDTH: usize = 92;
-    for paragraph in text.split("\n\n") {
-        let mut line = String::new();
-        for word in paragraph.split_whitespace() {
-            if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > WIDTH {
-                writeln!(out, "  {line}")?;
-                line.clear();
-            }
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-        if !line.is_empty() {
-            writeln!(out, "  {line}")?;
-        }
-    }
-    Ok(())
 }
