@@ -3,6 +3,7 @@
 pub mod graph;
 pub mod judge;
 mod lasso;
+mod moments;
 pub mod oracle;
 pub mod properties;
 pub mod property;
