@@ -128,7 +128,7 @@ impl Steps<'_> {
         if system.fencing && cargo.token != 0 && cargo.token < draft.world.fence {
             return vec![(Landing::Refused, Known::Nothing, draft)];
         }
-        let native = draft.world.keys[cargo.key as usize].native;
+        let native = draft.world.keys[system.native_of(cargo.key)].native;
         let mut out = Vec::with_capacity(2);
         if cargo.keyed && native.used {
             let mut known = draft.clone();
@@ -158,7 +158,7 @@ impl Steps<'_> {
             draft.world.fence = draft.world.fence.max(cargo.token);
         }
         if cargo.keyed {
-            let native = &mut draft.world.keys[cargo.key as usize].native;
+            let native = &mut draft.world.keys[self.system.native_of(cargo.key)].native;
             native.used = true;
             native.class = cargo.class;
             native.version = version;
@@ -266,6 +266,11 @@ impl Steps<'_> {
 }
 
 impl super::System {
+    /// Where the downstream's record of a key is kept: the store's processes do not matter to it.
+    fn native_of(&self, key: u8) -> usize {
+        if self.native_shared { 0 } else { key as usize }
+    }
+
     /// The effect happens: counts it and says which one it is.
     pub(super) fn apply_effect(&self, draft: &mut Draft, class: u8, grant: u8) -> u8 {
         let world = &mut draft.world;
