@@ -390,7 +390,7 @@ pub fn policy(gene: &PolicyGene, protocol: &Protocol) -> Policy {
         downstream: calls.then(|| Downstream {
             // A shortest latency is declared together with a longest one.
             latency_min: if latency_more.is_some() { latency_min } else { 0 },
-            latency_max: latency_more.map(|more| latency_min + more - 1),
+            latency_max: latency_more.map(|more| (latency_min + more - 1).max(1)),
             timeout: call_timeout.map(|timeout| timeout.max(latency_min)),
             late: late.filter(|_| call_timeout.is_some()),
             native_key: gene.native.filter(|_| keyed).map(|ttl| NativeKey { ttl, compares }),

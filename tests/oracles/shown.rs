@@ -209,3 +209,42 @@ fn delivery(policy: &Policy, protocol: &Protocol, out: &mut String) {
         time(out, "every", Some(scope.every));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::test_runner::TestCaseError;
+
+    use super::*;
+    use crate::cases::{self, Case};
+    use idemcheck::policy::load_texts;
+    use idemcheck::source::Span;
+
+    /// Without places, which a case that was drawn does not have.
+    fn bare(protocol: &Protocol) -> String {
+        let mut protocol = protocol.clone();
+        protocol.states.iter_mut().for_each(|state| state.span = Span::default());
+        protocol.choices.iter_mut().for_each(|choice| choice.span = Span::default());
+        protocol.roles.iter_mut().for_each(|role| role.span = Span::default());
+        format!("{protocol:#?}")
+    }
+
+    fn loads(case: &Case) -> Result<(), TestCaseError> {
+        let (model, policy) = (model(&case.protocol), policy(&case.policy, &case.protocol));
+        let loaded = load_texts(("case.toml".as_ref(), &policy), ("model.toml".as_ref(), &model));
+        let messages: Vec<&str> = loaded.diagnostics.iter().map(|d| d.message.as_str()).collect();
+        prop_assert!(!loaded.failed(), "{messages:?}\n{model}\n{policy}");
+        let found = &loaded.policies[0];
+        prop_assert_eq!(bare(&found.protocol), bare(&case.protocol));
+        prop_assert_eq!(format!("{:#?}", found.policy), format!("{:#?}", case.policy));
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_shown_is_the_case() {
+        let cases = prop_oneof![cases::random_tables(), cases::mutated_models(), cases::crowds()];
+        if let Err(error) = cases::runner(3000).run(&cases, |case| loads(&case)) {
+            panic!("{error}");
+        }
+    }
+}
