@@ -544,7 +544,7 @@ impl TimedSystem for System {
     }
 
     fn greatest_constant(&self) -> i64 {
-        self.times.greatest()
+        self.times.greatest().max(self.claimable_after.unwrap_or(0))
     }
 
     fn clocks_max(&self) -> usize {
