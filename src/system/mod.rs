@@ -48,6 +48,8 @@ pub enum Action {
     Operate { outcome: Outcome },
     /// The operation's write happens, the caller sees an error and will repeat it.
     AckLost { outcome: Outcome },
+    /// The operation is done as far as its caller knows; the other side never hears of it.
+    Unheard { outcome: Outcome },
     /// An attempt that died is run again from the start.
     Restart,
     /// `downstream.call`, `downstream.query`: the request leaves.
@@ -129,6 +131,7 @@ impl Label {
                 | Action::Publish
                 | Action::Drop
                 | Action::AckLost { .. }
+                | Action::Unheard { .. }
                 | Action::Crash { .. }
                 | Action::Restart
                 | Action::Failover
