@@ -38,6 +38,11 @@ impl Steps<'_> {
                 unheard.world.budget.lost_responses -= 1;
                 self.go_as(who, Action::Unheard { outcome: Outcome::Acked }, Outcome::Acked, unheard);
             }
+            if self.system.keeps_past && self.system.local_effects && !nothing_done {
+                // For a failover that takes the effect back.
+                let told = Known::Done { class: attempt.class, version: 1 };
+                draft.world.keys[attempt.key as usize].receipt.first_answer = told;
+            }
             let client = &mut draft.world.clients[index];
             client.phase = Phase::Done;
             client.retries = 0;
