@@ -11,6 +11,7 @@ mod pins;
 mod policies;
 mod reference;
 mod regressions;
+mod regressions_delivery;
 mod runs;
 mod shown;
 mod tables;

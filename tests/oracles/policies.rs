@@ -159,7 +159,8 @@ pub fn gene() -> impl Strategy<Value = PolicyGene> {
         2 => Just(KeyKind::Merging),
         1 => Just(KeyKind::Nobody),
     ];
-    let replay = prop_oneof![4 => Just(Replay::Bytes), 1 => Just(Replay::Semantic), 1 => Just(Replay::Latest)];
+    let replay =
+        prop_oneof![4 => Just(Replay::Bytes), 1 => Just(Replay::Semantic), 1 => Just(Replay::Latest)];
     let flag = prop::bool::weighted;
     let flags = (any::<bool>(), any::<bool>(), flag(0.25), replay)
         .prop_map(|(fencing, fingerprint, set, replay)| Flags { fencing, fingerprint, set, replay });
@@ -169,7 +170,8 @@ pub fn gene() -> impl Strategy<Value = PolicyGene> {
         (select(vec![0, 0, 1, 2]), (time(0.4), time(0.6), time(0.5))),
         weighted(0.6, time(0.6)),
     );
-    let facts = prop_oneof![5 => vec(store_fact(), 0..=0), 3 => vec(store_fact(), 1), 1 => vec(store_fact(), 2)];
+    let facts =
+        prop_oneof![5 => vec(store_fact(), 0..=0), 3 => vec(store_fact(), 1), 1 => vec(store_fact(), 2)];
     let faults = (vec(fault(), 0..=3), flag(0.4), weighted(0.12, 1..=1_i64), time(0.4));
     let queue = (flag(0.5), weighted(0.25, 1..=3_i64), flag(0.15))
         .prop_map(|(notices, dedup, redrives)| QueueGene { notices, dedup, redrives });

@@ -51,5 +51,7 @@ fn end(case: &Case, run: &Counterexample) -> Packed {
         world.number_clocks();
     }
     world.past = None;
+    world.rank_tokens();
+    world.rank_versions();
     world.pack()
 }

@@ -197,9 +197,7 @@ fn table_of(
         let main = genes.len();
         let mut all: Vec<(Operation, Vec<Pick>)> = genes
             .into_iter()
-            .map(|(number, flags, at, picks)| {
-                (chosen(&menu, number, flags, usize::from(at) % main), picks)
-            })
+            .map(|(number, flags, at, picks)| (chosen(&menu, number, flags, usize::from(at) % main), picks))
             .collect();
         let mut begin = |(index, role): (usize, RoleGene)| {
             let operations = role.operations(extras);
