@@ -213,6 +213,10 @@ impl Findings {
             Action::AckLost { .. } => {
                 self.faults.insert("ambiguous_acks");
             }
+            Action::Unheard { outcome } => {
+                self.taken.insert((label.at, outcome));
+                self.faults.insert("lost_responses");
+            }
             Action::Crash { .. } => {
                 self.faults.insert("crashes");
             }

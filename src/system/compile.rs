@@ -363,12 +363,14 @@ impl System {
         }
         for key in &world.keys {
             let both = match key.receipt.status {
-                Status::InProgress if self.ttl_from_claim => lease,
-                Status::InProgress => lease.max(ttl),
+                // How long a claim stays stuck is counted from its age, however late it is taken.
+                Status::InProgress if self.ttl_from_claim => lease.max(self.claimable_after),
+                Status::InProgress => lease.max(ttl).max(self.claimable_after),
                 _ => ttl,
             };
             set(key.receipt.clock, both, both);
-            set(key.receipt.born, ttl, ttl);
+            let born = ttl.max(self.claimable_after.filter(|_| self.claimable_by_ttl));
+            set(key.receipt.born, born, born);
             set(key.native.clock, t.native_ttl, None);
         }
         for client in &world.clients {

@@ -61,6 +61,10 @@ impl System {
                 let sees = format!("an error, though it was {} (fault); repeats", outcome.name());
                 (self.operation_text(label.at), sees)
             }
+            Action::Unheard { outcome } => {
+                let sees = format!("{}, and nobody hears of it (fault)", outcome.name());
+                (self.operation_text(label.at), sees)
+            }
             Action::Restart if self.restart => ("is run again".to_owned(), String::new()),
             Action::Restart => ("arrives late (fault)".to_owned(), String::new()),
             Action::Call => match self.table[label.at as usize].operation {
@@ -118,12 +122,15 @@ impl System {
             _ => "sends",
         };
         let sees = match sending {
-            Sending::Lost => "lost on the way (fault)",
-            Sending::Late => "late (fault)",
-            Sending::Twice => "and a copy is on its way (fault)",
-            Sending::Arrives | Sending::Again | Sending::Redriven => "",
+            Sending::Lost => "lost on the way (fault)".to_owned(),
+            Sending::Late => "late (fault)".to_owned(),
+            Sending::Twice => {
+                let copy = self.attempt_name((client.name, client.sent + 2));
+                format!("and a copy, {copy}, is on its way (fault)")
+            }
+            Sending::Arrives | Sending::Again | Sending::Redriven => String::new(),
         };
-        (format!("{verb} {name}"), sees.to_owned())
+        (format!("{verb} {name}"), sees)
     }
 
     /// A world in words, a line for each part. Nobody has a name here: alike parts are exchangeable.

@@ -533,24 +533,19 @@ impl Steps<'_> {
             let receipt = &mut world.keys[0].receipt;
             let (was_recorded, first_answer) = (receipt.was_recorded, receipt.first_answer);
             *receipt = Receipt { was_recorded, first_answer, ..past.receipt };
+            let out = world.rows.iter().filter(|row| row.published).count();
+            // A message that is out stays out, whatever becomes of its row.
+            let mut unfounded = world.lose_rows(past.rows, past.marked);
             if self.system.local_effects {
+                let exist = |effects: &[u8]| effects.iter().sum::<u8>() as usize;
+                let (before, after) = (exist(&world.effects), exist(&past.effects));
+                unfounded = after < before && (unfounded || out > after);
                 (world.effects, world.latest) = (past.effects, past.latest);
                 let told =
                     matches!(first_answer, Known::Done { class, .. } if world.effects[class as usize] == 0);
                 draft.fact(facts::SUCCESS_UNDONE, told);
+                draft.fact(facts::UNFOUNDED_MESSAGE, unfounded);
             }
-            // A message that is out stays out, whatever becomes of its row.
-            let world = &mut draft.world;
-            let unfounded = world.rows.drain(past.rows as usize..).any(|row| row.published);
-            for (index, row) in world.rows.iter_mut().enumerate() {
-                row.done &= past.marked >> index & 1 != 0;
-            }
-            let kept = world.rows.len() as u8;
-            let attempts = world.clients.iter_mut().filter_map(|client| client.attempt.as_mut());
-            for attempt in attempts.chain(&mut world.zombies).filter(|attempt| attempt.row > kept) {
-                attempt.row = 0;
-            }
-            draft.fact(facts::UNFOUNDED_MESSAGE, unfounded && self.system.local_effects);
             self.emit(super::Actor::Store, super::Action::Failover, 0, None, draft);
         }
         if budget.lock_losses > 0 && self.before.lock.held {

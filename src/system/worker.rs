@@ -83,7 +83,7 @@ impl Steps<'_> {
         self.go_as(who, Action::Operate { outcome }, outcome, draft);
     }
 
-    fn go_as(&mut self, who: Who, action: Action, outcome: Outcome, mut draft: Draft) {
+    pub(super) fn go_as(&mut self, who: Who, action: Action, outcome: Outcome, mut draft: Draft) {
         let at = self.before.attempt(who).at;
         match self.system.table[at as usize].next[outcome as usize] {
             Next::State(state) => {
@@ -162,6 +162,11 @@ impl Steps<'_> {
         }
     }
 
+    /// Somebody waits for this attempt's acknowledgement: a broker, or a client.
+    fn is_delivery(&self, who: Who) -> bool {
+        matches!(who, Who::Client(index) if self.before.clients[index].role == 0)
+    }
+
     /// The ways in which an attempt can die: run again or not, noticed by its client or not.
     pub(super) fn deaths(&self, who: Who, draft: Draft) -> Vec<(bool, bool, Draft)> {
         let mut out = Vec::new();
@@ -171,7 +176,7 @@ impl Steps<'_> {
         let dying = *self.before.attempt(who);
         let times = &self.system.times;
         for (restart, noticed) in [(false, true), (false, false), (true, true), (true, false)] {
-            let unseen = noticed && !self.system.notices && matches!(who, Who::Client(_));
+            let unseen = noticed && !self.system.notices && self.is_delivery(who);
             if restart && !self.system.restart || unseen {
                 continue;
             }

@@ -284,6 +284,8 @@ pub struct Row {
     pub done: bool,
     /// A copy of the message is out.
     pub published: bool,
+    /// It was published without a row in the store: no failover takes it back.
+    pub direct: bool,
     /// Since it was claimed.
     pub clock: Slot,
     /// Since the first copy was published.

@@ -81,7 +81,8 @@ impl World {
                     | u8::from(row.done) << 1
                     | u8::from(row.published) << 2
                     | u8::from(row.clock.present()) << 3
-                    | u8::from(row.since.present()) << 4,
+                    | u8::from(row.since.present()) << 4
+                    | u8::from(row.direct) << 5,
             );
         }
         if let Some(past) = &self.past {
@@ -270,6 +271,7 @@ impl Reader<'_> {
             claimed: byte & 1 != 0,
             done: byte & 2 != 0,
             published: byte & 4 != 0,
+            direct: byte & 32 != 0,
             clock: self.slot(byte & 8 != 0),
             since: self.slot(byte & 16 != 0),
         }
