@@ -229,13 +229,15 @@ fn minimums_and_waits_that_nothing_reaches_are_dead() {
         failure_percent: 50,
         minimum_calls: 5,
         judging: Judging::Failures,
-        open_ms: 10,
+        open_ms: 60,
         edge: Edge::Reached,
         trials: 1,
     };
     let pace = |spacing_ms: i64| Pace { duration_ms_max: Some(0), ..Pace::spaced(spacing_ms) };
     assert!(Breaker::new(rules).is_dead(&pace(25)));
     assert!(!Breaker::new(rules).is_dead(&pace(24)));
+    // It opens, and nobody comes before it would try again.
+    assert!(Breaker::new(BreakerRules { open_ms: 24, ..rules }).is_dead(&pace(24)));
     let counter = QuietReset::new(QuietResetRules {
         attempts: Some(3),
         quiet_ms: 60,
