@@ -78,6 +78,9 @@ impl Steps<'_> {
         let dedup = self.system.times.outbox_dedup;
         if !before.published {
             draft.fact(facts::UNFOUNDED_MESSAGE, exist == 0);
+            // A second row for the same effect.
+            let out = self.before.rows.iter().filter(|row| row.published).count();
+            draft.fact(facts::REPEATED_MESSAGE, exist > 0 && out >= exist);
             let row = &mut draft.world.rows[index];
             row.published = true;
             row.since = Slot::started(dedup.is_some());

@@ -31,7 +31,10 @@ impl Steps<'_> {
             let mut draft = self.draft();
             let nothing_done = self.before.effects[attempt.class as usize] == 0;
             let refused = matches!(attempt.known, Known::Failed { .. });
-            draft.fact(facts::LOST_MESSAGE, nothing_done && !refused);
+            if nothing_done && !refused {
+                draft.fact(facts::LOST_MESSAGE, true);
+                draft.world.lost[attempt.class as usize] += 1;
+            }
             if self.before.budget.lost_responses > 0 {
                 // The consumer believes that it is done, and the broker never hears of it.
                 let mut unheard = self.draft();
@@ -98,7 +101,10 @@ impl Steps<'_> {
         let mut draft = self.draft().when(at_most(self.before.horizon, dedup));
         draft.world.clients.remove(index);
         // Only the id was compared: what it said goes with it.
-        draft.fact(facts::LOST_MESSAGE, class != super::world::CLASS_MAIN);
+        if class != super::world::CLASS_MAIN {
+            draft.fact(facts::LOST_MESSAGE, true);
+            draft.world.lost[class as usize] += 1;
+        }
         self.emit(Actor::Client(index as u8), Action::Drop, 0, None, draft);
         at_least(self.before.horizon, dedup)
     }

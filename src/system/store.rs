@@ -3,7 +3,7 @@
 //! Expiry is read off the receipt's clock when somebody looks: at exactly the lease or the TTL,
 //! both readings are possible.
 
-use super::world::{CLASS_MERGED, Grip, Known, Receipt, Slot, Status, Who};
+use super::world::{CLASS_MERGED, Known, Receipt, Slot, Status, Who};
 use super::{Draft, Guard, Steps, at_least, at_most, facts};
 use crate::model::{Operation, Outcome, RecordAs, WriteKind};
 
@@ -397,8 +397,7 @@ impl Steps<'_> {
             }
             if writes.contains(&WriteKind::Effect) {
                 let owns = self.before.attempt(who).owns;
-                let reserved = owns || self.before.attempt(who).lock != Grip::None;
-                draft.fact(facts::UNRESERVED_EFFECT, !reserved && !with_receipt && self.system.uses_store);
+                draft.fact(facts::UNRESERVED_EFFECT, !owns && !with_receipt && self.system.uses_store);
                 let attempt = *self.before.attempt(who);
                 let version = self.system.apply_effect(&mut draft, attempt.class, attempt.token);
                 draft.world.attempt_mut(who).known = Known::Done { class: attempt.class, version };

@@ -1,6 +1,6 @@
 //! Workers: an attempt does the operation of its state, moves on, or dies.
 
-use super::world::{Call, FLIGHTS_MAX, Flight, Phase, Slot, Who};
+use super::world::{Call, FLIGHTS_MAX, Flight, Grip, Phase, Slot, Who};
 use super::{Action, Actor, Draft, Steps, at_least, at_most, facts};
 use crate::model::{Operation, Outcome};
 use crate::system::compile::Next;
@@ -130,7 +130,13 @@ impl Steps<'_> {
         let before = *self.before.attempt(who);
         let attempt = draft.world.attempt_mut(who);
         attempt.owns = before.owns && !done;
-        (attempt.lock, attempt.row) = (before.lock, before.row);
+        let session = outcome == Outcome::Acquired && system.lock.session && attempt.lock == Grip::Holds;
+        attempt.lock = match before.lock {
+            _ if done => Grip::None,
+            _ if session => Grip::Unaware,
+            grip => grip,
+        };
+        attempt.row = before.row;
         attempt.held = if done { Slot::NONE } else { before.held };
         attempt.clock = Slot::started(system.needs_clock(attempt));
         let at = attempt.at;

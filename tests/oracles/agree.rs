@@ -49,8 +49,14 @@ fn limits() -> Limits {
 }
 
 pub fn ask(case: &Case, engine: Engine, reductions: Reductions) -> Result<PolicyResult, CheckError> {
-    let options =
-        VerifyOptions { engine, limits: limits(), today: "2026-01-01", cancel: &NEVER, progress: &|_| () };
+    let options = VerifyOptions {
+        fail_fast: &[],
+        engine,
+        limits: limits(),
+        today: "2026-01-01",
+        cancel: &NEVER,
+        progress: &|_| (),
+    };
     verify_with(&case.policy, &case.protocol, &options, reductions)
 }
 

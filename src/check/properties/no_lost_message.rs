@@ -17,5 +17,5 @@ consumer 1.1   crashes before downstream.call
 broker         has no such message any more",
     cures: "Acknowledge last. Where the effect is in your own database, commit it with the processed message's id \
            (an inbox) and acknowledge after the commit; a redelivery then finds the id.",
-    number: None,
+    number: Some("most messages lost"),
 };
