@@ -39,10 +39,13 @@ impl Steps<'_> {
             _ => at_least(client.clock, times.backoff),
         };
         let latest = times.within.and_then(|within| at_most(self.before.horizon, within));
-        let plain = self.draft().when(earliest).when(latest);
         if dead_letter {
-            return self.send(index, Sending::Redriven, plain);
+            // Somebody takes it from the dead letters once its last delivery is over: no backoff.
+            let listens = times.client_timeout.filter(|_| client.phase == Phase::Waiting);
+            let over = listens.and_then(|most| at_least(client.clock, most));
+            return self.send(index, Sending::Redriven, self.draft().when(over).when(latest));
         }
+        let plain = self.draft().when(earliest).when(latest);
         self.send(index, Sending::Arrives, plain.clone());
         for (sending, left) in [
             (Sending::Lost, budget.lost_requests),

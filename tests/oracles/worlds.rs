@@ -15,6 +15,7 @@ use crate::cases::{self, Case};
 fn nameless(world: &World) -> World {
     let mut world = world.clone();
     world.keys.iter_mut().for_each(|key| key.receipt.name = (0, 0));
+    world.past.iter_mut().for_each(|past| past.receipt.name = (0, 0));
     for client in &mut world.clients {
         (client.name, client.sent) = (0, 0);
         client.attempt.iter_mut().for_each(|attempt| attempt.name = (0, 0));
