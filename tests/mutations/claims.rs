@@ -77,7 +77,8 @@ pub const OPERATORS: &[Operator] = &[
         "another payload under the same key gets the recorded answer",
         &[NoCrossPayload],
         |mutant, at| mutant.take_for(at, Outcome::Mismatch, Outcome::Succeeded),
-    ),
+    )
+    .given(|policy| policy.trigger.conflicting = policy.trigger.conflicting.max(1)),
     Operator::state("conflict-told-mismatch", "422 where 409 is meant", &[TruthfulConflict], |mutant, at| {
         let Target::Respond(Answer::InFlight) = mutant.leads(at, Outcome::InProgress)? else {
             return None;

@@ -14,7 +14,8 @@ pub struct Operator {
     /// The properties that it is meant to break, the gravest first. Where the first one that applies
     /// does not hold there is nothing to lose.
     pub against: &'static [Property],
-    /// A fault that both the policy and its mutants face, where the policy declares none.
+    /// What both the policy and its mutants face, where the policy declares none: a fault, another
+    /// payload.
     pub given: Option<fn(&mut Policy)>,
     pub edit: Edit,
 }
@@ -49,7 +50,7 @@ impl Operator {
         Operator { name, mistake, against, given: None, edit: Edit::Promise(edit) }
     }
 
-    /// The same where this fault can occur.
+    /// The same where this can occur.
     pub const fn given(mut self, fault: fn(&mut Policy)) -> Operator {
         self.given = Some(fault);
         self

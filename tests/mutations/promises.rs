@@ -79,7 +79,8 @@ pub const OPERATORS: &[Operator] = &[
             let native = mutant.policy.downstream.as_mut()?.native_key.as_mut()?;
             (native.compares.replace(false) != Some(false)).then_some(())
         },
-    ),
+    )
+    .given(|policy| policy.trigger.conflicting = policy.trigger.conflicting.max(1)),
     Operator::promise(
         "fencing-off",
         "the resource takes the token and compares nothing",
@@ -97,7 +98,8 @@ pub const OPERATORS: &[Operator] = &[
             let fingerprint = &mut mutant.policy.key.fingerprint;
             (mutant.policy.store.is_some() && !fingerprint.is_empty()).then(|| fingerprint.clear())
         },
-    ),
+    )
+    .given(|policy| policy.trigger.conflicting = policy.trigger.conflicting.max(1)),
     Operator::promise(
         "identity-field-left-out",
         "the tenant is not part of the key",
