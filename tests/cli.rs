@@ -88,6 +88,25 @@ fn explain_suggests_the_name_that_was_meant() {
 }
 
 #[test]
+fn presets_are_listed_and_shown() {
+    snapshot!("presets_qonto", &["presets", "qonto"]);
+    snapshot!("presets_misspelt", &["presets", "strpie-v1"]);
+    let list = String::from_utf8(idemcheck(&["presets"]).stdout).unwrap();
+    let json = idemcheck(&["presets", "--format", "json"]).stdout;
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    let presets = json["presets"].as_array().unwrap();
+    assert!(json["version"] == 1 && presets.len() >= 40);
+    for preset in presets {
+        let name = preset["name"].as_str().unwrap();
+        assert!(list.contains(&format!("\n  {name}  {}\n", preset["title"].as_str().unwrap())), "{name}");
+        assert_eq!(idemcheck(&["presets", name]).status.code(), Some(0), "{name}");
+    }
+    let one = idemcheck(&["presets", "qonto", "--format", "json"]).stdout;
+    let one: serde_json::Value = serde_json::from_slice(&one).unwrap();
+    assert_eq!(one["presets"][0]["facts"]["native_key"]["compares"], false);
+}
+
+#[test]
 fn schemas_are_json_schemas() {
     for format in ["policy", "model", "report"] {
         let output = idemcheck(&["schema", format]);

@@ -55,6 +55,7 @@ fn policy(name: &str, properties: Vec<PropertyResult>) -> PolicyResult {
         loops: None,
         properties,
         lints: Vec::new(),
+        untaken: Vec::new(),
         warnings: Vec::new(),
     }
 }
@@ -347,4 +348,33 @@ fn counterexample_files_have_safe_names_each_once() {
         names,
         ["charge.single-execution.json", "charge-2.single-execution.json", "---up.single-execution.json"]
     );
+}
+
+#[test]
+fn a_very_long_run_shows_its_two_ends() {
+    let step = |at_ms| Step {
+        at_ms,
+        who: "attempt 1.1".to_owned(),
+        does: "poll: wait".to_owned(),
+        sees: "elapsed".to_owned(),
+        changes: Vec::new(),
+        edge: 0,
+        breaks: None,
+    };
+    let run = |steps: i64| Counterexample {
+        property: Property::NoStuckKey,
+        steps: (0..steps).map(step).collect(),
+        repeats_from: None,
+        round_ms: None,
+    };
+    let lines = |steps| {
+        let mut out = Vec::new();
+        human::timeline(&run(steps), &mut out).unwrap();
+        String::from_utf8(out).unwrap().lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(lines(80).len(), 1 + 80);
+    let long = lines(16_570);
+    assert_eq!(long.len(), 1 + 40 + 1 + 40);
+    assert!(long[41].contains("16,490 steps left out"), "{}", long[41]);
+    assert!(long[42].contains("16531  "), "{}", long[42]);
 }

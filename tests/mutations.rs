@@ -39,8 +39,8 @@ fn mistakes_are_noticed_and_survivors_explained() {
     let names: BTreeSet<&str> = operators.iter().map(|operator| operator.name).collect();
     assert_eq!(names.len(), operators.len(), "two operators have one name");
     let (trials, left_out) = trials(&operators);
-    let faults = Explained::read().faults(&trials, &names);
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
     snapshot!("table", table(&operators, &trials, &left_out));
     snapshot!("survivors", survivors(&trials));
+    let faults = Explained::read().faults(&trials, &names);
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
 }

@@ -4,6 +4,7 @@ mod reading {
     pub mod codes;
     pub mod files;
     pub mod hostile;
+    pub mod presets;
     pub mod random;
     pub mod rendered;
     pub mod schemas;

@@ -21,7 +21,7 @@ pub fn broken_by(property: Property) -> u64 {
         Property::TruthfulConflict => FALSE_IN_FLIGHT | FALSE_MISMATCH,
         Property::NoStaleOverwrite => STALE_EFFECT | STALE_RECORD,
         Property::TtlCoversRetries => EXPIRED_RECEIPT | EXPIRED_NATIVE_KEY,
-        Property::NoLostMessage => LOST_MESSAGE,
+        Property::NoLostMessage => LOST_MESSAGE | SUCCESS_UNDONE,
         Property::EffectivelyOnce => REPEATED_EFFECT | REPEATED_MESSAGE,
         Property::OutboxAtomic => MISSING_MESSAGE | UNFOUNDED_MESSAGE,
     }

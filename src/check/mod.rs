@@ -3,6 +3,7 @@
 pub mod graph;
 pub mod judge;
 mod lasso;
+mod moments;
 pub mod oracle;
 pub mod properties;
 pub mod property;
@@ -41,6 +42,9 @@ pub struct Limits {
 pub struct VerifyOptions<'a> {
     pub engine: Engine,
     pub limits: Limits,
+    /// A policy's search stops at its first violation of one of these that is neither expected nor
+    /// waived.
+    pub fail_fast: &'a [property::Property],
     /// Today as `YYYY-MM-DD`: a waiver holds up to and including its day.
     pub today: &'a str,
     /// Set from outside (Ctrl-C): the search stops soon after.

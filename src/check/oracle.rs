@@ -35,14 +35,22 @@ use crate::time::{Edge, TimedSystem};
 const TICK_STATES_MAX: u64 = 20_000_000;
 
 /// A state under stateright: where the system is, and what the last step brought to light.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 struct TickState {
     timed: Timed<Packed>,
     /// The facts of the last step that break the property of this run.
     bad: u64,
     /// For the explorer's eyes: the world in words. Not part of the identity.
-    #[expect(dead_code, reason = "the explorer prints it with Debug")]
-    shown: Option<Box<World>>,
+    shown: Option<Box<[String]>>,
+}
+
+impl std::fmt::Debug for TickState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for line in self.shown.iter().flatten() {
+            writeln!(f, "{line}")?;
+        }
+        write!(f, "clocks: {:?}", self.timed.clocks)
+    }
 }
 
 impl PartialEq for TickState {
@@ -103,7 +111,7 @@ impl Ticking {
     }
 
     fn state(&self, timed: Timed<Packed>, facts: u64) -> TickState {
-        let shown = self.shows.then(|| Box::new(World::unpack(&timed.state)));
+        let shown = self.shows.then(|| self.system.world_text(&World::unpack(&timed.state)).into());
         TickState { timed, bad: facts & self.watched, shown }
     }
 
@@ -115,6 +123,8 @@ impl Ticking {
         findings.note(edge.label);
         let effects = World::unpack(&edge.target).effects_most();
         findings.effects_most = findings.effects_most.max(effects);
+        let lost = World::unpack(&edge.target).messages_lost();
+        findings.lost_most = findings.lost_most.max(lost);
         if let (Some(clock), Some(after)) = (edge.label.orphans, self.system.claimable_after) {
             let age = if clock == 0 { 0 } else { from.clocks[clock as usize - 1] };
             findings.note_stuck(after - age);

@@ -10,39 +10,13 @@ use std::collections::HashSet;
 use smallvec::SmallVec;
 
 use super::judge::broken_by;
+use super::moments::Moments;
 use super::property::Property;
 use super::verdict::{Change, Counterexample, Step};
 use crate::system::world::{Packed, World};
 use crate::system::{Actor, CompileError, Label, Step as SystemStep, System, facts};
 use crate::time::ticks::{self, Values};
 use crate::time::{ClockFrom, Constraint, TimedSystem as _};
-
-/// `moments[later] - moments[earlier] <= bound`.
-#[derive(Clone, Copy)]
-struct Difference {
-    later: usize,
-    earlier: usize,
-    bound: i64,
-}
-
-/// The least non-negative moments that meet all differences, if there are any.
-fn least_moments(count: usize, differences: &[Difference]) -> Option<Vec<i64>> {
-    let mut moments = vec![0_i64; count];
-    for _ in 0..=count {
-        let mut changed = false;
-        for d in differences {
-            let least = moments[d.later] - d.bound;
-            if moments[d.earlier] < least {
-                moments[d.earlier] = least;
-                changed = true;
-            }
-        }
-        if !changed {
-            return (moments[0] == 0).then_some(moments);
-        }
-    }
-    None
-}
 
 /// One step of an abstract path.
 #[derive(Clone)]
@@ -62,7 +36,7 @@ struct Walk<'a> {
     canonical: &'a System,
     path: &'a [PathStep],
     repeats_from: Option<usize>,
-    differences: Vec<Difference>,
+    moments: Moments,
     taken: Vec<(u32, World, SystemStep)>,
     /// Steps that may still be tried: the search for the right names is bounded.
     tries: u32,
@@ -70,73 +44,114 @@ struct Walk<'a> {
     rounds: u32,
 }
 
+/// Where a walk stands: a world, and the steps out of it that were not tried.
+struct Stand {
+    world: World,
+    /// For each clock, the event that started it.
+    started: Vec<usize>,
+    left: std::vec::IntoIter<(u32, SystemStep)>,
+    /// What was demanded before the step that led here.
+    mark: usize,
+}
+
 impl Walk<'_> {
-    fn go(&mut self, world: &World, started: &[usize]) -> bool {
-        let Some(wanted) = self.path.get(self.taken.len()) else {
-            return self.round_takes_time() && self.goes_on();
-        };
-        let event = self.taken.len() + 1;
-        let mut steps = Vec::new();
-        self.system.steps(world, &mut steps);
-        for (edge, mut step) in steps.into_iter().enumerate() {
-            let alike = step.label.action == wanted.label.action && step.label.ending == wanted.label.ending;
-            if !alike
-                || step.facts & wanted.facts != wanted.facts
-                || self.canonical.canonical(&step.world) != wanted.state
-            {
-                continue;
+    /// Goes on until the path ends well, or nothing is left to try. Paths can be long: no recursion.
+    fn go(&mut self, start: World) -> bool {
+        let mut stands = vec![self.stand(start, Vec::new(), 0)];
+        while let Some(stand) = stands.last_mut() {
+            let arrived = self.taken.len() == self.path.len();
+            if arrived && self.round_takes_time() && self.goes_on() {
+                return true;
             }
+            let next = if arrived { None } else { stand.left.next() };
+            let Some((edge, step)) = next else {
+                let mark = stand.mark;
+                stands.pop();
+                if self.taken.pop().is_some() {
+                    self.moments.back_to(mark);
+                }
+                continue;
+            };
             if self.tries == 0 {
                 return false;
             }
             self.tries -= 1;
-            let mark = self.differences.len();
-            self.differences.push(Difference { later: event - 1, earlier: event, bound: 0 });
-            if let Some(at) = wanted.at {
-                self.differences.push(Difference { later: event, earlier: 0, bound: at });
-                self.differences.push(Difference { later: 0, earlier: event, bound: -at });
+            let mark = self.moments.mark();
+            let (world, started) = (stand.world.clone(), stand.started.clone());
+            match self.take(edge, &world, step, &started) {
+                Some((after, now)) => stands.push(self.stand(after, now, mark)),
+                None => self.moments.back_to(mark),
             }
-            let mut invariant = Vec::new();
-            self.system.world_invariant(world, &mut invariant);
-            for constraint in invariant.iter().chain(&step.guard) {
-                self.demand(constraint, event, started);
-            }
-            let map = step.world.number_clocks();
-            let now: Vec<usize> = map
-                .iter()
-                .map(|from| match from {
-                    ClockFrom::Zero => event,
-                    ClockFrom::Old(clock) => started[*clock as usize - 1],
-                })
-                .collect();
-            let mut invariant = Vec::new();
-            self.system.world_invariant(&step.world, &mut invariant);
-            for constraint in &invariant {
-                self.demand(constraint, event, &now);
-            }
-            if least_moments(event + 1, &self.differences).is_some() {
-                let next = step.world.clone();
-                self.taken.push((edge as u32, world.clone(), step));
-                if self.go(&next, &now) {
-                    return true;
-                }
-                self.taken.pop();
-            }
-            self.differences.truncate(mark);
         }
         false
+    }
+
+    /// The steps out of a world that look like the next one of the path.
+    fn stand(&self, world: World, started: Vec<usize>, mark: usize) -> Stand {
+        let mut steps = Vec::new();
+        if let Some(wanted) = self.path.get(self.taken.len()) {
+            self.system.steps(&world, &mut steps);
+            let alike = |step: &SystemStep| {
+                step.label.action == wanted.label.action
+                    && step.label.ending == wanted.label.ending
+                    && step.facts & wanted.facts == wanted.facts
+                    && self.canonical.canonical(&step.world) == wanted.state
+            };
+            let numbered = (0_u32..).zip(steps).filter(|(_, step)| alike(step));
+            let left: Vec<(u32, SystemStep)> = numbered.collect();
+            return Stand { world, started, left: left.into_iter(), mark };
+        }
+        Stand { world, started, left: Vec::new().into_iter(), mark }
+    }
+
+    /// Takes a step, if some moments allow it: the world after it, and what started its clocks.
+    fn take(
+        &mut self,
+        edge: u32,
+        world: &World,
+        mut step: SystemStep,
+        started: &[usize],
+    ) -> Option<(World, Vec<usize>)> {
+        let event = self.taken.len() + 1;
+        self.moments.demand(event - 1, event, 0);
+        if let Some(at) = self.path[event - 1].at {
+            self.moments.demand(event, 0, at);
+            self.moments.demand(0, event, -at);
+        }
+        let mut invariant = Vec::new();
+        self.system.world_invariant(world, &mut invariant);
+        for constraint in invariant.iter().chain(&step.guard) {
+            self.demand(constraint, event, started);
+        }
+        let map = step.world.number_clocks();
+        let now = map.iter().map(|from| match from {
+            ClockFrom::Zero => event,
+            ClockFrom::Old(clock) => started[*clock as usize - 1],
+        });
+        let now: Vec<usize> = now.collect();
+        let mut invariant = Vec::new();
+        self.system.world_invariant(&step.world, &mut invariant);
+        for constraint in &invariant {
+            self.demand(constraint, event, &now);
+        }
+        if !self.moments.possible() {
+            return None;
+        }
+        let after = step.world.clone();
+        self.taken.push((edge, world.clone(), step));
+        Some((after, now))
     }
 
     /// What repeats has to take some time, or it is no run at all.
     fn round_takes_time(&mut self) -> bool {
         let Some(from) = self.repeats_from else { return true };
-        let end = self.taken.len();
-        self.differences.push(Difference { later: from, earlier: end, bound: -1 });
-        if least_moments(end + 1, &self.differences).is_some() {
-            return true;
+        let mark = self.moments.mark();
+        self.moments.demand(from, self.taken.len(), -1);
+        let takes = self.moments.possible();
+        if !takes {
+            self.moments.back_to(mark);
         }
-        self.differences.pop();
-        false
+        takes
     }
 
     /// Steps that look alike may start other clocks, or be another's: a round counts if it can be
@@ -149,12 +164,12 @@ impl Walk<'_> {
             return false;
         }
         self.rounds -= 1;
-        self.told(Property::NoStuckKey).is_some_and(|run| replay(self.canonical, &run, 0).is_ok())
+        replay(self.canonical, &self.told(Property::NoStuckKey), 0).is_ok()
     }
 
     /// The steps taken, with the least moments.
-    fn told(&self, property: Property) -> Option<Counterexample> {
-        let moments = least_moments(self.taken.len() + 1, &self.differences)?;
+    fn told(&self, property: Property) -> Counterexample {
+        let moments = self.moments.least(self.taken.len() + 1);
         let unit = self.system.times.unit_ms;
         let mut steps: Vec<Step> = Vec::with_capacity(self.taken.len());
         for (index, (edge, before, step)) in self.taken.iter().enumerate() {
@@ -169,17 +184,16 @@ impl Walk<'_> {
             let begins = if from == 0 { 0 } else { moments[from] };
             (moments[self.taken.len()] - begins) * unit
         });
-        Some(Counterexample { property, steps, repeats_from: self.repeats_from, round_ms })
+        Counterexample { property, steps, repeats_from: self.repeats_from, round_ms }
     }
 
     /// A constraint on clocks at the moment of `event`, as a difference of two events.
     fn demand(&mut self, c: &Constraint, event: usize, started: &[usize]) {
-        let difference = if c.right == 0 {
-            Difference { later: event, earlier: started[c.left as usize - 1], bound: c.bound }
-        } else {
-            Difference { later: started[c.right as usize - 1], earlier: event, bound: c.bound }
+        let (later, earlier) = match c.right {
+            0 => (event, started[c.left as usize - 1]),
+            _ => (started[c.right as usize - 1], event),
         };
-        self.differences.push(difference);
+        self.moments.demand(later, earlier, c.bound);
     }
 }
 
@@ -200,12 +214,12 @@ pub fn concretize(
         canonical: system,
         path,
         repeats_from,
-        differences: Vec::new(),
+        moments: Moments::default(),
         taken: Vec::new(),
         tries: 100_000,
         rounds: 200,
     };
-    if walk.go(&start, &[]) { walk.told(property) } else { None }
+    if walk.go(start) { Some(walk.told(property)) } else { None }
 }
 
 /// Rounds that are put before the one that is shown to repeat, at most.

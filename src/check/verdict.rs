@@ -258,6 +258,9 @@ pub struct PolicyResult {
     pub warnings: Vec<String>,
     /// Rules of thumb that the policy does not meet.
     pub lints: Vec<LintResult>,
+    /// Every outcome that the model maps and no run of this policy saw, as `state: outcome`. Empty
+    /// where the search was not complete.
+    pub untaken: Vec<String>,
 }
 
 impl PolicyResult {
@@ -304,6 +307,22 @@ pub struct Report {
 pub const REPORT_VERSION: u32 = 1;
 
 impl Report {
+    /// Outcomes of models that several policies use and that no run of any of them saw: a proof says
+    /// nothing of what follows from them.
+    pub fn never_taken(&self) -> BTreeMap<&str, Vec<&str>> {
+        let mut users: BTreeMap<&str, Vec<&PolicyResult>> = BTreeMap::new();
+        for result in self.policies.iter().filter(|result| result.complete()) {
+            users.entry(&result.model).or_default().push(result);
+        }
+        users.retain(|_, results| results.len() > 1);
+        fn common<'a>(results: &[&'a PolicyResult]) -> Vec<&'a str> {
+            let everywhere = |name: &&String| results.iter().all(|result| result.untaken.contains(name));
+            results[0].untaken.iter().filter(everywhere).map(String::as_str).collect()
+        }
+        let all = users.into_iter().map(|(model, results)| (model, common(&results)));
+        all.filter(|(_, outcomes)| !outcomes.is_empty()).collect()
+    }
+
     /// A report with its summary counted. `unread` says how many further policies were asked for
     /// and have a fault in their files.
     pub fn new(

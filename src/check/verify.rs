@@ -20,7 +20,7 @@ use super::verdict::{
 use super::{Engine, Limits, VerifyOptions, oracle};
 use crate::lints::Lint;
 use crate::model::{Operation, Outcome, Protocol};
-use crate::policy::{Faults, Policy};
+use crate::policy::{Faults, Policy, Waiver};
 use crate::system::compile::Next;
 use crate::system::world::{EFFECTS_MAX, Packed, World};
 use crate::system::{Action, Actor, CompileError, Label, Sending, System, facts};
@@ -106,7 +106,7 @@ pub fn verify_with(
         return Err(CheckError::LoopWithoutTime(states));
     }
     let mut findings = match options.engine {
-        Engine::Zones => search_zones(&system, options, reductions)?,
+        Engine::Zones => search_zones(&system, options, reductions, stop_at(policy, &system, options))?,
         Engine::Stateright => oracle::search(&system, options)?,
     };
     for found in &findings.broken {
@@ -133,6 +133,7 @@ pub fn verify_with(
         scope,
         warnings: warnings(policy, &system, &findings),
         lints: lints(policy, protocol, &properties),
+        untaken: untaken(&system, &findings),
         search: findings.search,
         loops: findings.loops,
         properties,
@@ -169,6 +170,7 @@ pub(super) struct Findings {
     /// All facts that some run shows.
     pub facts: u64,
     pub effects_most: u8,
+    pub lost_most: u8,
     /// The longest time, in units, that a claim whose owner is gone cannot be taken.
     pub stuck_most: Option<i64>,
     /// State and outcome of every operation that some run did.
@@ -211,6 +213,10 @@ impl Findings {
             Action::AckLost { .. } => {
                 self.faults.insert("ambiguous_acks");
             }
+            Action::Unheard { outcome } => {
+                self.taken.insert((label.at, outcome));
+                self.faults.insert("lost_responses");
+            }
             Action::Crash { .. } => {
                 self.faults.insert("crashes");
             }
@@ -245,6 +251,18 @@ impl Findings {
     }
 }
 
+/// The facts that nobody expects: what a search that is to fail fast stops at.
+fn stop_at(policy: &Policy, system: &System, options: &VerifyOptions) -> u64 {
+    let accepted = |property: &Property| {
+        let waived = |w: &Waiver| w.property == *property && !w.is_expired(options.today);
+        policy.expect.get(property) == Some(&Verdict::Violated)
+            || policy.waivers.iter().any(waived)
+            || not_applicable(*property, policy, system).is_some()
+    };
+    let properties = options.fail_fast.iter().filter(|property| !accepted(property));
+    properties.fold(0, |bits, property| bits | broken_by(*property))
+}
+
 /// What is left of the limits after a search that began at `began`.
 fn remaining(limits: &Limits, began: Instant) -> Limits {
     Limits { time_max: limits.time_max.map(|most| most.saturating_sub(began.elapsed())), ..limits.clone() }
@@ -254,6 +272,7 @@ fn search_zones(
     system: &System,
     options: &VerifyOptions,
     reductions: Reductions,
+    stop_at: u64,
 ) -> Result<Findings, CheckError> {
     let began = Instant::now();
     let mut findings = Findings::default();
@@ -265,7 +284,7 @@ fn search_zones(
         limits: &options.limits,
         cancel: options.cancel,
         progress: options.progress,
-        facts_wanted: 0,
+        stop_at,
     };
     let mut watch = Watch { system, findings: &mut findings };
     let exploration = explore(system, &search, &mut watch)?;
@@ -273,6 +292,8 @@ fn search_zones(
     findings.facts = exploration.facts();
     let effects = |state: &Packed| World::unpack(state).effects_most();
     findings.effects_most = exploration.states().map(effects).max().unwrap_or(0);
+    let lost = |state: &Packed| World::unpack(state).messages_lost();
+    findings.lost_most = exploration.states().map(lost).max().unwrap_or(0);
     for property in Property::ALL {
         if let Some(path) = shortest_path(system, &exploration, broken_by(property)) {
             let counterexample = concretize(system, property, &path, None)
@@ -280,8 +301,10 @@ fn search_zones(
             findings.broken.push(Broken { property, counterexample });
         }
     }
+    let stopped = stop_at != 0 && findings.facts & stop_at != 0;
     let repeating = system.repeating_states();
-    if !repeating.is_empty() && findings.broken.iter().all(|b| b.property != Property::NoStuckKey) {
+    if !stopped && !repeating.is_empty() && findings.broken.iter().all(|b| b.property != Property::NoStuckKey)
+    {
         let limits = remaining(&options.limits, began);
         let search = SearchOptions { limits: &limits, symmetry: false, ..search };
         find_endless(system, &exploration, &search, &repeating, &mut findings)?;
@@ -525,6 +548,11 @@ fn number(property: Property, system: &System, findings: &Findings) -> Option<Nu
             let value = if at_least { format!("{most} or more") } else { most.to_string() };
             Some(Number { name: "most effects".to_owned(), value, exact: Some(most.into()) })
         }
+        Property::NoLostMessage => {
+            let most = findings.lost_most;
+            let value = if findings.search.complete { most.to_string() } else { format!("{most} or more") };
+            Some(Number { name: "most messages lost".to_owned(), value, exact: Some(most.into()) })
+        }
         Property::NoStuckKey if system.claims => {
             let unbounded = findings.facts & (facts::DEAD_KEY | facts::ENDLESS_CALL) != 0
                 || findings.broken.iter().any(|b| b.property == Property::NoStuckKey);
@@ -604,6 +632,23 @@ fn lints(policy: &Policy, protocol: &Protocol, properties: &[PropertyResult]) ->
         LintResult { name, says, source, confirmed_by, confirmation }
     };
     crate::lints::findings(policy, protocol).into_iter().map(result).collect()
+}
+
+/// Every outcome that the model maps and no run saw, as `state: outcome`.
+fn untaken(system: &System, findings: &Findings) -> Vec<String> {
+    if !findings.search.complete {
+        return Vec::new();
+    }
+    let rows = (0_u8..).zip(&system.table);
+    let mapped = rows.flat_map(|(at, row)| {
+        let outcomes =
+            Outcome::ALL.into_iter().filter(|outcome| row.next[*outcome as usize] != Next::Nowhere);
+        outcomes.map(move |outcome| (at, row, outcome))
+    });
+    mapped
+        .filter(|(at, _, outcome)| !findings.taken.contains(&(*at, *outcome)))
+        .map(|(_, row, outcome)| format!("{}: {outcome}", row.name))
+        .collect()
 }
 
 /// What no run ever did: a proof about a dead branch is vacuous.

@@ -36,6 +36,8 @@ pub struct Draft {
     pub waivers: Vec<Waiver>,
     /// The top-level keys that are there, whatever their values.
     pub given: BTreeSet<String>,
+    /// Each `kind` that names a preset, with its place.
+    pub kinds: Vec<Located<&'static str>>,
 }
 
 #[derive(Debug)]

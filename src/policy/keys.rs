@@ -1,6 +1,7 @@
 //! What a policy file may hold: the reader and the JSON Schema both work from these tables.
 
 use super::Effect;
+use super::presets::{Fills, names};
 use crate::check::{property::Property, verdict::Verdict};
 use crate::source::keys::{Key, Kind, Section};
 
@@ -23,10 +24,6 @@ pub const LATER_TRIGGERS: &[&str] = &["schedule", "alert"];
 pub const REPLICAS_MAX: u32 = 3;
 /// Runs of each.
 pub const RUNS_MAX: u32 = 4;
-
-/// The labels of `[store] kind`.
-pub const STORES: [&str; 9] =
-    ["memory", "sqlite", "postgres", "mysql", "redis", "dynamodb", "etcd", "zookeeper", "consul"];
 
 const VERDICTS: [Verdict; 5] =
     [Verdict::Proved, Verdict::Holds, Verdict::Violated, Verdict::Inconclusive, Verdict::NotApplicable];
@@ -265,9 +262,9 @@ pub static STORE: Section = Section {
     keys: &[
         Key::new(
             "kind",
-            Kind::OneOf(|| STORES.to_vec()),
+            Kind::OneOf(|| names(Fills::Store)),
             "kind = \"postgres\"",
-            "Which store: in this version a label; all are linearizable and durable.",
+            "Which store: its preset says what the other keys do not.",
         )
         .required(),
         Key::new("lease", POSITIVE, "lease = \"30s\"", "A claim older than this reads as expired.")
@@ -283,7 +280,7 @@ pub static STORE: Section = Section {
         .default("claim"),
         Key::new(
             "ttl_lag",
-            POSITIVE,
+            ANY,
             "ttl_lag = \"48h\"",
             "An expired receipt may still be seen this much longer.",
         )
@@ -337,7 +334,13 @@ pub static STORE: Section = Section {
 pub static QUEUE: Section = Section {
     doc: "How messages are delivered: at least once.",
     keys: &[
-        Key::new("kind", Kind::Name, "kind = \"sqs-standard\"", "Which broker: a label."),
+        Key::new(
+            "kind",
+            Kind::OneOf(|| names(Fills::Queue)),
+            "kind = \"sqs-standard\"",
+            "Which broker: its preset says what the other keys do not.",
+        )
+        .default("none that is known"),
         Key::new(
             "visibility",
             POSITIVE,
@@ -385,7 +388,13 @@ pub static OUTBOX: Section = Section {
 pub static LOCK: Section = Section {
     doc: "The lock that `lock.acquire` takes.",
     keys: &[
-        Key::new("kind", Kind::Name, "kind = \"redis\"", "Which lock: a label."),
+        Key::new(
+            "kind",
+            Kind::OneOf(|| names(Fills::Lock)),
+            "kind = \"redis-setnx\"",
+            "Which lock: its preset says what the other keys do not.",
+        )
+        .default("none that is known"),
         Key::new("lease", POSITIVE, "lease = \"30s\"", "A lock older than this can be taken by others.")
             .default("it never ends"),
         Key::new(
@@ -441,6 +450,13 @@ pub static ROLE: Section = Section {
 pub static DOWNSTREAM: Section = Section {
     doc: "The far side of `downstream.call`.",
     keys: &[
+        Key::new(
+            "kind",
+            Kind::OneOf(|| names(Fills::Downstream)),
+            "kind = \"stripe-v1\"",
+            "Which provider: its preset says what the other keys do not.",
+        )
+        .default("none that is known"),
         Key::new(
             "latency",
             Kind::DurationRange,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 use super::draft::Draft;
-use super::{Policy, check, read};
+use super::{Policy, check, presets, read};
 use crate::diag::{Code, Diagnostic, Severity, any_error};
 use crate::model::{self, Protocol};
 use crate::source::suggest::{closest, list, short};
@@ -256,6 +256,7 @@ impl Loader {
         let protocol = model.as_ref().and_then(|(_, protocol)| protocol.clone());
         let (policy, more) = check::check(&draft, protocol.as_deref());
         diagnostics.extend(more);
+        presets::name_origins(&draft.kinds, &mut diagnostics);
         self.claim_name(&draft, &mut diagnostics);
         document::drop_echoes(&text, &mut diagnostics);
         let sound = !diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);

@@ -6,6 +6,7 @@ pub mod check;
 pub mod draft;
 pub mod keys;
 pub mod load;
+pub mod presets;
 pub mod read;
 mod rules;
 pub mod schema;
@@ -191,7 +192,7 @@ pub struct RoleScope {
 /// `[store]`.
 #[derive(Clone, Debug, Default)]
 pub struct Store {
-    /// `memory`, `sqlite`, `postgres`…: a label; what it can do is said by the other keys.
+    /// `memory`, `sqlite`, `postgres`…: the preset; what it can do is said by the other keys.
     pub kind: String,
     /// A claim older than this reads as `expired`. None: a claim never expires by itself.
     pub lease: Option<i64>,

@@ -7,6 +7,7 @@ use toml::de::DeValue;
 
 use super::draft::{DownstreamDraft, Draft, KeyDraft, OperationDraft, RoleDraft, StoreDraft, TriggerDraft};
 use super::keys::{self, LATER_TRIGGERS, NATIVE_KEY, POLICY, ROLE};
+use super::presets::{self, Fills, names};
 use super::{
     Effect, Errors, Faults, Lock, NativeKey, Queue, Replay, SuppliedBy, TriggerKind, TtlFrom, Waiver,
 };
@@ -26,6 +27,7 @@ pub fn read(file: FileId, path: &Path, text: &str) -> (Option<Draft>, Vec<Diagno
     let root = reader.root(&POLICY, &document);
     let (choices, choices_header) = choices(&root, &mut reader);
     let (waits, waits_header) = waits(&root, &mut reader);
+    let mut kinds = Vec::new();
     let draft = Draft {
         file,
         path: path.to_owned(),
@@ -37,10 +39,10 @@ pub fn read(file: FileId, path: &Path, text: &str) -> (Option<Draft>, Vec<Diagno
         trigger: reader
             .table(&root, "trigger")
             .map_or_else(TriggerDraft::default, |table| trigger(&table, &mut reader)),
-        store: reader.table(&root, "store").map(|table| store(&table, &mut reader)),
-        downstream: reader.table(&root, "downstream").map(|table| downstream(&table, &mut reader)),
-        queue: reader.table(&root, "queue").map(|table| queue(&table, &mut reader)),
-        lock: reader.table(&root, "lock").map(|table| lock(&table, &mut reader)),
+        store: known(&root, Fills::Store, store, &mut kinds, &mut reader),
+        downstream: known(&root, Fills::Downstream, downstream, &mut kinds, &mut reader),
+        queue: known(&root, Fills::Queue, queue, &mut kinds, &mut reader),
+        lock: known(&root, Fills::Lock, lock, &mut kinds, &mut reader),
         outbox: reader
             .table(&root, "outbox")
             .map(|table| Located::new(reader.duration(&table, "dedup").map(|time| time.value), table.header)),
@@ -53,8 +55,27 @@ pub fn read(file: FileId, path: &Path, text: &str) -> (Option<Draft>, Vec<Diagno
         expect: expect(&root, &mut reader),
         waivers: waivers(&root, &mut reader),
         given: given(&root),
+        kinds,
     };
     (Some(draft), reader.out)
+}
+
+/// A table that its preset completes.
+fn known<T>(
+    root: &Table<'_>,
+    fills: Fills,
+    read: fn(&Table<'_>, &mut Reader) -> T,
+    kinds: &mut Vec<Located<&'static str>>,
+    reader: &mut Reader,
+) -> Option<T> {
+    let table = reader.table(root, fills.name())?;
+    let kind = table.table.get("kind").and_then(|value| {
+        let found = names(fills).into_iter().find(|name| value.get_ref().as_str() == Some(name))?;
+        Some(Located::new(found, value.span()))
+    });
+    kinds.extend(kind);
+    let whole = presets::filled(&table, fills, kind);
+    Some(read(&Table { table: &whole, ..table }, reader))
 }
 
 fn given(table: &Table<'_>) -> BTreeSet<String> {
@@ -114,7 +135,7 @@ fn trigger(table: &Table<'_>, reader: &mut Reader) -> TriggerDraft {
     }
 }
 
-fn store(table: &Table<'_>, reader: &mut Reader) -> StoreDraft {
+pub(super) fn store(table: &Table<'_>, reader: &mut Reader) -> StoreDraft {
     StoreDraft {
         header: table.header,
         kind: reader.word(table, "kind", &[]).map(|word| word.value),
@@ -139,8 +160,8 @@ fn flag(table: &Table<'_>, name: &str, default: bool, reader: &mut Reader) -> bo
     reader.flag(table, name).map_or(default, |flag| flag.value)
 }
 
-fn queue(table: &Table<'_>, reader: &mut Reader) -> Located<Queue> {
-    reader.text(table, "kind");
+pub(super) fn queue(table: &Table<'_>, reader: &mut Reader) -> Located<Queue> {
+    reader.word(table, "kind", &[]);
     let visibility = reader.duration(table, "visibility").map(|time| time.value);
     let queue = Queue {
         visibility,
@@ -152,8 +173,8 @@ fn queue(table: &Table<'_>, reader: &mut Reader) -> Located<Queue> {
     Located::new(queue, table.header)
 }
 
-fn lock(table: &Table<'_>, reader: &mut Reader) -> Located<Lock> {
-    reader.text(table, "kind");
+pub(super) fn lock(table: &Table<'_>, reader: &mut Reader) -> Located<Lock> {
+    reader.word(table, "kind", &[]);
     let lock = Lock {
         lease: reader.duration(table, "lease").map(|time| time.value),
         session: flag(table, "session", false, reader),
@@ -185,12 +206,13 @@ fn roles(root: &Table<'_>, reader: &mut Reader) -> Vec<RoleDraft> {
     out
 }
 
-fn downstream(table: &Table<'_>, reader: &mut Reader) -> DownstreamDraft {
+pub(super) fn downstream(table: &Table<'_>, reader: &mut Reader) -> DownstreamDraft {
     let errors = match reader.word(table, "errors", &[]).map(|word| word.value) {
         Some("never") => Errors::Never,
         Some("definite") => Errors::Definite,
         _ => Errors::Ambiguous,
     };
+    reader.word(table, "kind", &[]);
     DownstreamDraft {
         header: table.header,
         latency: reader.duration_range(table, "latency"),

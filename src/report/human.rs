@@ -57,6 +57,10 @@ pub fn render(report: &Report, options: &Options, out: &mut dyn Write) -> io::Re
         writeln!(out, "{BOLD}{}{PLAIN}  {}  {RED}NOT CHECKED{PLAIN}", failure.path, failure.policy)?;
         writeln!(out, "  {}\n", failure.message)?;
     }
+    for (model, outcomes) in report.never_taken() {
+        let list = outcomes.join(", ");
+        writeln!(out, "{YELLOW}!{PLAIN} warning: no policy that uses the model `{model}` ever sees {list}")?;
+    }
     summary(report, out)
 }
 
@@ -201,7 +205,11 @@ fn searched(search: &SearchStats) -> String {
     format!("{} zones, {} states, {end}", grouped(search.visited), grouped(search.states))
 }
 
-/// A run as a numbered timeline; `repeats from` closes one without end.
+/// Steps at the beginning and at the end of a run that are shown, where it is longer than both.
+const SHOWN: usize = 40;
+
+/// A run as a numbered timeline; `repeats from` closes one without end. Of a very long one, the two
+/// ends: the rest is in the counterexample's file.
 pub fn timeline(run: &Counterexample, out: &mut dyn Write) -> io::Result<()> {
     let moments: Vec<String> = run.steps.iter().map(|step| format_moment(step.at_ms)).collect();
     let moment = column(moments.iter().map(String::as_str), "moment");
@@ -214,7 +222,19 @@ pub fn timeline(run: &Counterexample, out: &mut dyn Write) -> io::Result<()> {
         "#", "moment", "who", "does", "sees"
     );
     writeln!(out, "  {DIM}{head}{PLAIN}")?;
+    let left_out = SHOWN..run.steps.len().saturating_sub(SHOWN).max(SHOWN);
     for (index, (step, at)) in run.steps.iter().zip(&moments).enumerate() {
+        if left_out.contains(&index) {
+            if index == left_out.start {
+                let count = grouped(left_out.len() as u64);
+                writeln!(
+                    out,
+                    "      {:>number$}  {DIM}{count} steps left out: --traces writes all{PLAIN}",
+                    "…"
+                )?;
+            }
+            continue;
+        }
         let Step { who: actor, does: act, sees: seen, changes, breaks, .. } = step;
         let mark = match (breaks, run.repeats_from) {
             (Some(_), _) => format!("{RED}✗{PLAIN}"),

@@ -37,6 +37,8 @@ pub enum Kind {
     Fields {
         empty: bool,
     },
+    /// A list of texts that are not blank, at least one.
+    Texts,
     OneOf(Words),
     /// A list of words, none twice, at least one.
     Several(Words),
@@ -107,6 +109,7 @@ impl Kind {
             Kind::Identifier | Kind::Name => "a name".into(),
             Kind::NameOrPath => "a name or a path".into(),
             Kind::Fields { .. } => "a list of names".into(),
+            Kind::Texts => "a list of strings".into(),
             Kind::OneOf(words) => super::suggest::alternatives(words()),
             Kind::Several(words) => format!("a list of {}", super::suggest::alternatives(words())),
             Kind::Bool => "true or false".into(),

@@ -346,6 +346,20 @@ impl Reader {
         sound.then(|| Located::new(out, value.span()))
     }
 
+    /// A list of texts, none of them blank.
+    pub fn texts(&mut self, table: &Table<'_>, name: &str) -> Option<Vec<String>> {
+        let (key, value) = table.entry(name)?;
+        let texts = value.get_ref().as_array().and_then(|items| {
+            let text = |item: &Value<'_>| item.get_ref().as_str().map(str::to_owned);
+            items.iter().map(text).collect::<Option<Vec<String>>>()
+        });
+        let texts = texts.filter(|texts| !texts.is_empty() && texts.iter().all(|one| !one.trim().is_empty()));
+        if texts.is_none() {
+            self.wrong_type(key, value);
+        }
+        texts
+    }
+
     pub fn duration(&mut self, table: &Table<'_>, name: &str) -> Option<Located<i64>> {
         let (key, value) = table.entry(name)?;
         let zero = matches!(key.kind, Kind::Duration { zero: true });

@@ -54,6 +54,11 @@ pub fn kind(of: &Kind) -> Value {
             "uniqueItems": true,
             "minItems": u32::from(!empty),
         }),
+        Kind::Texts => json!({
+            "type": "array",
+            "items": { "type": "string", "pattern": "\\S" },
+            "minItems": 1,
+        }),
         Kind::OneOf(words) => json!({ "enum": words() }),
         Kind::Several(words) => json!({
             "type": "array",

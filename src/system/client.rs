@@ -99,7 +99,10 @@ impl Steps<'_> {
                 // Whoever computes the key on arrival computes it twice.
                 let key =
                     if self.system.restart_splits { self.system.key_of_new_attempt(world) } else { key };
-                world.zombies.push(Attempt { key, ..on_its_way });
+                let client = &mut world.clients[index];
+                client.sent += 1;
+                let name = (client.name, client.sent);
+                world.zombies.push(Attempt { key, name, ..on_its_way });
             }
         }
         self.emit(Actor::Client(index as u8), Action::Send(sending), 0, None, draft);

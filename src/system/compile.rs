@@ -126,6 +126,10 @@ pub struct System {
     pub merged: u32,
     /// The requests are messages, the attempts deliveries.
     pub queue: bool,
+    /// Some operation is of a delivery.
+    pub(super) acknowledges: bool,
+    /// Attempts have receipts of their own, and one key downstream.
+    pub(super) native_shared: bool,
     /// The broker sees a consumer's connection break.
     pub(super) notices: bool,
     /// Deliveries after the first one, of a message that is taken back from the dead letters.
@@ -227,6 +231,7 @@ impl System {
             *op == Operation::Publish
                 || matches!(op, Operation::Commit { writes, .. } if writes.contains(&WriteKind::Outbox))
         });
+        let acknowledges = any(&|op| op.uses_queue());
         let asks_version = any(&|op| matches!(op, Operation::Commit { if_unchanged: true, .. }));
         let holder_looks = any(&|op| matches!(op, Operation::LeaseCheck));
 
@@ -286,6 +291,8 @@ impl System {
             merged,
             symmetry: true,
             clocks_most: clocks_most(policy, splits),
+            acknowledges,
+            native_shared: per_process && policy.splitting_fields().is_empty() && !policy.key.from.is_empty(),
             notices: policy.queue.as_ref().is_none_or(|queue| queue.notices),
             queue: policy.trigger.kind == TriggerKind::Queue,
             retries: policy.trigger.retries as u8,
@@ -356,12 +363,14 @@ impl System {
         }
         for key in &world.keys {
             let both = match key.receipt.status {
-                Status::InProgress if self.ttl_from_claim => lease,
-                Status::InProgress => lease.max(ttl),
+                // How long a claim stays stuck is counted from its age, however late it is taken.
+                Status::InProgress if self.ttl_from_claim => lease.max(self.claimable_after),
+                Status::InProgress => lease.max(ttl).max(self.claimable_after),
                 _ => ttl,
             };
             set(key.receipt.clock, both, both);
-            set(key.receipt.born, ttl, ttl);
+            let born = ttl.max(self.claimable_after.filter(|_| self.claimable_by_ttl));
+            set(key.receipt.born, born, born);
             set(key.native.clock, t.native_ttl, None);
         }
         for client in &world.clients {
@@ -370,7 +379,7 @@ impl System {
                 Phase::Between if client.attempt.is_none() => (t.backoff, None),
                 _ => (t.client_timeout.unwrap_or(0) + t.backoff, t.client_timeout),
             };
-            let low = (client.retries > 0 || self.queue).then_some(low);
+            let low = (client.retries > 0 || self.queue || self.acknowledges).then_some(low);
             set(client.clock, low, up);
         }
         for (_, attempt) in world.live() {
@@ -696,6 +705,7 @@ fn start_world(policy: &Policy, splits: bool, merged: u32) -> World {
         lock: LockState { held: false, clock: Slot::NONE },
         rows: smallvec::SmallVec::new(),
         past: None,
+        lost: [0; CLASSES],
         horizon: Slot::NONE,
         started: false,
         keys,

@@ -2,11 +2,11 @@
 
 use super::compile::ROLE_NAMES;
 use super::world::{
-    CLASS_CONFLICTING, CLASS_MAIN, CLASS_MERGED, Class, Client, Grip, Known, Phase, Receipt, Row, Status,
-    World,
+    Attempt, CLASS_CONFLICTING, CLASS_MAIN, CLASS_MERGED, Call, Class, Client, Grip, Known, Phase, Receipt,
+    Row, Status, World,
 };
 use super::{Action, Actor, Ending, Landing, Sending, Step, System};
-use crate::model::{Operation, RecordAs};
+use crate::model::{Operation, Outcome, RecordAs};
 
 /// A step as a person reads it.
 pub struct Description {
@@ -46,10 +46,23 @@ impl System {
             Action::Failover => ("fails over (fault)".to_owned(), "its last writes are lost".to_owned()),
             Action::LockLost => ("is lost (fault)".to_owned(), "its holder does not notice".to_owned()),
             Action::Operate { outcome } => {
-                (self.operation_text(label.at), outcome_text(self, before, label.actor, outcome.name()))
+                let seen = outcome_text(self, before, label.actor, outcome.name());
+                let unheard = step.world.budget.lost_responses < before.budget.lost_responses;
+                let seen = match outcome {
+                    Outcome::Acked if unheard && label.ending.is_none_or(|end| end == Ending::Ended) => {
+                        format!("{seen}, but the broker never hears of it (fault)")
+                    }
+                    Outcome::Unavailable => format!("{seen} (fault)"),
+                    _ => seen,
+                };
+                (self.operation_text(label.at), seen)
             }
             Action::AckLost { outcome } => {
                 let sees = format!("an error, though it was {} (fault); repeats", outcome.name());
+                (self.operation_text(label.at), sees)
+            }
+            Action::Unheard { outcome } => {
+                let sees = format!("{}, and nobody hears of it (fault)", outcome.name());
                 (self.operation_text(label.at), sees)
             }
             Action::Restart if self.restart => ("is run again".to_owned(), String::new()),
@@ -109,12 +122,79 @@ impl System {
             _ => "sends",
         };
         let sees = match sending {
-            Sending::Lost => "lost on the way (fault)",
-            Sending::Late => "late (fault)",
-            Sending::Twice => "and a copy is on its way (fault)",
-            Sending::Arrives | Sending::Again | Sending::Redriven => "",
+            Sending::Lost => "lost on the way (fault)".to_owned(),
+            Sending::Late => "late (fault)".to_owned(),
+            Sending::Twice => {
+                let copy = self.attempt_name((client.name, client.sent + 2));
+                format!("and a copy, {copy}, is on its way (fault)")
+            }
+            Sending::Arrives | Sending::Again | Sending::Redriven => String::new(),
         };
-        (format!("{verb} {name}"), sees.to_owned())
+        (format!("{verb} {name}"), sees)
+    }
+
+    /// A world in words, a line for each part. Nobody has a name here: alike parts are exchangeable.
+    pub fn world_text(&self, world: &World) -> Vec<String> {
+        let mut out = Vec::new();
+        for key in &world.keys {
+            let receipt = match key.receipt.status {
+                Status::Absent => "absent",
+                Status::InProgress => "in progress",
+                Status::Succeeded => "succeeded",
+                Status::Failed => "failed",
+            };
+            let native = if key.native.used { "; native key known" } else { "" };
+            out.push(format!("receipt: {receipt}, token {}{native}", key.receipt.token));
+        }
+        if self.uses_lock {
+            out.push(format!("lock: {}", if world.lock.held { "held" } else { "free" }));
+        }
+        let rows = world.rows.iter().map(|row| match (row.done, row.published) {
+            (true, true) => "published",
+            (true, false) => "marked, not published",
+            (false, true) => "published, not marked",
+            (false, false) => "waiting",
+        });
+        let rows: Vec<&str> = rows.collect();
+        if !rows.is_empty() {
+            out.push(format!("outbox: {}", rows.join(", ")));
+        }
+        out.push(format!("effects: {:?}", world.effects));
+        for client in &world.clients {
+            let who = match (client.role.checked_sub(1), self.queue) {
+                (Some(role), _) => self.roles[role as usize].name.as_str(),
+                (None, true) => "message",
+                (None, false) => "client",
+            };
+            let attempt = client.attempt.as_ref().map(|attempt| self.place_text(attempt)).unwrap_or_default();
+            let phase = format!("{:?}", client.phase).to_lowercase();
+            out.push(format!("{who}: {phase}, {} left{}{attempt}", client.retries, class_text(client.class)));
+        }
+        out.extend(
+            world.zombies.iter().map(|attempt| format!("nobody waits for:{}", self.place_text(attempt))),
+        );
+        out.extend(world.flights.iter().map(|flight| format!("call on its way, token {}", flight.token)));
+        let budget = format!("{:?}", world.budget);
+        let left = budget.trim_start_matches("Budget { ").trim_end_matches(" }").split(", ");
+        let left: Vec<&str> = left.filter(|part| !part.ends_with(": 0")).collect();
+        out.push(format!(
+            "faults left: {}",
+            if left.is_empty() { "none".to_owned() } else { left.join(", ") }
+        ));
+        out
+    }
+
+    fn place_text(&self, attempt: &Attempt) -> String {
+        let at = &self.table[attempt.at as usize].name;
+        let call = match attempt.call {
+            _ if attempt.down => ", not begun",
+            Call::None => "",
+            Call::Pending => ", call pending",
+            Call::Landed(_) => ", call landed",
+            Call::Refused => ", call refused",
+        };
+        let owns = if attempt.owns { ", owns the claim" } else { "" };
+        format!(" attempt at `{at}`{call}{owns}, token {}", attempt.token)
     }
 
     /// `attempt 1.2`: the second attempt of the first request. `relay 1.2`: the second run of the
@@ -233,7 +313,8 @@ impl System {
             note(format!("native key{suffix}"), native(was), native(key.native.used));
         }
         let lock = |world: &World| {
-            let holder = world.live().find(|(_, attempt)| attempt.lock == Grip::Holds);
+            let holder =
+                world.live().find(|(_, attempt)| matches!(attempt.lock, Grip::Holds | Grip::Unaware));
             match (world.lock.held, holder) {
                 (false, _) => "free".to_owned(),
                 (true, None) => "held by nobody alive".to_owned(),

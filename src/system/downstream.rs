@@ -5,7 +5,7 @@
 //! bounds the calls that answer; any call may instead stay unanswered until the timeout.
 
 use super::worker::actor;
-use super::world::{Attempt, CLASS_MERGED, Call, EFFECTS_MAX, Grip, Known, Slot, Status, Who};
+use super::world::{Attempt, CLASS_MERGED, Call, EFFECTS_MAX, Known, Slot, Status, Who};
 use super::{Action, Actor, Draft, Landing, Steps, at_least, at_most, facts};
 use crate::model::{Answer, Operation, Outcome};
 use crate::policy::{Errors, Replay};
@@ -24,10 +24,7 @@ impl Steps<'_> {
     pub(super) fn send_call(&mut self, who: Who) {
         let attempt = *self.before.attempt(who);
         let mut draft = self.draft();
-        draft.fact(
-            facts::UNRESERVED_EFFECT,
-            !attempt.owns && attempt.lock == Grip::None && self.system.uses_store,
-        );
+        draft.fact(facts::UNRESERVED_EFFECT, !attempt.owns && self.system.uses_store);
         draft.fact(facts::ENDLESS_CALL, self.system.times.call_timeout.is_none());
         let system = self.system;
         let calling = draft.world.attempt_mut(who);
@@ -131,7 +128,7 @@ impl Steps<'_> {
         if system.fencing && cargo.token != 0 && cargo.token < draft.world.fence {
             return vec![(Landing::Refused, Known::Nothing, draft)];
         }
-        let native = draft.world.keys[cargo.key as usize].native;
+        let native = draft.world.keys[system.native_of(cargo.key)].native;
         let mut out = Vec::with_capacity(2);
         if cargo.keyed && native.used {
             let mut known = draft.clone();
@@ -161,7 +158,7 @@ impl Steps<'_> {
             draft.world.fence = draft.world.fence.max(cargo.token);
         }
         if cargo.keyed {
-            let native = &mut draft.world.keys[cargo.key as usize].native;
+            let native = &mut draft.world.keys[self.system.native_of(cargo.key)].native;
             native.used = true;
             native.class = cargo.class;
             native.version = version;
@@ -269,6 +266,11 @@ impl Steps<'_> {
 }
 
 impl super::System {
+    /// Where the downstream's record of a key is kept: the store's processes do not matter to it.
+    fn native_of(&self, key: u8) -> usize {
+        if self.native_shared { 0 } else { key as usize }
+    }
+
     /// The effect happens: counts it and says which one it is.
     pub(super) fn apply_effect(&self, draft: &mut Draft, class: u8, grant: u8) -> u8 {
         let world = &mut draft.world;

@@ -47,8 +47,8 @@ facts! {
     MISSING_MESSAGE = 24, "leaves an effect whose message nobody will publish";
     UNFOUNDED_MESSAGE = 25, "publishes a message whose effect does not exist";
     REPEATED_MESSAGE = 26, "publishes the message a second time";
-    /// A success was answered, and its effect is gone.
-    SUCCESS_UNDONE = 27, "takes back an effect for which success was answered";
+    /// A success was answered, or a message acknowledged, and its effect is gone.
+    SUCCESS_UNDONE = 27, "takes back an effect that was answered or acknowledged as done";
     /// Not a property: a third call like two others was left out, so effects are undercounted.
     FLIGHT_LEFT_OUT = 22, "has three calls in flight that are alike";
     /// Not a property: more calls in flight than the search can hold. Nothing can hold then.

@@ -7,19 +7,23 @@ use crate::time::Constraint;
 
 impl Steps<'_> {
     fn holds_lock(&self, who: Who) -> bool {
-        self.before.attempt(who).lock == Grip::Holds
+        matches!(self.before.attempt(who).lock, Grip::Holds | Grip::Unaware)
     }
 
     /// Another live attempt believes that the lock is its own.
     fn lock_is_believed_held(&self, draft: &Draft, who: Who) -> bool {
-        draft.world.live().any(|(other, attempt)| other != who && attempt.lock != Grip::None)
+        draft
+            .world
+            .live()
+            .any(|(other, attempt)| other != who && matches!(attempt.lock, Grip::Holds | Grip::Believes))
     }
 
     /// A grant: `stored` unless the store gives it away at once.
     fn grant(&self, draft: &mut Draft, who: Who, stored: bool) {
         let two = self.lock_is_believed_held(draft, who);
         draft.fact(facts::TWO_OWNERS, two);
-        if !self.system.claims {
+        // Locks of different processes have no common order, and so no token that is worth anything.
+        if !self.system.claims && !self.system.lock.per_process {
             draft.world.granted += 1;
             draft.world.attempt_mut(who).token = draft.world.granted;
         }
@@ -130,8 +134,12 @@ impl World {
     pub(super) fn free_lock(&mut self) {
         self.lock.held = false;
         let attempts = self.clients.iter_mut().filter_map(|client| client.attempt.as_mut());
-        for attempt in attempts.chain(&mut self.zombies).filter(|attempt| attempt.lock == Grip::Holds) {
-            attempt.lock = Grip::Believes;
+        for attempt in attempts.chain(&mut self.zombies) {
+            attempt.lock = match attempt.lock {
+                Grip::Holds => Grip::Believes,
+                Grip::Unaware => Grip::None,
+                grip => grip,
+            };
         }
     }
 }
@@ -139,7 +147,7 @@ impl World {
 impl super::System {
     /// A worker is gone: with its session goes its lock.
     pub(super) fn end_session(&self, world: &mut World, dying: &Attempt) {
-        if self.lock.session && dying.lock == Grip::Holds {
+        if self.lock.session && matches!(dying.lock, Grip::Holds | Grip::Unaware) {
             world.free_lock();
         }
     }

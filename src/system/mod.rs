@@ -48,6 +48,8 @@ pub enum Action {
     Operate { outcome: Outcome },
     /// The operation's write happens, the caller sees an error and will repeat it.
     AckLost { outcome: Outcome },
+    /// The operation is done as far as its caller knows; the other side never hears of it.
+    Unheard { outcome: Outcome },
     /// An attempt that died is run again from the start.
     Restart,
     /// `downstream.call`, `downstream.query`: the request leaves.
@@ -129,6 +131,7 @@ impl Label {
                 | Action::Publish
                 | Action::Drop
                 | Action::AckLost { .. }
+                | Action::Unheard { .. }
                 | Action::Crash { .. }
                 | Action::Restart
                 | Action::Failover
@@ -335,9 +338,10 @@ impl System {
             }
         }
         let past_matters = self.stale_reads || !self.conditional || world.budget.failovers > 0;
-        // A success that was told can be undone when nobody is at work any more.
+        // What was told, or published, can be undone when nobody is at work any more.
+        let answered = |key: &Key| matches!(key.receipt.first_answer, world::Known::Done { .. });
         let told = self.local_effects
-            && world.keys.iter().any(|key| matches!(key.receipt.first_answer, world::Known::Done { .. }));
+            && (world.keys.iter().any(answered) || world.rows.iter().any(|row| row.published));
         if !(alive || told) || !past_matters {
             world.past = None;
         }
@@ -434,18 +438,15 @@ impl Steps<'_> {
             && let Some(real) = real
         {
             let now = &draft.world.keys[0].receipt;
-            let marked = |world: &World| {
-                world.rows.iter().enumerate().fold(0, |bits, (i, row)| bits | u8::from(row.done) << i)
-            };
-            let (rows, was_marked) = (self.before.rows.len() as u8, marked(self.before));
+            let rows = self.before.rows.len() as u8;
+            let (stored, was_marked) = self.before.stored_rows();
             let same = |a: &world::Receipt, b: &world::Receipt| {
                 // A clock that starts with this step is a write, too: a renewal.
                 (a.status, a.token, a.known, a.checkpoint) == (b.status, b.token, b.known, b.checkpoint)
                     && a.clock != Slot::ZERO
             };
             let local = self.system.local_effects && draft.world.effects != self.before.effects
-                || draft.world.rows.len() != rows as usize
-                || marked(&draft.world) != was_marked;
+                || draft.world.stored_rows() != (stored, was_marked);
             if !same(now, &real) || local {
                 let mut remembering = draft.clone();
                 remembering.world.past = Some(Box::new(world::Past {
@@ -544,7 +545,7 @@ impl TimedSystem for System {
     }
 
     fn greatest_constant(&self) -> i64 {
-        self.times.greatest()
+        self.times.greatest().max(self.claimable_after.unwrap_or(0))
     }
 
     fn clocks_max(&self) -> usize {

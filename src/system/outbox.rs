@@ -1,5 +1,7 @@
 //! The outbox: rows that a transaction wrote, and the messages that a relay makes of them.
 
+use smallvec::SmallVec;
+
 use super::world::{Phase, ROWS_MAX, Row, Slot, Who, World};
 use super::{Draft, Steps, at_least, at_most, facts};
 use crate::model::{Operation, Outcome};
@@ -7,15 +9,16 @@ use crate::model::{Operation, Outcome};
 impl Steps<'_> {
     /// A row comes into being with the transaction that writes it.
     pub(super) fn add_row(&self, draft: &mut Draft) {
-        self.push_row(draft, false, false);
+        self.push_row(draft, false);
     }
 
-    fn push_row(&self, draft: &mut Draft, done: bool, published: bool) {
+    fn push_row(&self, draft: &mut Draft, direct: bool) {
         if draft.world.rows.len() == ROWS_MAX {
             return draft.fact(facts::FLIGHT_LIMIT, true);
         }
-        let since = Slot::started(published && self.system.times.outbox_dedup.is_some());
-        draft.world.rows.push(Row { claimed: false, done, published, clock: Slot::NONE, since });
+        let since = Slot::started(direct && self.system.times.outbox_dedup.is_some());
+        let (done, published) = (direct, direct);
+        draft.world.rows.push(Row { claimed: false, done, published, direct, clock: Slot::NONE, since });
     }
 
     /// The oldest row that is free. A relay that claims leaves alone what another one claimed, until
@@ -67,7 +70,7 @@ impl Steps<'_> {
             if let Some(index) = known.filter(|_| self.before.rows.len() >= exist && exist > 0) {
                 return self.copy_published(index, draft);
             }
-            self.push_row(&mut draft, true, true);
+            self.push_row(&mut draft, true);
             draft.world.attempt_mut(who).row = draft.world.rows.len() as u8;
             return vec![draft];
         };
@@ -75,6 +78,9 @@ impl Steps<'_> {
         let dedup = self.system.times.outbox_dedup;
         if !before.published {
             draft.fact(facts::UNFOUNDED_MESSAGE, exist == 0);
+            // A second row for the same effect.
+            let out = self.before.rows.iter().filter(|row| row.published).count();
+            draft.fact(facts::REPEATED_MESSAGE, exist > 0 && out >= exist);
             let row = &mut draft.world.rows[index];
             row.published = true;
             row.since = Slot::started(dedup.is_some());
@@ -133,5 +139,37 @@ impl Steps<'_> {
         let waiting = after.rows.iter().any(|row| !row.published);
         after.effects.iter().sum::<u8>() as usize > after.rows.len() && after.rows.len() < ROWS_MAX
             || waiting && !relays
+    }
+}
+
+impl World {
+    /// How many rows the store holds, and which of all rows are marked there, as bits.
+    pub(super) fn stored_rows(&self) -> (usize, u8) {
+        let stored = || self.rows.iter().enumerate().filter(|(_, row)| !row.direct);
+        (stored().count(), stored().fold(0, |bits, (index, row)| bits | u8::from(row.done) << index))
+    }
+
+    /// The store is back at its first `rows` rows, of which those were marked. Whether a message is
+    /// out whose row is gone.
+    pub(super) fn lose_rows(&mut self, rows: u8, marked: u8) -> bool {
+        let mut kept = 0;
+        // What was published without a row stays out.
+        let stays = |(index, row): (usize, &Row)| index < rows as usize || row.direct;
+        let mut number = |at| {
+            kept += u8::from(stays(at));
+            if stays(at) { kept } else { 0 }
+        };
+        let numbers: SmallVec<[u8; ROWS_MAX]> = self.rows.iter().enumerate().map(&mut number).collect();
+        for (index, row) in self.rows.iter_mut().enumerate().filter(|(_, row)| !row.direct) {
+            row.done &= marked >> index & 1 != 0;
+        }
+        let unfounded = self.rows.iter().zip(&numbers).any(|(row, number)| *number == 0 && row.published);
+        let mut each = numbers.iter();
+        self.rows.retain(|_| each.next().is_some_and(|number| *number > 0));
+        let attempts = self.clients.iter_mut().filter_map(|client| client.attempt.as_mut());
+        for attempt in attempts.chain(&mut self.zombies).filter(|attempt| attempt.row > 0) {
+            attempt.row = numbers[attempt.row as usize - 1];
+        }
+        unfounded
     }
 }

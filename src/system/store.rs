@@ -3,7 +3,7 @@
 //! Expiry is read off the receipt's clock when somebody looks: at exactly the lease or the TTL,
 //! both readings are possible.
 
-use super::world::{CLASS_MERGED, Grip, Known, Receipt, Slot, Status, Who};
+use super::world::{CLASS_MERGED, Known, Receipt, Slot, Status, Who};
 use super::{Draft, Guard, Steps, at_least, at_most, facts};
 use crate::model::{Operation, Outcome, RecordAs, WriteKind};
 
@@ -397,8 +397,7 @@ impl Steps<'_> {
             }
             if writes.contains(&WriteKind::Effect) {
                 let owns = self.before.attempt(who).owns;
-                let reserved = owns || self.before.attempt(who).lock != Grip::None;
-                draft.fact(facts::UNRESERVED_EFFECT, !reserved && !with_receipt && self.system.uses_store);
+                draft.fact(facts::UNRESERVED_EFFECT, !owns && !with_receipt && self.system.uses_store);
                 let attempt = *self.before.attempt(who);
                 let version = self.system.apply_effect(&mut draft, attempt.class, attempt.token);
                 draft.world.attempt_mut(who).known = Known::Done { class: attempt.class, version };
@@ -534,24 +533,19 @@ impl Steps<'_> {
             let receipt = &mut world.keys[0].receipt;
             let (was_recorded, first_answer) = (receipt.was_recorded, receipt.first_answer);
             *receipt = Receipt { was_recorded, first_answer, ..past.receipt };
+            let out = world.rows.iter().filter(|row| row.published).count();
+            // A message that is out stays out, whatever becomes of its row.
+            let mut unfounded = world.lose_rows(past.rows, past.marked);
             if self.system.local_effects {
+                let exist = |effects: &[u8]| effects.iter().sum::<u8>() as usize;
+                let (before, after) = (exist(&world.effects), exist(&past.effects));
+                unfounded = after < before && (unfounded || out > after);
                 (world.effects, world.latest) = (past.effects, past.latest);
                 let told =
                     matches!(first_answer, Known::Done { class, .. } if world.effects[class as usize] == 0);
                 draft.fact(facts::SUCCESS_UNDONE, told);
+                draft.fact(facts::UNFOUNDED_MESSAGE, unfounded);
             }
-            // A message that is out stays out, whatever becomes of its row.
-            let world = &mut draft.world;
-            let unfounded = world.rows.drain(past.rows as usize..).any(|row| row.published);
-            for (index, row) in world.rows.iter_mut().enumerate() {
-                row.done &= past.marked >> index & 1 != 0;
-            }
-            let kept = world.rows.len() as u8;
-            let attempts = world.clients.iter_mut().filter_map(|client| client.attempt.as_mut());
-            for attempt in attempts.chain(&mut world.zombies).filter(|attempt| attempt.row > kept) {
-                attempt.row = 0;
-            }
-            draft.fact(facts::UNFOUNDED_MESSAGE, unfounded && self.system.local_effects);
             self.emit(super::Actor::Store, super::Action::Failover, 0, None, draft);
         }
         if budget.lock_losses > 0 && self.before.lock.held {

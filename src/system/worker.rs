@@ -1,6 +1,6 @@
 //! Workers: an attempt does the operation of its state, moves on, or dies.
 
-use super::world::{Call, FLIGHTS_MAX, Flight, Phase, Slot, Who};
+use super::world::{Call, FLIGHTS_MAX, Flight, Grip, Phase, Slot, Who};
 use super::{Action, Actor, Draft, Steps, at_least, at_most, facts};
 use crate::model::{Operation, Outcome};
 use crate::system::compile::Next;
@@ -83,7 +83,7 @@ impl Steps<'_> {
         self.go_as(who, Action::Operate { outcome }, outcome, draft);
     }
 
-    fn go_as(&mut self, who: Who, action: Action, outcome: Outcome, mut draft: Draft) {
+    pub(super) fn go_as(&mut self, who: Who, action: Action, outcome: Outcome, mut draft: Draft) {
         let at = self.before.attempt(who).at;
         match self.system.table[at as usize].next[outcome as usize] {
             Next::State(state) => {
@@ -130,7 +130,13 @@ impl Steps<'_> {
         let before = *self.before.attempt(who);
         let attempt = draft.world.attempt_mut(who);
         attempt.owns = before.owns && !done;
-        (attempt.lock, attempt.row) = (before.lock, before.row);
+        let session = outcome == Outcome::Acquired && system.lock.session && attempt.lock == Grip::Holds;
+        attempt.lock = match before.lock {
+            _ if done => Grip::None,
+            _ if session => Grip::Unaware,
+            grip => grip,
+        };
+        attempt.row = before.row;
         attempt.held = if done { Slot::NONE } else { before.held };
         attempt.clock = Slot::started(system.needs_clock(attempt));
         let at = attempt.at;
@@ -156,6 +162,11 @@ impl Steps<'_> {
         }
     }
 
+    /// Somebody waits for this attempt's acknowledgement: a broker, or a client.
+    fn is_delivery(&self, who: Who) -> bool {
+        matches!(who, Who::Client(index) if self.before.clients[index].role == 0)
+    }
+
     /// The ways in which an attempt can die: run again or not, noticed by its client or not.
     pub(super) fn deaths(&self, who: Who, draft: Draft) -> Vec<(bool, bool, Draft)> {
         let mut out = Vec::new();
@@ -165,7 +176,7 @@ impl Steps<'_> {
         let dying = *self.before.attempt(who);
         let times = &self.system.times;
         for (restart, noticed) in [(false, true), (false, false), (true, true), (true, false)] {
-            let unseen = noticed && !self.system.notices && matches!(who, Who::Client(_));
+            let unseen = noticed && !self.system.notices && self.is_delivery(who);
             if restart && !self.system.restart || unseen {
                 continue;
             }

@@ -262,6 +262,8 @@ pub enum Grip {
     Holds,
     /// It believes that it holds the lock, and the lock's store does not.
     Believes,
+    /// Its session holds the lock, and it does not know: the acknowledgement was lost.
+    Unaware,
 }
 
 /// The lock, as its store sees it.
@@ -282,6 +284,8 @@ pub struct Row {
     pub done: bool,
     /// A copy of the message is out.
     pub published: bool,
+    /// It was published without a row in the store: no failover takes it back.
+    pub direct: bool,
     /// Since it was claimed.
     pub clock: Slot,
     /// Since the first copy was published.
@@ -315,6 +319,8 @@ pub struct World {
     pub past: Option<Box<Past>>,
     /// Effects that exist, by class.
     pub effects: [u8; CLASSES],
+    /// Messages that were acknowledged, or dropped, before their effect existed, by class.
+    pub lost: [u8; CLASSES],
     /// The version of the latest effect, by class; 0 where no step will ask for it.
     pub latest: [u8; CLASSES],
     /// The token of the newest claim whose effect landed.
@@ -356,6 +362,14 @@ impl World {
         let merged = self.effects[CLASS_MERGED as usize];
         let own = self.effects[CLASS_MAIN as usize] + self.effects[CLASS_CONFLICTING as usize];
         if class == CLASS_MERGED { merged } else { own }
+    }
+
+    /// Messages that nobody will deliver again and whose effect does not exist.
+    pub fn messages_lost(&self) -> u8 {
+        if self.live().any(|(_, attempt)| !attempt.down) || !self.flights.is_empty() {
+            return 0;
+        }
+        self.lost.iter().zip(&self.effects).filter(|(_, effects)| **effects == 0).map(|(lost, _)| lost).sum()
     }
 
     /// The most effects of any one logical operation.

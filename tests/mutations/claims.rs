@@ -289,7 +289,7 @@ pub const OPERATORS: &[Operator] = &[
     Operator::state(
         "lock-skipped",
         "a path that acts without the lock",
-        &[ClaimExclusive, SingleExecution, NoStaleOverwrite],
+        &[SingleExecution, ClaimExclusive, NoStaleOverwrite],
         |mutant, at| match mutant.operation(at) {
             Operation::Acquire => mutant.skip(at, Outcome::Acquired),
             _ => None,
@@ -298,7 +298,7 @@ pub const OPERATORS: &[Operator] = &[
     Operator::state(
         "lock-busy-ignored",
         "the answer of `SET NX` is not looked at",
-        &[ClaimExclusive, SingleExecution, OwnerOnlyRecord],
+        &[SingleExecution, ClaimExclusive, OwnerOnlyRecord],
         |mutant, at| mutant.take_for(at, Outcome::Busy, Outcome::Acquired),
     ),
     Operator::state(

@@ -13,7 +13,7 @@ use idemcheck::check::{CheckError, Engine, Limits, Reductions, VerifyOptions, ve
 use idemcheck::system::System;
 
 use crate::cases::{self, Case};
-use crate::{reference, runs};
+use crate::{kinds, reference, runs};
 
 /// Timed states of integer time, beyond which a case is left out.
 const TICKS_MAX: usize = 20_000;
@@ -49,8 +49,14 @@ fn limits() -> Limits {
 }
 
 pub fn ask(case: &Case, engine: Engine, reductions: Reductions) -> Result<PolicyResult, CheckError> {
-    let options =
-        VerifyOptions { engine, limits: limits(), today: "2026-01-01", cancel: &NEVER, progress: &|_| () };
+    let options = VerifyOptions {
+        fail_fast: &[],
+        engine,
+        limits: limits(),
+        today: "2026-01-01",
+        cancel: &NEVER,
+        progress: &|_| (),
+    };
     verify_with(&case.policy, &case.protocol, &options, reductions)
 }
 
@@ -183,13 +189,17 @@ fn numbers(result: &PolicyResult, case: &Case, truth: &reference::Found) -> Resu
 
 fn try_all(what: &str, quick: u32, cases: impl proptest::strategy::Strategy<Value = Case>) {
     let courses = Mutex::new(BTreeMap::<Course, u32>::new());
+    let seen = Mutex::new(BTreeMap::<&str, u32>::new());
     let began = std::time::Instant::now();
     let result = cases::runner(quick).run(&cases, |case| {
         let course = compare(&case)?;
         *courses.lock().unwrap().entry(course).or_default() += 1;
+        let compared = kinds::of(&case).into_iter().filter(|_| course == Course::Agreed);
+        compared.for_each(|kind| *seen.lock().unwrap().entry(kind).or_default() += 1);
         Ok(())
     });
     println!("{what}: {:?} in {:.1?}", courses.lock().unwrap(), began.elapsed());
+    println!("{what}, compared with: {:?}", seen.lock().unwrap());
     if let Err(error) = result {
         panic!("{what}: {error}");
     }

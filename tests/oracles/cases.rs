@@ -21,7 +21,7 @@ pub struct Case {
 
 impl fmt::Debug for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\n{}\n{}", shown::model(&self.protocol), shown::policy(&self.policy))
+        write!(f, "\n{}\n{}", shown::model(&self.protocol), shown::policy(&self.policy, &self.protocol))
     }
 }
 
@@ -68,6 +68,14 @@ fn tidy(protocol: &mut Protocol) {
         }
     };
     protocol.start = number(protocol.start);
+    protocol.roles.iter_mut().for_each(|role| role.start = number(role.start));
+    protocol.resume.iter_mut().for_each(|state| *state = number(*state));
+    for state in &mut protocol.states {
+        if let Operation::Checkpoint { at } | Operation::Commit { at: Some(at), .. } = &mut state.operation {
+            // That of a state that goes may name one that goes, too.
+            *at = number(*at);
+        }
+    }
     let mut live = reachable.iter();
     protocol.states.retain(|_| *live.next().expect("one entry per state"));
     protocol.states.iter_mut().flat_map(|state| &mut state.next).for_each(|(_, target)| renumber(target));

@@ -6,10 +6,12 @@
 
 mod agree;
 mod cases;
+mod kinds;
 mod pins;
 mod policies;
 mod reference;
 mod regressions;
+mod regressions_delivery;
 mod runs;
 mod shown;
 mod tables;

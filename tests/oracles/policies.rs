@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use proptest::collection::vec;
 use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use idemcheck::model::graph::Uses;
 use idemcheck::model::{Operation, Protocol, WaitFor};
 use idemcheck::policy::{
-    Downstream, Effect, Errors, Faults, Key, LogicalOperation, NativeKey, Policy, Replay, Store, SuppliedBy,
-    Trigger, TriggerKind, TtlFrom,
+    Downstream, Effect, Errors, Faults, Key, Lock, LogicalOperation, NativeKey, Policy, Queue, Replay,
+    RoleScope, Store, SuppliedBy, Trigger, TriggerKind, TtlFrom,
 };
 
 use crate::cases::{does, nowhere};
@@ -21,13 +23,21 @@ pub struct PolicyGene {
     trigger: (u32, u32, u32),
     client: Times3,
     store: (Option<i64>, Option<i64>),
+    facts: Vec<StoreFact>,
+    staleness: Option<i64>,
     call: (i64, Times3),
     native: Option<Option<i64>>,
     flags: Flags,
     errors: Errors,
     key: KeyKind,
-    faults: [bool; 6],
+    faults: Vec<Fault>,
+    restart: bool,
+    skew: Option<i64>,
     pause: Option<i64>,
+    queue: QueueGene,
+    lock: (Option<i64>, Option<LockFact>),
+    outbox_dedup: Option<i64>,
+    roles: Vec<RoleScope>,
     choices: u64,
 }
 
@@ -38,6 +48,7 @@ struct Flags {
     fencing: bool,
     fingerprint: bool,
     set: bool,
+    replay: Replay,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -46,6 +57,83 @@ enum KeyKind {
     Splitting,
     Merging,
     Nobody,
+}
+
+/// Something that a store does not promise.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum StoreFact {
+    StaleReads,
+    Unconditional,
+    PerProcess,
+    ClientClock,
+    Lag(i64),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum LockFact {
+    Session,
+    PerProcess,
+    DeadGrants,
+    Pooled,
+}
+
+#[derive(Clone, Debug)]
+struct QueueGene {
+    notices: bool,
+    dedup: Option<i64>,
+    redrives: bool,
+}
+
+/// A fault that may happen once.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fault {
+    Crash,
+    LostRequest,
+    LostResponse,
+    AmbiguousAck,
+    Abort,
+    Failover,
+    StoreError,
+    LockLoss,
+    Duplicate,
+    Late,
+    Redelivery,
+}
+
+fn fault() -> impl Strategy<Value = Fault> {
+    prop_oneof![
+        8 => Just(Fault::Crash),
+        1 => Just(Fault::LostRequest),
+        3 => Just(Fault::LostResponse),
+        4 => Just(Fault::AmbiguousAck),
+        2 => Just(Fault::Abort),
+        5 => Just(Fault::Failover),
+        3 => Just(Fault::StoreError),
+        4 => Just(Fault::LockLoss),
+        2 => Just(Fault::Duplicate),
+        2 => Just(Fault::Late),
+        4 => Just(Fault::Redelivery),
+    ]
+}
+
+fn store_fact() -> impl Strategy<Value = StoreFact> {
+    prop_oneof![
+        4 => Just(StoreFact::StaleReads),
+        3 => Just(StoreFact::Unconditional),
+        1 => Just(StoreFact::PerProcess),
+        3 => Just(StoreFact::ClientClock),
+        3 => (1..=2_i64).prop_map(StoreFact::Lag),
+    ]
+}
+
+fn lock_fact() -> impl Strategy<Value = LockFact> {
+    select(vec![LockFact::Session, LockFact::PerProcess, LockFact::DeadGrants, LockFact::Pooled])
+}
+
+fn role_scope() -> impl Strategy<Value = RoleScope> {
+    let replicas = prop_oneof![7 => Just(1_u32), 1 => Just(2)];
+    let runs = prop_oneof![2 => Just(1_u32), 1 => Just(2)];
+    (replicas, runs, 0..=2_i64).prop_map(|(replicas, runs, every)| RoleScope { replicas, runs, every })
 }
 
 fn time(declared: f64) -> impl Strategy<Value = Option<i64>> {
@@ -71,31 +159,51 @@ pub fn gene() -> impl Strategy<Value = PolicyGene> {
         2 => Just(KeyKind::Merging),
         1 => Just(KeyKind::Nobody),
     ];
+    let replay =
+        prop_oneof![4 => Just(Replay::Bytes), 1 => Just(Replay::Semantic), 1 => Just(Replay::Latest)];
     let flag = prop::bool::weighted;
-    let flags = (any::<bool>(), any::<bool>(), flag(0.25)).prop_map(|(fencing, fingerprint, set)| Flags {
-        fencing,
-        fingerprint,
-        set,
-    });
-    let faults = [flag(0.4), flag(0.1), flag(0.25), flag(0.25), flag(0.25), flag(0.4)];
+    let flags = (any::<bool>(), any::<bool>(), flag(0.25), replay)
+        .prop_map(|(fencing, fingerprint, set, replay)| Flags { fencing, fingerprint, set, replay });
     let ways = (
         (time(0.5), time(0.3), time(0.25)),
         (time(0.6), time(0.4)),
         (select(vec![0, 0, 1, 2]), (time(0.4), time(0.6), time(0.5))),
+        weighted(0.6, time(0.6)),
     );
-    (trigger, ways, weighted(0.6, time(0.6)), flags, errors, key, faults, time(0.4), any::<u64>()).prop_map(
-        |(trigger, (client, store, call), native, flags, errors, key, faults, pause, choices)| PolicyGene {
-            trigger,
-            client,
-            store,
-            call,
-            native,
-            flags,
-            errors,
-            key,
-            faults,
-            pause,
-            choices,
+    let facts =
+        prop_oneof![5 => vec(store_fact(), 0..=0), 3 => vec(store_fact(), 1), 1 => vec(store_fact(), 2)];
+    let faults = (vec(fault(), 0..=3), flag(0.4), weighted(0.12, 1..=1_i64), time(0.4));
+    let queue = (flag(0.5), weighted(0.25, 1..=3_i64), flag(0.15))
+        .prop_map(|(notices, dedup, redrives)| QueueGene { notices, dedup, redrives });
+    let delivery = (queue, (time(0.6), weighted(0.4, lock_fact())), time(0.3), vec(role_scope(), 2));
+    let around = (facts, weighted(0.5, 1..=2_i64));
+    (trigger, ways, flags, errors, key, faults, delivery, around, any::<u64>()).prop_map(
+        |(trigger, ways, flags, errors, key, faults, delivery, around, choices)| {
+            let (client, store, call, native) = ways;
+            let (faults, restart, skew, pause) = faults;
+            let (queue, lock, outbox_dedup, roles) = delivery;
+            let (facts, staleness) = around;
+            PolicyGene {
+                trigger,
+                client,
+                store,
+                facts,
+                staleness,
+                call,
+                native,
+                flags,
+                errors,
+                key,
+                faults,
+                restart,
+                skew,
+                pause,
+                queue,
+                lock,
+                outbox_dedup,
+                roles,
+                choices,
+            }
         },
     )
 }
@@ -108,12 +216,12 @@ impl PolicyGene {
             1 => (1, 0, retries.min(1)),
             _ => (2 - conflicting, conflicting, 0),
         };
-        let first = self.faults[..5].iter().position(|fault| *fault);
-        (0..5).filter(|fault| Some(*fault) != first).for_each(|fault| self.faults[fault] = false);
         self.pause = self.pause.filter(|_| self.client.0.is_none());
+        self.facts.truncate(1);
+        self.roles.iter_mut().for_each(|scope| scope.replicas = 1);
         // Clocks multiply, most of all where an attempt comes back; one case in eight keeps them all.
         if self.choices >> 44 & 7 != 0 {
-            let most = if self.faults[0] && self.faults[5] { 3 } else { 4 };
+            let most = if self.faults.contains(&Fault::Crash) && self.restart { 3 } else { 4 };
             let first = (self.choices >> 47) as usize;
             let mut times = self.times();
             let count = times.len();
@@ -138,6 +246,7 @@ impl PolicyGene {
         let (_, (latency, timeout, late)) = &mut self.call;
         let mut times = vec![one, two, three, lease, ttl, latency, timeout, late, &mut self.pause];
         times.extend(&mut self.native);
+        times.extend([&mut self.staleness, &mut self.queue.dedup, &mut self.lock.0, &mut self.outbox_dedup]);
         times
     }
 
@@ -147,11 +256,48 @@ impl PolicyGene {
         self.client = (None, None, None);
         self.store.1 = None;
         self.call.1.2 = None;
-        for fault in [1, 2, 3, 4] {
-            self.faults[fault] = false;
-        }
-        self.faults[0] &= self.faults[5];
+        self.facts.truncate(1);
+        let restart = self.restart;
+        self.faults.retain(|fault| match fault {
+            Fault::LostRequest | Fault::LostResponse | Fault::AmbiguousAck | Fault::Abort => false,
+            Fault::Crash => restart,
+            _ => true,
+        });
         self.shorter()
+    }
+
+    fn allowed(&self, fault: Fault, uses: &Uses) -> bool {
+        match fault {
+            Fault::Failover => uses.store && !(uses.call && uses.commits_effect),
+            Fault::StoreError => uses.store || uses.lock,
+            Fault::LockLoss => uses.lock,
+            Fault::Redelivery => uses.queue,
+            Fault::Duplicate | Fault::Late => !uses.queue,
+            _ => true,
+        }
+    }
+
+    fn store(&self, loses_writes: bool, splits: bool) -> Store {
+        let (lease, ttl) = self.store;
+        let has = |fact| self.facts.contains(&fact);
+        let lag = self.facts.iter().find_map(|fact| match fact {
+            StoreFact::Lag(ms) => ttl.map(|_| *ms),
+            _ => None,
+        });
+        let lags = loses_writes || has(StoreFact::StaleReads) || has(StoreFact::Unconditional);
+        Store {
+            kind: "postgres".to_owned(),
+            lease: lease.map(|lease| ttl.map_or(lease, |ttl| ttl.min(lease))),
+            ttl,
+            ttl_from: if self.choices >> 40 & 1 == 0 { TtlFrom::Claim } else { TtlFrom::Record },
+            ttl_lag: lag.unwrap_or(0),
+            loses_writes,
+            stale_reads: has(StoreFact::StaleReads),
+            staleness: self.staleness.filter(|_| lags),
+            conditional: !has(StoreFact::Unconditional),
+            per_process: has(StoreFact::PerProcess) && splits,
+            client_clock: has(StoreFact::ClientClock),
+        }
     }
 }
 
@@ -162,29 +308,6 @@ pub fn policy(gene: &PolicyGene, protocol: &Protocol) -> Policy {
     let tokens = does(protocol, |op| {
         matches!(op, Operation::Call { token: true, .. } | Operation::Query { token: true })
     });
-    let (requests, conflicting, retries) = gene.trigger;
-    let (timeout, backoff, within) = gene.client;
-    let earliest = timeout.unwrap_or(0) + backoff.unwrap_or(0);
-    let (lease, ttl) = gene.store;
-    let (latency_min, (latency_more, call_timeout, late)) = gene.call;
-    // Many attempts, faults and clocks at once are more than integer time can count.
-    let crowded = (requests + conflicting) * (retries + 1) > 2;
-    let alone = requests + conflicting == 1;
-    let pause = gene.pause.filter(|_| !crowded || alone);
-    let late = late.filter(|_| !crowded);
-    let faults_most = if crowded { 1 } else { 2 };
-    let count = |index: usize| {
-        let before = gene.faults[..index].iter().filter(|fault| **fault).count();
-        u32::from(gene.faults[index] && before < faults_most)
-    };
-    let fields = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-    let from = match gene.key {
-        KeyKind::Sound => fields(&["tenant", "order"]),
-        KeyKind::Splitting => fields(&["tenant", "order", "nonce"]),
-        KeyKind::Merging => fields(&["tenant"]),
-        KeyKind::Nobody => Vec::new(),
-    };
-    let nobody = gene.key == KeyKind::Nobody;
     let mut waits = BTreeMap::new();
     let mut dice = gene.choices;
     let mut roll = |sides: usize| {
@@ -197,11 +320,48 @@ pub fn policy(gene: &PolicyGene, protocol: &Protocol) -> Policy {
             waits.insert(name.clone(), 1 + roll(3) as i64);
         }
     }
-    let choices = protocol
+    let choices: BTreeMap<String, String> = protocol
         .choices
         .iter()
-        .map(|choice| (choice.name.clone(), choice.options[roll(choice.options.len())].0.clone()));
+        .map(|choice| (choice.name.clone(), choice.options[roll(choice.options.len())].0.clone()))
+        .collect();
+    let uses = protocol.uses(|name| choices.get(name).map(String::as_str));
+
+    let (requests, conflicting, retries) = gene.trigger;
+    let (timeout, backoff, within) = gene.client;
+    let earliest = timeout.unwrap_or(0) + backoff.unwrap_or(0);
+    let (latency_min, (latency_more, call_timeout, late)) = gene.call;
+    // Many attempts, faults and clocks at once are more than integer time can count.
+    let crowded = (requests + conflicting) * (retries + 1) + protocol.roles.len() as u32 > 2;
+    let alone = requests + conflicting == 1;
+    let pause = gene.pause.filter(|_| !crowded || alone);
+    let late = late.filter(|_| !crowded);
+    let faults: Vec<Fault> = gene
+        .faults
+        .iter()
+        .copied()
+        .filter(|fault| gene.allowed(*fault, &uses))
+        .take(if crowded { 1 } else { 2 })
+        .collect();
+    let count = |fault: Fault| u32::from(faults.contains(&fault));
+    let fields = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    // A role that looks for receipts needs attempts that share theirs.
+    let splits = !protocol.roles.iter().any(|role| protocol.looks_at_receipts(role.start));
+    let from = match gene.key {
+        KeyKind::Splitting if splits => fields(&["tenant", "order", "nonce"]),
+        KeyKind::Merging => fields(&["tenant"]),
+        KeyKind::Nobody if splits => Vec::new(),
+        _ => fields(&["tenant", "order"]),
+    };
+    let nobody = from.is_empty();
     let compares = [None, Some(true), Some(false)][(gene.choices >> 41) as usize % 3];
+    let queue = uses.queue.then(|| Queue {
+        visibility: timeout,
+        dedup: gene.queue.dedup,
+        redrives: u32::from(gene.queue.redrives && !crowded),
+        notices: gene.queue.notices,
+    });
+    let roles = protocol.roles.iter().zip(&gene.roles).map(|(_, scope)| *scope);
     Policy {
         name: "case".to_owned(),
         summary: "A random case".to_owned(),
@@ -214,32 +374,25 @@ pub fn policy(gene: &PolicyGene, protocol: &Protocol) -> Policy {
             severity: None,
         },
         key: Key {
-            from,
             fingerprint: if gene.flags.fingerprint && !nobody { fields(&["body"]) } else { Vec::new() },
             supplied_by: if nobody { SuppliedBy::Nobody } else { SuppliedBy::Client },
-            replay: Replay::Bytes,
+            replay: gene.flags.replay,
+            from,
         },
         trigger: Trigger {
-            kind: TriggerKind::Http,
+            kind: if queue.is_some() { TriggerKind::Queue } else { TriggerKind::Http },
             requests,
             conflicting,
             retries,
-            timeout,
+            timeout: timeout.filter(|_| queue.is_none()),
             backoff,
             within: within.map(|within| if retries > 0 { within.max(earliest) } else { within }),
         },
-        store: does(protocol, Operation::uses_store).then(|| Store {
-            kind: "postgres".to_owned(),
-            lease: lease.map(|lease| ttl.map_or(lease, |ttl| ttl.min(lease))),
-            ttl,
-            ttl_from: if gene.choices >> 40 & 1 == 0 { TtlFrom::Claim } else { TtlFrom::Record },
-            conditional: true,
-            ..Store::default()
-        }),
+        store: does(protocol, Operation::uses_store).then(|| gene.store(count(Fault::Failover) > 0, splits)),
         downstream: calls.then(|| Downstream {
             // A shortest latency is declared together with a longest one.
             latency_min: if latency_more.is_some() { latency_min } else { 0 },
-            latency_max: latency_more.map(|more| latency_min + more - 1),
+            latency_max: latency_more.map(|more| (latency_min + more - 1).max(1)),
             timeout: call_timeout.map(|timeout| timeout.max(latency_min)),
             late: late.filter(|_| call_timeout.is_some()),
             native_key: gene.native.filter(|_| keyed).map(|ttl| NativeKey { ttl, compares }),
@@ -247,22 +400,34 @@ pub fn policy(gene: &PolicyGene, protocol: &Protocol) -> Policy {
             fencing: gene.flags.fencing && tokens,
             errors: gene.errors,
         }),
-        choices: choices.collect(),
+        queue,
+        lock: uses.lock.then(|| Lock {
+            lease: gene.lock.0,
+            session: gene.lock.1 == Some(LockFact::Session),
+            per_process: gene.lock.1 == Some(LockFact::PerProcess),
+            dead_grants: gene.lock.1 == Some(LockFact::DeadGrants),
+            pooled: gene.lock.1 == Some(LockFact::Pooled),
+        }),
+        outbox_dedup: gene.outbox_dedup.filter(|_| uses.publish),
+        roles: roles.collect(),
+        choices,
         waits,
         faults: Faults {
-            crashes: count(0),
-            restart: gene.faults[5],
-            lost_requests: count(1),
-            lost_responses: count(2),
-            ambiguous_acks: count(3),
-            aborts: count(4),
+            crashes: count(Fault::Crash),
+            restart: gene.restart,
+            lost_requests: count(Fault::LostRequest),
+            lost_responses: count(Fault::LostResponse),
+            ambiguous_acks: count(Fault::AmbiguousAck),
+            aborts: count(Fault::Abort),
+            failovers: count(Fault::Failover),
+            store_errors: count(Fault::StoreError),
+            lock_losses: count(Fault::LockLoss),
+            duplicate_requests: count(Fault::Duplicate),
+            late_requests: count(Fault::Late),
+            redeliveries: count(Fault::Redelivery),
+            clock_skew: gene.skew.unwrap_or(0),
             pause,
-            ..Faults::default()
         },
-        queue: None,
-        lock: None,
-        outbox_dedup: None,
-        roles: Vec::new(),
         expect: BTreeMap::new(),
         waivers: Vec::new(),
     }

@@ -21,14 +21,14 @@ pub fn case(model: &str, tables: &str) -> Case {
 }
 
 /// The verdict of both engines, which is the same.
-fn verdict(case: &Case, property: Property) -> (Verdict, Option<Counterexample>) {
+pub fn verdict(case: &Case, property: Property) -> (Verdict, Option<Counterexample>) {
     assert_eq!(compare(case).expect("the engines agree"), Course::Agreed);
     let result = ask(case, Engine::Zones, idemcheck::check::Reductions::ALL).expect("it can be checked");
     let of = result.properties.into_iter().find(|p| p.property == property).expect("every property is there");
     (of.verdict, of.counterexample)
 }
 
-const ONE: &str = "[trigger]\nkind = \"http\"\nrequests = 1\nretries = 0\n\n";
+pub const ONE: &str = "[trigger]\nkind = \"http\"\nrequests = 1\nretries = 0\n\n";
 
 /// The attempt goes round each time the receipt is forgotten. No `wait` is on the loop; time passes
 /// all the same, and nobody is ever answered.

@@ -39,7 +39,7 @@ pub fn replays(case: &Case, counterexample: &Counterexample) -> Result<(), Strin
     Ok(())
 }
 
-/// The world that the run ends in.
+/// The world that the run ends in. Which write a failover would undo is not told before it does.
 fn end(case: &Case, run: &Counterexample) -> Packed {
     let system = System::new(&case.policy, &case.protocol).expect("it was compiled before");
     let system = system.with_symmetry(false);
@@ -50,5 +50,8 @@ fn end(case: &Case, run: &Counterexample) -> Packed {
         world = steps.swap_remove(step.edge as usize).world;
         world.number_clocks();
     }
+    world.past = None;
+    world.rank_tokens();
+    world.rank_versions();
     world.pack()
 }

@@ -6,10 +6,11 @@ use idemcheck::check::properties::{self, Info};
 use idemcheck::check::property::Property;
 use idemcheck::diag::Code;
 use idemcheck::lints::{LINTS, Lint};
+use idemcheck::model::{OPERATIONS, OperationSpec};
 
 use crate::exit::Exit;
 use crate::glossary;
-use crate::output;
+use crate::output::{self, wrapped};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -31,6 +32,7 @@ struct Topic {
 enum Text {
     Property(&'static Info),
     Lint(&'static Lint),
+    Operation(&'static OperationSpec),
     Prose(&'static str),
     /// Lines as they are, examples among them.
     Lines(&'static str),
@@ -92,7 +94,14 @@ fn topics() -> Vec<Topic> {
         brief: lint.brief.to_owned(),
         text: Text::Lint(lint),
     });
-    properties.chain(lints).chain(entries).chain(codes).collect()
+    let operations = OPERATIONS.iter().map(|spec| Topic {
+        kind: "operation",
+        name: spec.name,
+        alias: None,
+        brief: spec.doc.trim_end_matches('.').to_owned(),
+        text: Text::Operation(spec),
+    });
+    properties.chain(lints).chain(operations).chain(entries).chain(codes).collect()
 }
 
 /// The name that was probably meant.
@@ -134,6 +143,14 @@ fn explain(topic: &Topic, out: &mut dyn Write) -> io::Result<()> {
             writeln!(out, "  {}.\n", topic.brief)?;
             text.lines().try_for_each(|line| writeln!(out, "  {line}"))
         }
+        Text::Operation(spec) => {
+            writeln!(out, "  {}.\n", topic.brief)?;
+            let outcomes: Vec<&str> = spec.outcomes.iter().map(|outcome| outcome.name()).collect();
+            let options: Vec<&str> = spec.options.names().collect();
+            let options =
+                if options.is_empty() { String::new() } else { format!(" Options: {}.", options.join(", ")) };
+            wrapped(&format!("Outcomes: {}.{options} {}", outcomes.join(", "), spec.more), out)
+        }
         Text::Lint(lint) => {
             writeln!(out, "  {}.\n", topic.brief)?;
             wrapped(lint.why, out)?;
@@ -171,26 +188,4 @@ fn section(heading: &str, text: &str, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "\x1b[1m{heading}\x1b[0m")?;
     wrapped(text, out)?;
     writeln!(out)
-}
-
-/// Prose at a width that can be read, indented by two.
-fn wrapped(text: &str, out: &mut dyn Write) -> io::Result<()> {
-    const WIDTH: usize = 92;
-    for paragraph in text.split("\n\n") {
-        let mut line = String::new();
-        for word in paragraph.split_whitespace() {
-            if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > WIDTH {
-                writeln!(out, "  {line}")?;
-                line.clear();
-            }
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-        if !line.is_empty() {
-            writeln!(out, "  {line}")?;
-        }
-    }
-    Ok(())
 }

@@ -9,10 +9,6 @@ pub struct Entry {
     pub text: &'static str,
 }
 
-const fn operation(name: &'static str, brief: &'static str, text: &'static str) -> Entry {
-    Entry { kind: "operation", name, brief, text }
-}
-
 const fn fault(name: &'static str, brief: &'static str, text: &'static str) -> Entry {
     Entry { kind: "fault", name, brief, text }
 }
@@ -35,80 +31,6 @@ pub fn heading(kind: &str) -> &'static str {
 
 /// Everything but properties and diagnostic codes, kind by kind.
 pub const ALL: &[Entry] = &[
-    operation(
-        "store.insert",
-        "inserts my in-progress claim if the key is absent, in one atomic step",
-        "Outcomes: inserted, in_progress, expired, succeeded, failed, mismatch. All but the first leave the \
-         receipt alone and say what is there; `expired` is a claim whose lease ran out, `mismatch` a receipt \
-         with another fingerprint. With recognise_own = true a repeat that meets its own claim, because the \
-         first acknowledgement was lost, reads as inserted.",
-    ),
-    operation(
-        "store.read",
-        "reads the receipt and changes nothing",
-        "Outcomes: absent, in_progress, expired, succeeded, failed, mismatch. What it saw may be out of date \
-         by the next step: a read followed by a write is no claim.",
-    ),
-    operation(
-        "store.write",
-        "writes my in-progress claim over whatever is there",
-        "Outcome: written. The second half of check-then-act. It is here so that the fault can be modelled; \
-         use store.insert to claim.",
-    ),
-    operation(
-        "store.take_over",
-        "makes an expired claim mine and gives it the next fencing token",
-        "Outcomes: taken, lost. A compare-and-set: it succeeds only if the claim is still expired and still \
-         the one that was seen. Of several attempts one wins.",
-    ),
-    operation(
-        "store.renew",
-        "starts my lease anew, only while the claim is mine",
-        "Outcomes: renewed, lost. `lost` says that the claim was taken over or removed: the attempt must not \
-         go on to the effect.",
-    ),
-    operation(
-        "store.record",
-        "stores the outcome and the response in the receipt",
-        "Outcomes: recorded, lost. `as` is \"succeeded\" or \"failed\". With fenced = true it acts only while the \
-         claim is mine; without, it writes over whatever is there, and `lost` cannot occur.",
-    ),
-    operation(
-        "store.release",
-        "removes my claim, so that the next attempt starts anew",
-        "Outcomes: released, lost. With fenced = true it acts only while the claim is mine. Releasing after an \
-         unknown outcome invites a second effect.",
-    ),
-    operation(
-        "store.commit",
-        "does several local writes in one transaction",
-        "Outcomes: committed, lost, aborted, unknown. `writes` lists \"effect\" and \"receipt\". Either all of it \
-         happens or none; there is no moment in between. After `unknown` only a look at the store can tell.",
-    ),
-    operation(
-        "lease.check",
-        "looks at my own clock: has my lease run out?",
-        "Outcomes: held, expired. It asks nobody, so the answer is only as good as the bound on the pause that \
-         may follow it.",
-    ),
-    operation(
-        "downstream.call",
-        "sends the effect to the far side",
-        "Outcomes: ok, error, timeout. After a timeout, and after an error unless errors = \"definite\", the \
-         effect may have happened or may still happen, up to `late` afterwards. key = true sends a native \
-         idempotency key, token = true the fencing token of my claim.",
-    ),
-    operation(
-        "downstream.query",
-        "asks the far side whether the effect exists",
-        "Outcomes: applied, absent, unknown. `absent` says nothing about a call that is still on its way, \
-         unless it carries a fencing token and the resource refuses older ones from then on.",
-    ),
-    operation(
-        "wait",
-        "lets time pass: backoff or polling",
-        "Outcome: elapsed. `for` is a duration, or \"?name\" for one that the policy gives under [waits].",
-    ),
     fault(
         "crashes",
         "how many attempts may die, at any moment between two steps",
@@ -140,6 +62,41 @@ pub const ALL: &[Entry] = &[
         "aborts",
         "how many transactions the store rolls back",
         "Default 0. A deadlock or a serialization failure: store.commit ends with `aborted` and nothing happened.",
+    ),
+    fault(
+        "failovers",
+        "how many times the store goes back to what it held before its last writes",
+        "Default 0. Only a store with loses_writes = true suffers it, and what it loses is at most `store.staleness` old. What was committed with it, outbox rows included, goes too; messages and calls that are out stay out.",
+    ),
+    fault(
+        "store_errors",
+        "how many operations find the store or the lock out of reach",
+        "Default 0. The operation did nothing, and its state goes where `unavailable` leads; where a model does not map that, the attempt gives up with an error: it fails closed.",
+    ),
+    fault(
+        "lock_losses",
+        "how many locks are taken from a holder that does not notice",
+        "Default 0. A session that ends, an operator who frees it, a lock store that restarts.",
+    ),
+    fault(
+        "duplicate_requests",
+        "how many requests the network delivers a second time",
+        "Default 0. The copy arrives at any later moment within `trigger.within`, and nobody waits for its answer.",
+    ),
+    fault(
+        "late_requests",
+        "how many requests arrive late",
+        "Default 0. Most likely their client has given up by then and tries again.",
+    ),
+    fault(
+        "redeliveries",
+        "how many messages are delivered again though nobody was slow",
+        "Default 0. A rebalance, a failover of the broker, at-least-once delivery at its word: the earlier delivery goes on.",
+    ),
+    fault(
+        "clock_skew",
+        "how much a worker's clock may differ from the store's",
+        "Default 0s. It bears on `lease.check`, and on every lease and TTL where `store.clock = \"client\"`.",
     ),
     fault(
         "pause",

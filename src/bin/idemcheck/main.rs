@@ -6,6 +6,7 @@ mod explore;
 mod glossary;
 mod input;
 mod output;
+mod presets;
 mod progress;
 mod replay;
 mod schema;
@@ -37,6 +38,8 @@ enum Command {
     Explain(explain::Args),
     /// Browse the state space of one policy in the browser.
     Explore(explore::Args),
+    /// List what is known of stores, providers, brokers and locks, each with its source.
+    Presets(presets::Args),
     /// Run a counterexample file again, step by step.
     Replay(replay::Args),
     /// Print the JSON Schema of a file format.
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Command::Verify(args) => verify::run(args),
         Command::Explain(args) => explain::run(&args),
         Command::Explore(args) => explore::run(&args),
+        Command::Presets(args) => presets::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Schema(args) => schema::run(&args),
     };

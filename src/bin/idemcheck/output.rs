@@ -41,6 +41,28 @@ pub fn to_stdout(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow
     Ok(())
 }
 
+/// Prose at a width that can be read, indented by two.
+pub fn wrapped(text: &str, out: &mut dyn Write) -> io::Result<()> {
+    const WIDTH: usize = 92;
+    for paragraph in text.split("\n\n") {
+        let mut line = String::new();
+        for word in paragraph.split_whitespace() {
+            if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > WIDTH {
+                writeln!(out, "  {line}")?;
+                line.clear();
+            }
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        if !line.is_empty() {
+            writeln!(out, "  {line}")?;
+        }
+    }
+    Ok(())
+}
+
 /// Runs `write` on a new file without colours. A reader sees the old file or the new one.
 pub fn to_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<()> {
     let failed = || format!("cannot write {}", path.display());

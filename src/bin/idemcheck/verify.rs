@@ -56,12 +56,26 @@ pub struct Args {
     /// How many policies to check at a time. [default: the number of processors]
     #[arg(long, value_name = "N")]
     jobs: Option<NonZero<usize>>,
+    /// Stop a policy's search at its first violation that is neither expected nor waived.
+    #[arg(long)]
+    fail_fast: bool,
     /// Show only policies that need attention.
     #[arg(long, short, conflicts_with = "verbose")]
     quiet: bool,
     /// Show every run that was found, also of violations that are expected or waived.
     #[arg(long, short, alias = "show-all")]
     verbose: bool,
+}
+
+impl Args {
+    /// The properties whose violation ends a search.
+    fn stops_at(&self) -> &[Property] {
+        match (self.fail_fast, self.property.is_empty()) {
+            (false, _) => &[],
+            (true, true) => &Property::ALL,
+            (true, false) => &self.property,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -148,6 +162,7 @@ fn check_all(
             let Some(source) = policies.get(index) else { break };
             line.begin(index, &source.policy.name);
             let options = VerifyOptions {
+                fail_fast: args.stops_at(),
                 engine: match args.engine {
                     EngineName::Zones => Engine::Zones,
                     EngineName::Stateright => Engine::Stateright,

@@ -233,7 +233,8 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
             }
             recent[place] = outgoing;
             self.cursor += 1;
-            if options.facts_wanted != 0 && options.facts_wanted & !self.facts == 0 {
+            if options.stop_at & self.facts != 0 {
+                self.stats.stopped_by = Some("the first violation".to_owned());
                 break;
             }
         }

@@ -60,8 +60,8 @@ pub struct SearchOptions<'a> {
     pub cancel: &'a AtomicBool,
     /// Called about ten times a second.
     pub progress: &'a (dyn Fn(&Progress) + Sync),
-    /// The search stops, incomplete, once all these facts have a witness. 0: it never does.
-    pub facts_wanted: u64,
+    /// The search stops, incomplete, once any of these facts has a witness. 0: it never does.
+    pub stop_at: u64,
 }
 
 static NEVER: AtomicBool = AtomicBool::new(false);
@@ -78,7 +78,7 @@ impl Default for SearchOptions<'_> {
             limits: &NO_LIMITS,
             cancel: &NEVER,
             progress: &|_| (),
-            facts_wanted: 0,
+            stop_at: 0,
         }
     }
 }

@@ -243,11 +243,11 @@ fn limits_end_the_search() {
 }
 
 #[test]
-fn stops_when_the_facts_are_known() {
-    let options = SearchOptions { facts_wanted: 0b1100, ..SearchOptions::default() };
+fn stops_when_a_fact_is_known() {
+    let options = SearchOptions { stop_at: 0b1000, ..SearchOptions::default() };
     let exploration = explore(&Counter { keeps_time: false }, &options, &mut ()).unwrap();
     assert_eq!(exploration.stats().visited, 4);
-    assert!(!exploration.stats().complete && exploration.stats().stopped_by.is_none());
+    assert!(!exploration.stats().complete && exploration.stats().stopped_by.is_some());
     assert_eq!(exploration.witness(3).unwrap().steps.len(), 4);
 }
 

@@ -140,7 +140,8 @@ fn keys_and_tokens(
                 format!("the model `{model}` never sends a native key"),
             )
             .at(native.span, "protects nothing")
-            .help("choose a model whose `downstream.call` has `key = true`"),
+            .help("choose a model whose `downstream.call` has `key = true`, or declare no key")
+            .paste("native_key = false"),
         );
     }
     let fencing = downstream.fencing.as_ref();

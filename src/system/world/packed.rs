@@ -37,11 +37,12 @@ impl World {
             b.lock_losses << 4 | b.duplicate_requests,
             b.late_requests << 4 | b.redeliveries,
             b.redrives << 4 | self.rows.len() as u8,
+            self.lost[0] | self.lost[1] << 3 | self.lost[2] << 6,
             u8::from(self.lock.held) << 2
                 | u8::from(self.lock.clock.present()) << 1
                 | u8::from(self.past.is_some()),
         ];
-        let has_rare = rare != [0; 5];
+        let has_rare = rare != [0; 6];
         let flags = u8::from(has_rare) << 2 | u8::from(self.started) << 1 | u8::from(self.horizon.present());
         out.push(b.aborts << 3 | flags);
         if has_rare {
@@ -80,7 +81,8 @@ impl World {
                     | u8::from(row.done) << 1
                     | u8::from(row.published) << 2
                     | u8::from(row.clock.present()) << 3
-                    | u8::from(row.since.present()) << 4,
+                    | u8::from(row.since.present()) << 4
+                    | u8::from(row.direct) << 5,
             );
         }
         if let Some(past) = &self.past {
@@ -120,7 +122,7 @@ impl World {
             aborts: c >> 3,
             ..Budget::default()
         };
-        let rare: [u8; 5] = if c & 4 != 0 { std::array::from_fn(|_| bytes.next()) } else { [0; 5] };
+        let rare: [u8; 6] = if c & 4 != 0 { std::array::from_fn(|_| bytes.next()) } else { [0; 6] };
         let budget = Budget {
             failovers: rare[0] >> 4,
             store_errors: rare[0] & 15,
@@ -137,9 +139,9 @@ impl World {
         let (effects, latest) = (counts.map(|byte| byte >> 4), counts.map(|byte| byte & 15));
         let (seen, fence, granted) = (bytes.next(), bytes.next(), bytes.next());
         let keys = (0..bytes.next()).map(|_| bytes.key()).collect();
-        let lock = LockState { held: rare[4] & 4 != 0, clock: bytes.slot(rare[4] & 2 != 0) };
+        let lock = LockState { held: rare[5] & 4 != 0, clock: bytes.slot(rare[5] & 2 != 0) };
         let rows = (0..rare[3] & 15).map(|_| bytes.row()).collect();
-        let past = (rare[4] & 1 != 0).then(|| Box::new(bytes.past()));
+        let past = (rare[5] & 1 != 0).then(|| Box::new(bytes.past()));
         let [clients, zombies, flights] = std::array::from_fn(|_| bytes.next());
         let clients = (0..clients).map(|_| bytes.client()).collect();
         let zombies = (0..zombies).map(|_| bytes.attempt()).collect();
@@ -152,6 +154,7 @@ impl World {
             lock,
             rows,
             past,
+            lost: [rare[4] & 7, rare[4] >> 3 & 7, rare[4] >> 6],
             effects,
             latest,
             seen,
@@ -268,6 +271,7 @@ impl Reader<'_> {
             claimed: byte & 1 != 0,
             done: byte & 2 != 0,
             published: byte & 4 != 0,
+            direct: byte & 32 != 0,
             clock: self.slot(byte & 8 != 0),
             since: self.slot(byte & 16 != 0),
         }
@@ -325,7 +329,8 @@ impl Reader<'_> {
             lock: match lock {
                 0 => Grip::None,
                 1 => Grip::Holds,
-                _ => Grip::Believes,
+                2 => Grip::Believes,
+                _ => Grip::Unaware,
             },
             row: rest >> 4,
             loaded: rest & 15,
