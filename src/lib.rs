@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod diag;
+pub mod guard;
 pub mod lints;
 pub mod model;
 pub mod policy;
