@@ -194,6 +194,8 @@ fn a_tumbling_window_lets_almost_twice_its_quota_through() {
     let bound = |guard: &dyn Guard, span_ms: i64| guard.admissions_max(span_ms, &Pace::UNBOUNDED);
     assert_eq!(bound(&Tumbling::systemd(5, 10_000), 10_000), Some(9));
     assert_eq!(bound(&Sliding::erlang(5, 10), 10_000), Some(5));
+    let reached = Quota { limit: Some(5), span_ms: 10_000, edge: Edge::Reached };
+    assert_eq!(bound(&Tumbling::new(reached), 10_000), Some(10));
     // Where nothing takes any time, a restart at the very end of the interval is deferred to that moment.
     assert_eq!(bound(&Tumbling::nomad(2, 10_000, NomadMode::Delay, 0), 10_000), None);
     assert_eq!(bound(&InFlight::new(Portion::Count(1), Rounding::Down), 10_000), None);
