@@ -85,7 +85,8 @@ impl Guard for PopulationGate {
     fn is_dead(&self, pace: &Pace) -> bool {
         let Some(rule) = self.rule else { return false };
         match pace.population {
-            Some(total) => (0..=total).all(|healthy| rule.holds(Population { total, healthy })),
+            // Every rule holds for a range: what holds for none and for all holds between.
+            Some(total) => [0, total].into_iter().all(|healthy| rule.holds(Population { total, healthy })),
             None => match rule {
                 PopulationRule::UnhealthyAtMost { most: Portion::Percent(percent), .. } => percent >= 100,
                 PopulationRule::HealthyAtLeast { least, .. } => {

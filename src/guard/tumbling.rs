@@ -22,7 +22,8 @@ pub enum NomadMode {
     Delay,
 }
 
-/// At most N per window, and so at most 2N-1 in a window that lies across two of them.
+/// At most N per window, and so up to 2N-1 in a span of that length that lies across two of them; 2N where the window
+/// is over as soon as its end is reached.
 ///
 /// The first attempt opens the window; the first attempt after it is over opens the next one.
 /// systemd's start limit, Nomad's restart stanza.

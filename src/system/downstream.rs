@@ -228,7 +228,7 @@ impl Steps<'_> {
                 if success {
                     let effects = draft.world.effects_of_operation(attempt.class);
                     draft.fact(facts::SUCCESS_WITHOUT_EFFECT, effects == 0);
-                    let unrecorded = self.system.records && !receipt.was_recorded;
+                    let unrecorded = (self.system.records || self.system.claims) && !receipt.was_recorded;
                     draft.fact(facts::SUCCESS_WITHOUT_RECEIPT, unrecorded);
                 }
                 let first = &mut draft.world.keys[attempt.key as usize].receipt.first_answer;

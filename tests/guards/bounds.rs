@@ -2,8 +2,8 @@
 
 use idemcheck::guard::{
     Anchor, Backoff, Breaker, BreakerRules, Calls, CooldownFromCompletion, CooldownFromStart, Edge, Event,
-    Guard, InFlight, Judging, Lease, NomadMode, Pace, Portion, QuietReset, QuietResetRules, Quota, Rounding,
-    Sliding, Tumbling,
+    Guard, InFlight, Judging, Lease, NomadMode, Pace, PopulationGate, PopulationRule, Portion, QuietReset,
+    QuietResetRules, Quota, Rounding, Sliding, Tumbling,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -194,9 +194,20 @@ fn a_tumbling_window_lets_almost_twice_its_quota_through() {
     let bound = |guard: &dyn Guard, span_ms: i64| guard.admissions_max(span_ms, &Pace::UNBOUNDED);
     assert_eq!(bound(&Tumbling::systemd(5, 10_000), 10_000), Some(9));
     assert_eq!(bound(&Sliding::erlang(5, 10), 10_000), Some(5));
+    let reached = Quota { limit: Some(5), span_ms: 10_000, edge: Edge::Reached };
+    assert_eq!(bound(&Tumbling::new(reached), 10_000), Some(10));
     // Where nothing takes any time, a restart at the very end of the interval is deferred to that moment.
     assert_eq!(bound(&Tumbling::nomad(2, 10_000, NomadMode::Delay, 0), 10_000), None);
     assert_eq!(bound(&InFlight::new(Portion::Count(1), Rounding::Down), 10_000), None);
     let pace = Pace::spaced(1_000);
     assert_eq!(InFlight::new(Portion::Count(1), Rounding::Down).admissions_max(10_000, &pace), Some(11));
+}
+
+#[test]
+fn a_gate_that_is_open_to_any_fleet_is_dead() {
+    let pace = Pace { population: Some(6), ..Pace::UNBOUNDED };
+    for (low, high, dead) in [(0, 6, true), (0, 5, false), (1, 6, false)] {
+        let gate = PopulationGate::new(PopulationRule::UnhealthyInRange { low, high });
+        assert_eq!(gate.is_dead(&pace), dead, "{low} to {high}");
+    }
 }

@@ -5,7 +5,10 @@ use idemcheck::guard::{
     Event, Flap, FlapAlgorithm, Guard, InFlight, Judging, Pace, Portion, QuietReset, QuietResetRules, Quota,
     Rounding, Sliding, Stabilization, Tumbling, admit_all,
 };
-use idemcheck::guard::{Direction, Lease, Population, RatePolicy, RateRules, ScaleRate, SelectPolicy};
+use idemcheck::guard::{
+    Direction, Lease, PatroniTimings, Population, PopulationGate, RatePolicy, RateRules, ScaleRate,
+    SelectPolicy,
+};
 
 fn starts(guard: &mut dyn Guard, moments: &[i64]) -> Vec<bool> {
     moments.iter().map(|now| guard.admit(*now).is_admitted()).collect()
@@ -248,4 +251,37 @@ fn minimums_and_waits_that_nothing_reaches_are_dead() {
     // A fault that recurs more slowly than the counter forgets is acted upon for ever.
     assert!(counter.is_dead(&pace(60)));
     assert!(!counter.is_dead(&pace(59)));
+}
+
+/// Whoever comes at the very moment of the end may come before it.
+#[test]
+fn an_end_and_an_attempt_at_one_moment_can_come_in_either_order() {
+    let guard = CooldownFromCompletion::new(0, Edge::Reached);
+    let pace = |longest: i64| Pace { duration_ms_max: Some(longest), ..Pace::spaced(10) };
+    assert!(!guard.is_dead(&pace(10)));
+    assert!(guard.is_dead(&pace(9)));
+}
+
+/// 40 % of six machines are two in Cluster API, and leave three to be well in Medik8s.
+#[test]
+fn health_checks_round_in_different_directions() {
+    let admits = |mut gate: PopulationGate, healthy: u64| {
+        gate.tell(0, Event::Counted(Population { total: 6, healthy }));
+        gate.ask(0).is_admitted()
+    };
+    assert!(admits(PopulationGate::machine_health_check("40%"), 4));
+    assert!(!admits(PopulationGate::machine_health_check("40%"), 3));
+    assert!(admits(PopulationGate::node_health_check(Portion::Percent(40)), 3));
+    assert!(!admits(PopulationGate::node_health_check(Portion::Percent(40)), 2));
+    // All of them may be sick: the gate is open whatever happens.
+    assert!(PopulationGate::machine_health_check("100%").is_dead(&Pace::UNBOUNDED));
+    assert!(!PopulationGate::machine_health_check("99%").is_dead(&Pace::UNBOUNDED));
+}
+
+/// The loop is shortened before the retry is.
+#[test]
+fn patroni_shortens_the_loop_first() {
+    let timings = |loop_wait_s| PatroniTimings { ttl_s: 30, loop_wait_s, retry_timeout_s: 12 };
+    assert_eq!(timings(10).adjusted(), timings(6));
+    assert!(!timings(7).holds() && timings(6).holds());
 }

@@ -7,7 +7,7 @@ pub const INFO: Info = Info {
     holds_when: "a success answer means that the effect exists and, where the model records at all, that a success \
            was recorded before",
     what: "When an attempt answers success or replays one, the effect must exist at that moment. If the model \
-           has a step that records receipts, a success must have been recorded under the key by then as well.",
+           claims keys or records receipts, a success must have been recorded under the key by then as well.",
     why: "A client that got its success does not try again, so a missing effect stays missing. A missing \
            receipt lets the next duplicate run the operation anew.",
     example: "\
