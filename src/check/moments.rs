@@ -2,6 +2,8 @@
 //!
 //! A shortest-path problem, solved as constraints come: the least moments only ever rise.
 
+use std::collections::VecDeque;
+
 /// Events are numbered from 0, which is the start of the run, at moment 0.
 #[derive(Default)]
 pub(super) struct Moments {
@@ -41,9 +43,17 @@ impl Moments {
 
     /// Whether some moments meet all that was demanded.
     pub fn possible(&mut self) -> bool {
-        let mut pending: Vec<usize> = self.trail[self.met..].to_vec();
-        let mut raised = vec![0_usize; if pending.is_empty() { 0 } else { self.least.len() }];
-        while let Some(event) = pending.pop() {
+        // First in, first out: otherwise an event may be raised as often as there are ways to it.
+        let mut pending: VecDeque<usize> = VecDeque::new();
+        let mut waits = vec![false; self.least.len()];
+        let mut raised = vec![0_usize; self.least.len()];
+        for &event in &self.trail[self.met..] {
+            if !std::mem::replace(&mut waits[event], true) {
+                pending.push_back(event);
+            }
+        }
+        while let Some(event) = pending.pop_front() {
+            waits[event] = false;
             for &(other, bound) in &self.raises[event] {
                 let least = self.least[event] - bound;
                 if self.least[other] < least {
@@ -53,7 +63,9 @@ impl Moments {
                     if other == 0 || raised[other] > raised.len() {
                         return false;
                     }
-                    pending.push(other);
+                    if !std::mem::replace(&mut waits[other], true) {
+                        pending.push_back(other);
+                    }
                 }
             }
         }

@@ -5,6 +5,7 @@
 //! path it finds is walked again with names, without symmetry; the moments are the least solution
 //! of the differences that guards and invariants demand, which owes nothing to the zones.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 
 use smallvec::SmallVec;
@@ -40,8 +41,8 @@ struct Walk<'a> {
     taken: Vec<(u32, World, SystemStep)>,
     /// Steps that may still be tried: the search for the right names is bounded.
     tries: u32,
-    /// And so is the search for a round that can be taken for ever.
-    rounds: u32,
+    /// And so is the search for a round that can be taken for ever: steps that may still be taken.
+    patience: &'a Cell<u64>,
 }
 
 /// Where a walk stands: a world, and the steps out of it that were not tried.
@@ -72,7 +73,7 @@ impl Walk<'_> {
                 }
                 continue;
             };
-            if self.tries == 0 {
+            if self.tries == 0 || !spend(self.patience) {
                 return false;
             }
             self.tries -= 1;
@@ -160,11 +161,7 @@ impl Walk<'_> {
         if self.repeats_from.is_none() {
             return true;
         }
-        if self.rounds == 0 {
-            return false;
-        }
-        self.rounds -= 1;
-        replay(self.canonical, &self.told(Property::NoStuckKey), 0).is_ok()
+        replay_within(self.canonical, &self.told(Property::NoStuckKey), 0, self.patience).is_ok()
     }
 
     /// The steps taken, with the least moments.
@@ -207,6 +204,19 @@ pub fn concretize(
     path: &[PathStep],
     repeats_from: Option<usize>,
 ) -> Option<Counterexample> {
+    concretize_within(system, property, path, repeats_from, &Cell::new(PATIENCE))
+}
+
+/// Steps that may be taken in all until no round is believed to be there.
+pub const PATIENCE: u64 = 1_000_000;
+
+fn concretize_within(
+    system: &System,
+    property: Property,
+    path: &[PathStep],
+    repeats_from: Option<usize>,
+    patience: &Cell<u64>,
+) -> Option<Counterexample> {
     let plain = system.clone().with_symmetry(false);
     let start = plain.initial_world();
     let mut walk = Walk {
@@ -217,7 +227,7 @@ pub fn concretize(
         moments: Moments::default(),
         taken: Vec::new(),
         tries: 100_000,
-        rounds: 200,
+        patience,
     };
     if walk.go(start) { Some(walk.told(property)) } else { None }
 }
@@ -232,12 +242,13 @@ pub fn repeat(
     property: Property,
     stem: &[PathStep],
     round: &[PathStep],
+    patience: &Cell<u64>,
 ) -> Option<Counterexample> {
     let mut path = stem.to_vec();
     (0..ROUNDS_BEFORE).find_map(|_| {
         let repeats_from = path.len();
         path.extend_from_slice(round);
-        concretize(system, property, &path, Some(repeats_from))
+        concretize_within(system, property, &path, Some(repeats_from), patience)
     })
 }
 
@@ -315,6 +326,22 @@ pub fn replay(
     counterexample: &Counterexample,
     broken_by: u64,
 ) -> Result<Vec<Step>, ReplayError> {
+    replay_within(system, counterexample, broken_by, &Cell::new(u64::MAX))
+}
+
+/// One step of so many; false when none is left.
+fn spend(patience: &Cell<u64>) -> bool {
+    let left = patience.get();
+    patience.set(left.saturating_sub(1));
+    left > 0
+}
+
+fn replay_within(
+    system: &System,
+    counterexample: &Counterexample,
+    broken_by: u64,
+    patience: &Cell<u64>,
+) -> Result<Vec<Step>, ReplayError> {
     let plain = system.clone().with_symmetry(false);
     let mut run = Run::new(&plain);
     let mut out = Vec::new();
@@ -325,7 +352,7 @@ pub fn replay(
         if counterexample.repeats_from == Some(index) {
             round = Some((system.canonical(&run.world), index, run.now));
         }
-        let (mut shown, taken) = run.take(index, step, step.at_ms, true)?;
+        let (mut shown, taken) = run.take(index, step)?;
         facts_seen = taken.facts & broken_by;
         if facts_seen != 0 && index + 1 == last {
             shown.breaks = Some(breaks(facts_seen));
@@ -337,7 +364,7 @@ pub fn replay(
             if counterexample.property != Property::NoStuckKey || state != system.canonical(&run.world) {
                 return Err(ReplayError::NoLoop);
             }
-            run.goes_on(&counterexample.steps[from..], began, system)?;
+            run.goes_on(&counterexample.steps[from..], began, system, patience)?;
         }
         None if counterexample.repeats_from.is_some() => return Err(ReplayError::NoLoop),
         None if facts_seen == 0 => return Err(ReplayError::BreaksNothing),
@@ -363,14 +390,20 @@ impl<'a> Run<'a> {
         Run { system, world: system.initial_world(), clocks: SmallVec::new(), now: 0 }
     }
 
-    /// Takes a step at its moment. `same`: it must read as the file says.
-    fn take(
-        &mut self,
-        index: usize,
-        step: &Step,
-        at_ms: i64,
-        same: bool,
-    ) -> Result<(Step, SystemStep), ReplayError> {
+    /// Takes a step at its moment, which must read as the file says.
+    fn take(&mut self, index: usize, step: &Step) -> Result<(Step, SystemStep), ReplayError> {
+        let before = self.world.clone();
+        let taken = self.advance(index, step.edge, step.at_ms)?;
+        let shown = shown(self.system, &before, &taken, step.edge, step.at_ms);
+        if (&shown.who, &shown.does, &shown.sees) != (&step.who, &step.does, &step.sees) {
+            let is = format!("{} {} {}", shown.who, shown.does, shown.sees);
+            return Err(ReplayError::Different { step: index, is });
+        }
+        Ok((shown, taken))
+    }
+
+    /// Takes the step with this number.
+    fn advance(&mut self, index: usize, edge: u32, at_ms: i64) -> Result<SystemStep, ReplayError> {
         let unit = self.system.times.unit_ms;
         let delay = at_ms.checked_sub(self.now).filter(|d| *d >= 0 && d % unit == 0);
         let delay = delay.ok_or(ReplayError::Moment { step: index })? / unit;
@@ -382,26 +415,27 @@ impl<'a> Run<'a> {
         }
         let mut steps = Vec::new();
         self.system.steps(&self.world, &mut steps);
-        let taken = steps.into_iter().nth(step.edge as usize);
+        let taken = steps.into_iter().nth(edge as usize);
         let mut taken = taken.ok_or(ReplayError::NoSuchStep { step: index })?;
         if !ticks::allow(&taken.guard, &clocks) {
             return Err(ReplayError::NotAllowed { step: index });
-        }
-        let shown = shown(self.system, &self.world, &taken, step.edge, at_ms);
-        if same && (&shown.who, &shown.does, &shown.sees) != (&step.who, &step.does, &step.sees) {
-            let is = format!("{} {} {}", shown.who, shown.does, shown.sees);
-            return Err(ReplayError::Different { step: index, is });
         }
         let map = taken.world.number_clocks();
         self.clocks = ticks::follow(&map, &clocks);
         self.world = taken.world.clone();
         self.now = at_ms;
-        Ok((shown, taken))
+        Ok(taken)
     }
 
     /// Goes round until the clocks, as far as they matter, are as they were once before: then the
     /// round can be taken for ever. It must take time, have no fault in it, and be no mere stall.
-    fn goes_on(mut self, round: &[Step], began: i64, canonical: &System) -> Result<(), ReplayError> {
+    fn goes_on(
+        mut self,
+        round: &[Step],
+        began: i64,
+        canonical: &System,
+        patience: &Cell<u64>,
+    ) -> Result<(), ReplayError> {
         let length = self.now - began;
         if length <= 0 {
             return Err(ReplayError::NoLoop);
@@ -416,8 +450,11 @@ impl<'a> Run<'a> {
                 return if idle.is_empty() { Ok(()) } else { Err(ReplayError::NoLoop) };
             }
             for step in round {
+                if !spend(patience) {
+                    return Err(ReplayError::NoLoop);
+                }
                 let at_ms = step.at_ms.checked_add(shift).ok_or(ReplayError::NoLoop)?;
-                let (_, taken) = self.take(0, step, at_ms, false).map_err(|_| ReplayError::NoLoop)?;
+                let taken = self.advance(0, step.edge, at_ms).map_err(|_| ReplayError::NoLoop)?;
                 if taken.label.is_fault_or_send() {
                     return Err(ReplayError::NoLoop);
                 }

@@ -1,7 +1,9 @@
 //! From a policy to its verdicts: compile, search, look for runs without end, judge, show.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::graph::Graph;
@@ -12,7 +14,7 @@ use super::search::{
     Exploration, Extrapolation, Observer, SearchError, SearchOptions, Subsumption, Witness, WitnessStep,
     explore,
 };
-use super::trace::{self, PathStep, ReplayError, concretize, repeat};
+use super::trace::{self, PATIENCE, PathStep, ReplayError, concretize, repeat};
 use super::verdict::{
     Counterexample, LintResult, Number, PolicyResult, PropertyResult, Scope, SearchStats, Step, Verdict,
     format_ms,
@@ -375,12 +377,19 @@ fn find_endless(
         let mut live = world.live();
         live.all(|(who, _)| actors[components.of[arc.from]].contains(&actor_key(who.into())))
     };
+    let (began, patience) = (Instant::now(), Cell::new(PATIENCE));
     for (first, _) in kept().filter(all_act).take(ROUNDS_TRIED) {
+        let late = search.limits.time_max.is_some_and(|most| began.elapsed() > most);
+        if late || search.cancel.load(Ordering::Relaxed) {
+            findings.endless_untold = true;
+            break;
+        }
         let component = components.of[first.from];
         let within = kept().filter(|(arc, _)| components.of[arc.from] == component);
         let within = within.map(|(arc, flow)| (key(arc), *flow)).collect();
         let round = round(&graph, first, &actors[component], &within);
-        let found = round.and_then(|round| endless_run(system, exploration, &graph, &origins, &round));
+        let found =
+            round.and_then(|round| endless_run(system, exploration, &graph, &origins, &round, &patience));
         if let Some(counterexample) = found {
             findings.endless_untold = false;
             findings.broken.push(Broken { property: Property::NoStuckKey, counterexample });
@@ -457,6 +466,7 @@ fn endless_run(
     graph: &Graph<System>,
     origins: &[usize],
     cycle: &[&Arc],
+    patience: &Cell<u64>,
 ) -> Option<Counterexample> {
     let entry = cycle.first()?.from;
     let ways = graph.starts().iter().zip(origins).filter_map(|(start, origin)| {
@@ -475,7 +485,7 @@ fn endless_run(
     };
     let way = steps(&way);
     let round = steps(cycle);
-    repeat(system, Property::NoStuckKey, &[stem, way].concat(), &round)
+    repeat(system, Property::NoStuckKey, &[stem, way].concat(), &round, patience)
 }
 
 /// Rounds that are tried before none is shown.
