@@ -215,6 +215,9 @@ impl Findings {
             Action::AckLost { .. } => {
                 self.faults.insert("ambiguous_acks");
             }
+            Action::Pick { .. } => {
+                self.taken.insert((label.at, Outcome::Message));
+            }
             Action::Unheard { outcome } => {
                 self.taken.insert((label.at, outcome));
                 self.faults.insert("lost_responses");

@@ -61,6 +61,7 @@ impl System {
                 let sees = format!("an error, though it was {} (fault); repeats", outcome.name());
                 (self.operation_text(label.at), sees)
             }
+            Action::Pick { row } => (self.operation_text(label.at), format!("message (row {row})")),
             Action::Unheard { outcome } => {
                 let sees = format!("{}, and nobody hears of it (fault)", outcome.name());
                 (self.operation_text(label.at), sees)

@@ -50,6 +50,8 @@ pub enum Action {
     AckLost { outcome: Outcome },
     /// The operation is done as far as its caller knows; the other side never hears of it.
     Unheard { outcome: Outcome },
+    /// `outbox.next` with the outcome `message`: which row, counted from 1.
+    Pick { row: u8 },
     /// An attempt that died is run again from the start.
     Restart,
     /// `downstream.call`, `downstream.query`: the request leaves.

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::world::{Phase, ROWS_MAX, Row, Slot, Who, World};
-use super::{Draft, Steps, at_least, at_most, facts};
+use super::{Action, Draft, Steps, at_least, at_most, facts};
 use crate::model::{Operation, Outcome};
 
 impl Steps<'_> {
@@ -41,8 +41,9 @@ impl Steps<'_> {
                 picked.claimed = true;
                 picked.clock = Slot::started(lease.is_some());
             }
-            draft.world.attempt_mut(who).row = index as u8 + 1;
-            self.go(who, Outcome::Message, draft);
+            let row = index as u8 + 1;
+            draft.world.attempt_mut(who).row = row;
+            self.go_as(who, Action::Pick { row }, Outcome::Message, draft);
             if !taken {
                 return;
             }

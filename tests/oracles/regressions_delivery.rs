@@ -322,3 +322,36 @@ fn a_relay_dies_though_the_broker_notices_nothing() {
     let (verdict, _) = verdict(&case(model, &tables), Property::OutboxAtomic);
     assert_eq!(verdict, Verdict::Violated);
 }
+
+/// When the claim of one row ends, a relay may find that row or the next: it says which.
+#[test]
+fn a_relay_says_which_row_it_picked() {
+    let model = r#"
+        model = "m"
+        title = "Rows without an effect, and a relay that never marks"
+        start = "write"
+        [role.relay]
+        start = "next"
+        [state.write]
+        do = "store.commit"
+        writes = ["outbox"]
+        committed = "respond.success"
+        lost = "respond.error"
+        aborted = "respond.error"
+        unknown = "respond.error"
+        [state.next]
+        do = "outbox.next"
+        claim = true
+        message = "publish"
+        empty = "publish"
+        [state.publish]
+        do = "outbox.publish"
+        ok = "end.done"
+        timeout = "end.done"
+    "#;
+    let trigger = "[trigger]\nkind = \"http\"\nrequests = 2\nretries = 0\n";
+    let store = "[store]\nkind = \"postgres\"\nlease = \"1ms\"\n";
+    let tables = format!("{trigger}{store}[role.relay]\nruns = 2\nevery = \"1ms\"\n{QUIET}");
+    let (verdict, _) = verdict(&case(model, &tables), Property::OutboxAtomic);
+    assert_eq!(verdict, Verdict::Violated);
+}
