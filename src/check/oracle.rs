@@ -1,7 +1,8 @@
 //! Integer time, as a second opinion: the same edges under another time semantics and another
 //! search, stateright's.
 //!
-//! stateright 0.31 has limits that this adapter works around: one property a run (a later bad
+//! stateright 0.31 has limits that this adapter works around: its limit on states counts repeats and
+//! does not show afterwards; one property a run (a later bad
 //! state would overwrite the first one found), depth first (its breadth-first search keeps the path
 //! of every queued state), conditions that capture nothing (what is bad travels in the state). It
 //! cannot see cycles, so runs without end are sought by a small search of our own over ticks.
@@ -253,15 +254,16 @@ fn run(system: &System, options: &VerifyOptions, states_max: u64, began: Instant
         stop: Arc::clone(&stop),
         seen: Mutex::default(),
     };
-    let checker = model.checker().threads(1).target_state_count(states_max as usize).spawn_dfs();
+    // Not its own limit: that counts a state as often as it is generated, and stops without a word.
+    let checker = model.checker().threads(1).spawn_dfs();
     let mut late = false;
     while !checker.is_done() {
         std::thread::sleep(Duration::from_millis(1));
         late = options.limits.time_max.is_some_and(|most| began.elapsed() > most);
-        if late || options.cancel.load(Ordering::Relaxed) {
+        let visited = checker.unique_state_count() as u64;
+        if late || visited >= states_max || options.cancel.load(Ordering::Relaxed) {
             stop.store(true, Ordering::Relaxed);
         }
-        let visited = checker.unique_state_count() as u64;
         (options.progress)(&Progress { visited, ..Progress::default() });
     }
     let checker = checker.join();

@@ -1,8 +1,10 @@
 //! Disagreements, and steps that no engine took, about deliveries, roles, replicas and outboxes.
 
-use idemcheck::check::Engine;
+use std::sync::atomic::AtomicBool;
+
 use idemcheck::check::property::Property;
-use idemcheck::check::verdict::Verdict;
+use idemcheck::check::verdict::{PolicyResult, Verdict};
+use idemcheck::check::{Engine, Limits, VerifyOptions};
 
 use crate::agree::{Course, ask, compare};
 use crate::regressions::{ONE, case, verdict};
@@ -354,4 +356,48 @@ fn a_relay_says_which_row_it_picked() {
     let tables = format!("{trigger}{store}[role.relay]\nruns = 2\nevery = \"1ms\"\n{QUIET}");
     let (verdict, _) = verdict(&case(model, &tables), Property::OutboxAtomic);
     assert_eq!(verdict, Verdict::Violated);
+}
+
+/// Two messages of two operations under one id: the second is dropped, late in the search. With room
+/// for every state the search is whole, however often it comes to them; with less it says so.
+#[test]
+fn a_limit_on_states_ends_no_search_in_silence() {
+    let model = r#"
+        model = "m"
+        title = "Calls, then acknowledges"
+        start = "call"
+        [state.call]
+        do = "downstream.call"
+        ok = "ack"
+        error = "nack"
+        timeout = "nack"
+        [state.ack]
+        do = "queue.ack"
+        acked = "end.done"
+        lost = "end.done"
+        [state.nack]
+        do = "queue.nack"
+        requeued = "end.redeliver"
+        lost = "end.redeliver"
+    "#;
+    let queue = "[queue]\nvisibility = \"3ms\"\ndedup = \"3ms\"\n";
+    let trigger = format!("[trigger]\nkind = \"queue\"\nrequests = 2\nretries = 0\n{queue}");
+    let mut case = case(model, &format!("{trigger}[downstream]\nerrors = \"ambiguous\"\n{QUIET}"));
+    case.policy.operation.identity.push("tenant".to_owned());
+    let check = |states_max| {
+        let limits = Limits { states_max, memory_max: None, time_max: None };
+        let (engine, cancel) = (Engine::Stateright, &AtomicBool::new(false));
+        let options =
+            VerifyOptions { engine, limits, today: "2026-01-01", cancel, progress: &|_| (), fail_fast: &[] };
+        idemcheck::check::verify(&case.policy, &case.protocol, &options).expect("it can be checked")
+    };
+    let verdicts = |result: &PolicyResult| -> Vec<Verdict> {
+        result.properties.iter().map(|property| property.verdict).collect()
+    };
+    let whole = check(None);
+    let room = check(Some(whole.search.visited + whole.loops.as_ref().map_or(0, |loops| loops.visited) + 1));
+    assert!(whole.complete() && room.complete());
+    assert_eq!(verdicts(&room), verdicts(&whole));
+    assert!(!check(Some(whole.search.visited / 4)).complete());
+    assert!(!verdicts(&check(Some(whole.search.visited / 4))).contains(&Verdict::Holds));
 }
