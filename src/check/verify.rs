@@ -133,7 +133,7 @@ pub fn verify_with(
         },
         scope_line: scope.line(),
         scope,
-        warnings: warnings(policy, &system, &findings),
+        warnings: [waivers(policy, &properties, options), warnings(policy, &system, &findings)].concat(),
         lints: lints(policy, protocol, &properties),
         untaken: untaken(&system, &findings),
         search: findings.search,
@@ -645,6 +645,24 @@ fn lints(policy: &Policy, protocol: &Protocol, properties: &[PropertyResult]) ->
         LintResult { name, says, source, confirmed_by, confirmation }
     };
     crate::lints::findings(policy, protocol).into_iter().map(result).collect()
+}
+
+/// Waivers that waive nothing, and a store that is trusted more than it promises.
+fn waivers(policy: &Policy, properties: &[PropertyResult], options: &VerifyOptions) -> Vec<String> {
+    let mut out = Vec::new();
+    for Waiver { property, until, .. } in &policy.waivers {
+        let result = properties.iter().find(|result| result.property == *property);
+        if until.as_str() < options.today {
+            out.push(format!("the waiver for {property} expired on {until}"));
+        } else if result.is_some_and(|result| result.verdict == Verdict::Holds) {
+            out.push(format!("the waiver for {property} (until {until}) is not needed: it holds"));
+        }
+    }
+    if policy.faults.failovers == 0 && policy.store.as_ref().is_some_and(|store| store.loses_writes) {
+        let what = "the store can lose its last writes, and no failover is budgeted (`faults.failovers`)";
+        out.push(format!("{what}: not tested"));
+    }
+    out
 }
 
 /// Every outcome that the model maps and no run saw, as `state: outcome`.

@@ -83,7 +83,10 @@ pub fn kind(of: &Kind) -> Value {
             { "type": "boolean" },
             {
                 "type": "object",
-                "properties": { "ttl": { "type": "string", "pattern": DURATION_PATTERN } },
+                "properties": {
+                    "ttl": { "type": "string", "pattern": DURATION_PATTERN },
+                    "compares": { "type": "boolean" },
+                },
                 "additionalProperties": false,
             },
         ] }),
