@@ -2,8 +2,10 @@
 
 use super::property::Property;
 use crate::policy::Policy;
+use crate::policy::remedy::Fault;
 use crate::system::System;
 use crate::system::facts::*;
+use crate::system::remedy::Rules;
 
 /// The facts that break a property: any of them on a possible step is a violation.
 pub fn broken_by(property: Property) -> u64 {
@@ -24,6 +26,17 @@ pub fn broken_by(property: Property) -> u64 {
         Property::NoLostMessage => LOST_MESSAGE | SUCCESS_UNDONE,
         Property::EffectivelyOnce => REPEATED_EFFECT | REPEATED_MESSAGE,
         Property::OutboxAtomic => MISSING_MESSAGE | UNFOUNDED_MESSAGE,
+        Property::SingleFlight => OVERLAP,
+        Property::ActsOnlyWhenDiverged => UNFOUNDED_ACTION,
+        Property::BoundedActions => TOO_MANY_ACTIONS,
+        Property::NoOscillation => WENT_BACK,
+        Property::CapacityFloor => UNDER_FLOOR,
+        // Only a run without end breaks it.
+        Property::Quiesces => 0,
+        Property::Escalates => LATE_PAGE | ACTED_AFTER_PAGE | DROPPED_FAULT,
+        Property::BacksOut => LEFT_HALF | ACTED_ON_HOLD,
+        Property::LockSafe => LOCK_OVERLAP,
+        Property::LockLive => DEAD_LOCK,
     }
 }
 
@@ -33,7 +46,17 @@ pub fn not_applicable(property: Property, policy: &Policy, system: &System) -> O
     let no_claims = (!system.claims).then_some("the model makes no claims");
     let no_grants = no_claims.filter(|_| !system.uses_lock);
     let unasked = system.queue.then_some("a message has no answer");
+    let unasked = unasked.or(system.remedy.as_ref().map(|_| "nobody waits for an answer"));
+    let untargeted = system.remedy.is_none().then_some("the model acts on no target");
+    let unlocked = untargeted.or((!system.uses_lock).then_some("the model takes no lock"));
     match property {
+        Property::NoFalseDedup | Property::NoStaleOverwrite if system.remedy.is_some() => {
+            Some("the policy is about a target, not about receipts")
+        }
+        Property::SingleFlight | Property::ActsOnlyWhenDiverged | Property::Quiesces => untargeted,
+        Property::LockSafe | Property::LockLive => unlocked,
+        Property::BoundedActions | Property::NoOscillation | Property::CapacityFloor | Property::Escalates
+        | Property::BacksOut => untargeted.or_else(|| undeclared(property, system.remedy.as_ref()?)),
         Property::NoFalseDedup => {
             (system.splits).then_some("every attempt has a key of its own: nothing can be shared")
         }
@@ -55,4 +78,20 @@ pub fn not_applicable(property: Property, policy: &Policy, system: &System) -> O
             .then_some("no TTL is declared: nothing is ever forgotten"),
         Property::SingleExecution | Property::NoStuckKey => None,
     }
+}
+
+/// Why a property of a target says nothing about this one.
+fn undeclared(property: Property, rules: &Rules) -> Option<&'static str> {
+    let partial = rules.parts.iter().any(|part| part.partial);
+    let (says_something, why) = match property {
+        Property::BoundedActions => (rules.limit.is_some(), "no bound is declared (`target.actions_max`)"),
+        Property::NoOscillation => (rules.is_value(), "the target has no value that could go back"),
+        Property::CapacityFloor => (rules.floor() > 0, "no floor is declared (`target.floor`)"),
+        Property::Escalates => (rules.fault != Fault::None, "the target has no fault of its own"),
+        Property::BacksOut => {
+            (partial || rules.hold.is_some(), "no action is left half-done, and no hold is declared")
+        }
+        _ => (true, ""),
+    };
+    (!says_something).then_some(why)
 }

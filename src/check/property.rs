@@ -25,11 +25,21 @@ pub enum Property {
     NoLostMessage,
     EffectivelyOnce,
     OutboxAtomic,
+    SingleFlight,
+    ActsOnlyWhenDiverged,
+    BoundedActions,
+    NoOscillation,
+    CapacityFloor,
+    Quiesces,
+    Escalates,
+    BacksOut,
+    LockSafe,
+    LockLive,
 }
 
 impl Property {
     /// In the order in which people see them.
-    pub const ALL: [Property; 16] = [
+    pub const ALL: [Property; 26] = [
         Property::SingleExecution,
         Property::NoFalseDedup,
         Property::NoLostEffect,
@@ -46,6 +56,16 @@ impl Property {
         Property::NoLostMessage,
         Property::EffectivelyOnce,
         Property::OutboxAtomic,
+        Property::SingleFlight,
+        Property::ActsOnlyWhenDiverged,
+        Property::BoundedActions,
+        Property::NoOscillation,
+        Property::CapacityFloor,
+        Property::Quiesces,
+        Property::Escalates,
+        Property::BacksOut,
+        Property::LockSafe,
+        Property::LockLive,
     ];
 
     pub fn name(self) -> &'static str {
@@ -66,6 +86,16 @@ impl Property {
             Property::NoLostMessage => "no-lost-message",
             Property::EffectivelyOnce => "effectively-once",
             Property::OutboxAtomic => "outbox-atomic",
+            Property::SingleFlight => "single-flight",
+            Property::ActsOnlyWhenDiverged => "acts-only-when-diverged",
+            Property::BoundedActions => "bounded-actions",
+            Property::NoOscillation => "no-oscillation",
+            Property::CapacityFloor => "capacity-floor",
+            Property::Quiesces => "quiesces",
+            Property::Escalates => "escalates",
+            Property::BacksOut => "backs-out",
+            Property::LockSafe => "lock-safe",
+            Property::LockLive => "lock-live",
         }
     }
 

@@ -459,6 +459,8 @@ pub(super) fn actor_key(actor: Actor) -> (u8, u8) {
         Actor::Zombie(index) => (2, index),
         Actor::Flight(index) => (3, index),
         Actor::Store => (4, 0),
+        Actor::Job(index) => (5, index),
+        Actor::Target(index) => (6, index),
     }
 }
 

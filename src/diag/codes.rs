@@ -340,4 +340,21 @@ codes! {
     OutboxUnused = "IDM237", "outbox-unused", Warning,
         "the model publishes nothing",
         "The policy describes the broker that messages are published to, and no state of the model publishes.";
+    TargetMissing = "IDM240", "target-missing", Error,
+        "the model acts on a target that the policy does not describe",
+        "How long an action takes, how old what is seen can be, and which fault calls for it decide\n\
+         whether a remediation is safe:\n\n    \
+         [target]\n    \
+         kind  = \"instance\"\n    \
+         act   = [\"10s\", \"2m\"]\n    \
+         lag   = \"15s\"\n    \
+         fault = \"curable\"\n";
+    TargetUnused = "IDM241", "target-unused", Warning,
+        "the model has no use for what the policy describes",
+        "A target that nothing acts on, guards that nobody asks, a deadline for a person whom nobody\n\
+         calls: they protect nothing.";
+    TargetMismatch = "IDM242", "target-mismatch", Error,
+        "declarations of a target that do not belong together",
+        "Members are well or not, and have a `size`; a value is set, added to or taken from, and has a\n\
+         `start`. `actions_max` is counted in any time of `per`.";
 }

@@ -51,6 +51,28 @@ impl Flap {
         hard || state == 0
     }
 
+    /// One that has recorded these changes, one bit each, the newest lowest, and this state last.
+    pub fn with_past(
+        algorithm: FlapAlgorithm,
+        low_percent: u32,
+        high_percent: u32,
+        changes: u32,
+        last: u8,
+        flapping: bool,
+    ) -> Self {
+        Self { changes, last, flapping, ..Self::new(algorithm, low_percent, high_percent) }
+    }
+
+    /// What it has recorded: see [`Flap::with_past`].
+    pub fn past(&self) -> (u32, u8, bool) {
+        (self.changes, self.last, self.flapping)
+    }
+
+    /// A look at what is watched.
+    pub fn observe(&mut self, state: u8) {
+        self.record(state);
+    }
+
     pub fn is_flapping(&self) -> bool {
         self.flapping
     }

@@ -101,6 +101,11 @@ pub struct Uses {
     pub token: bool,
     /// Expired claims are treated otherwise than claims in progress.
     pub expiry: bool,
+    /// Something is done to a target, or asked about it.
+    pub target: bool,
+    pub guards: bool,
+    pub approve: bool,
+    pub page: bool,
 }
 
 impl Protocol {
@@ -146,6 +151,10 @@ impl Uses {
         self.lock |= state.operation.uses_lock();
         self.queue |= state.operation.uses_queue();
         self.publish |= state.operation == Operation::Publish;
+        self.target |= state.operation.uses_target();
+        self.guards |= state.operation.uses_guards();
+        self.approve |= state.operation == Operation::Approve;
+        self.page |= state.operation == Operation::Page;
         match &state.operation {
             Operation::Call { key, token } => {
                 self.call = true;

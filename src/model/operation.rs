@@ -85,6 +85,23 @@ pub enum Operation {
         /// Sends my fencing token: a resource that checks tokens refuses older ones from then on.
         token: bool,
     },
+    /// `target.observe`: looks at the target, as its signals show it.
+    Observe {
+        /// Only a sample from after the last action settled counts; an older one reads `unknown`.
+        fresh: bool,
+    },
+    /// `target.act`: the remedy.
+    Act,
+    /// `target.undo`: backs out what an action did, or half did.
+    Undo,
+    /// `guard.admit`: asks the policy's guards, all in one atomic step.
+    Admit,
+    /// `guard.success`, `guard.failure`: tells them how the action went.
+    Report { success: bool },
+    /// `human.approve`: waits for a person's word.
+    Approve,
+    /// `human.page`: hands the target over to a person.
+    Page,
     /// `wait`: backoff, poll or settle time.
     Wait(WaitFor),
 }
@@ -150,6 +167,18 @@ pub enum Outcome {
     Swept,
     Found,
     None,
+    Converged,
+    Diverged,
+    Admitted,
+    Cooling,
+    Limited,
+    Open,
+    Flapping,
+    Exhausted,
+    Done,
+    Approved,
+    Denied,
+    Paged,
     /// Of any operation on the store or a lock: it could not be reached. May be left out: the attempt
     /// then gives up with an error.
     Unavailable,
@@ -182,7 +211,7 @@ impl Outcome {
     }
 
     /// Every outcome, in the order of its number.
-    pub const ALL: [Outcome; 34] = [
+    pub const ALL: [Outcome; 46] = [
         Outcome::Inserted,
         Outcome::InProgress,
         Outcome::Expired,
@@ -216,6 +245,18 @@ impl Outcome {
         Outcome::Swept,
         Outcome::Found,
         Outcome::None,
+        Outcome::Converged,
+        Outcome::Diverged,
+        Outcome::Admitted,
+        Outcome::Cooling,
+        Outcome::Limited,
+        Outcome::Open,
+        Outcome::Flapping,
+        Outcome::Exhausted,
+        Outcome::Done,
+        Outcome::Approved,
+        Outcome::Denied,
+        Outcome::Paged,
         Outcome::Unavailable,
     ];
 
@@ -255,6 +296,18 @@ impl Outcome {
             Outcome::Swept => "swept",
             Outcome::Found => "found",
             Outcome::None => "none",
+            Outcome::Converged => "converged",
+            Outcome::Diverged => "diverged",
+            Outcome::Admitted => "admitted",
+            Outcome::Cooling => "cooling",
+            Outcome::Limited => "limited",
+            Outcome::Open => "open",
+            Outcome::Flapping => "flapping",
+            Outcome::Exhausted => "exhausted",
+            Outcome::Done => "done",
+            Outcome::Approved => "approved",
+            Outcome::Denied => "denied",
+            Outcome::Paged => "paged",
             Outcome::Unavailable => "unavailable",
         }
     }
@@ -349,6 +402,14 @@ impl Operation {
             Operation::LeaseCheck => "lease.check",
             Operation::Call { .. } => "downstream.call",
             Operation::Query { .. } => "downstream.query",
+            Operation::Observe { .. } => "target.observe",
+            Operation::Act => "target.act",
+            Operation::Undo => "target.undo",
+            Operation::Admit => "guard.admit",
+            Operation::Report { success: true } => "guard.success",
+            Operation::Report { success: false } => "guard.failure",
+            Operation::Approve => "human.approve",
+            Operation::Page => "human.page",
             Operation::Wait(_) => "wait",
         }
     }
@@ -389,6 +450,13 @@ impl Operation {
             | Operation::Extend
             | Operation::Call { .. }
             | Operation::Query { .. }
+            | Operation::Observe { .. }
+            | Operation::Act
+            | Operation::Undo
+            | Operation::Admit
+            | Operation::Report { .. }
+            | Operation::Approve
+            | Operation::Page
             | Operation::Wait(_) => false,
         }
     }
@@ -415,6 +483,26 @@ impl Operation {
     /// Whether the policy must describe a downstream.
     pub fn uses_downstream(&self) -> bool {
         matches!(self, Operation::Call { .. } | Operation::Query { .. })
+    }
+
+    /// Whether the policy must describe a target.
+    pub fn uses_target(&self) -> bool {
+        matches!(self, Operation::Observe { .. }) || self.acts() || self.uses_guards() || self.uses_human()
+    }
+
+    /// Whether it changes the target.
+    pub fn acts(&self) -> bool {
+        matches!(self, Operation::Act | Operation::Undo)
+    }
+
+    /// Whether the policy must describe guards.
+    pub fn uses_guards(&self) -> bool {
+        matches!(self, Operation::Admit | Operation::Report { .. })
+    }
+
+    /// Whether a person takes part.
+    pub fn uses_human(&self) -> bool {
+        matches!(self, Operation::Approve | Operation::Page)
     }
 
     /// Whether it can find its store or its lock out of reach.

@@ -32,11 +32,7 @@ impl OperationSpec {
 }
 
 /// Words that begin an operation which other versions have, with what it is.
-pub const LATER: &[(&str, &str)] = &[
-    ("target.", "remediation of a target"),
-    ("guard.", "guards against thrash"),
-    ("human.", "approval and escalation"),
-];
+pub const LATER: &[(&str, &str)] = &[];
 
 const RECOGNISE_OWN: Key = Key::new(
     "recognise_own",
@@ -77,6 +73,13 @@ const IF_UNCHANGED: Key = Key::new(
 const CLAIM: Key =
     Key::new("claim", Kind::Bool, "claim = true", "The row is claimed, for as long as the store's lease.")
         .default("false");
+const FRESH: Key = Key::new(
+    "fresh",
+    Kind::Bool,
+    "fresh = true",
+    "Only a sample from after the last action settled counts; an older one reads `unknown`.",
+)
+.default("false");
 const FOR: Key =
     Key::new("for", Kind::Wait, "for = \"1s\"", "How long, or the name of a wait that the policy sets.")
         .required();
@@ -263,6 +266,62 @@ pub static OPERATIONS: &[OperationSpec] = &[
         &[TOKEN],
         &[Applied, Absent, Unknown],
         "`absent` says nothing about a call that is still on its way, unless it carries a fencing token and the resource refuses older ones from then on.",
+    ),
+    operation(
+        "target.observe",
+        "Looks at the target, as its signals show it.",
+        &[FRESH],
+        &[Converged, Diverged, Unknown],
+        "What it sees can be as old as the target's `lag`, and means nothing while an action is under way or settles. With fresh = true a sample that may be from before that reads as unknown: then no number is needed. `unknown` is neither converged nor diverged.",
+    ),
+    operation(
+        "target.act",
+        "Applies the remedy to the target.",
+        &[],
+        &[Ok, Error, Timeout],
+        "What it does, and how long it takes, is declared in [action] and [target]. After a timeout, or the death of its worker, the action goes on.",
+    ),
+    operation(
+        "target.undo",
+        "Backs out what an action did, or half did.",
+        &[],
+        &[Ok, Error, Timeout],
+        "Takes as long as the action. Leaves the target as it was before its last action, whole again.",
+    ),
+    operation(
+        "guard.admit",
+        "Asks the policy's guards whether to act now: all of them, in one atomic step.",
+        &[],
+        &[Admitted, Cooling, Limited, Open, Flapping, Exhausted],
+        "If all admit, each counts the action. Else the first that refuses says why, and none counts it: `cooling` too soon, `limited` too many, `open` a breaker, `flapping` the target changes too often, `exhausted` the attempts are used up.",
+    ),
+    operation(
+        "guard.success",
+        "Tells the guards that the action did what it was for.",
+        &[],
+        &[Done],
+        "Feeds breakers and counters of attempts.",
+    ),
+    operation(
+        "guard.failure",
+        "Tells the guards that the action did not do what it was for.",
+        &[],
+        &[Done],
+        "Feeds breakers and counters of attempts.",
+    ),
+    operation(
+        "human.approve",
+        "Waits for a person's word.",
+        &[],
+        &[Approved, Denied, Expired],
+        "`expired` comes when [human] approval is over. Whatever else happens in the meantime happens: look again before you act.",
+    ),
+    operation(
+        "human.page",
+        "Hands the target over to a person.",
+        &[],
+        &[Paged],
+        "From then on no automatic action may touch the target.",
     ),
     operation(
         "wait",

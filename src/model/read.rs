@@ -501,6 +501,14 @@ fn operation(
             Operation::Call { key: key?, token: token? }
         }
         "downstream.query" => Operation::Query { token: flag("token")? },
+        "target.observe" => Operation::Observe { fresh: flag("fresh")? },
+        "target.act" => Operation::Act,
+        "target.undo" => Operation::Undo,
+        "guard.admit" => Operation::Admit,
+        "guard.success" => Operation::Report { success: true },
+        "guard.failure" => Operation::Report { success: false },
+        "human.approve" => Operation::Approve,
+        "human.page" => Operation::Page,
         _ => Operation::Wait(wait_for(table, reader)?),
     })
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::draft::Draft;
-use super::rules::{choices, delivery, downstream, key, store, trigger};
+use super::remedy::{Action, ActionKind, Change, Form, Remedy};
+use super::rules::{choices, delivery, downstream, key, remedy, store, trigger};
 use super::{
     Downstream, Key, LogicalOperation, Policy, Queue, Replay, RoleScope, Store, SuppliedBy, Trigger,
     TriggerKind,
@@ -21,6 +22,8 @@ pub fn check(draft: &Draft, model: Option<&Protocol>) -> (Option<Policy>, Vec<Di
     store::times(draft, &mut out);
     downstream::times(draft, &mut out);
     delivery::trigger(draft, &mut out);
+    remedy::trigger(draft, &mut out);
+    remedy::parts(draft, &mut out);
     key::supply(draft, &mut out);
     key::per_attempt(draft, &mut out);
     let Some(model) = model else { return (None, out) };
@@ -36,6 +39,7 @@ pub fn check(draft: &Draft, model: Option<&Protocol>) -> (Option<Policy>, Vec<Di
     downstream::promises(draft, &model.name, &uses, &mut out);
     delivery::model(draft, model, &uses, &mut out);
     delivery::faults(draft, &mut out);
+    remedy::model(draft, &model.name, &uses, &mut out);
     key::needed(draft, &model.name, &uses, &mut out);
     if crate::diag::any_error(&out) {
         return (None, out);
@@ -49,6 +53,10 @@ pub fn check(draft: &Draft, model: Option<&Protocol>) -> (Option<Policy>, Vec<Di
     }
     (policy, out)
 }
+
+/// The action of a policy that never acts.
+const UNNAMED: Action =
+    Action { kind: ActionKind::Other, form: Form::Plain, change: Change::None, wants: (0, 15) };
 
 fn policy(draft: &Draft, model: &Protocol) -> Option<Policy> {
     let operation = draft.operation.as_ref()?;
@@ -96,6 +104,11 @@ fn policy(draft: &Draft, model: &Protocol) -> Option<Policy> {
             timeout: ms(&trigger.timeout),
             backoff: ms(&trigger.backoff),
             within: ms(&trigger.within),
+            every: ms(&trigger.every).unwrap_or(0),
+            delay: ms(&trigger.delay),
+            repeat: ms(&trigger.repeat),
+            notifiers: trigger.notifiers.map_or(1, |count| count.value),
+            overlapping: trigger.overlapping.map_or(2, |count| count.value),
         },
         store: match &draft.store {
             Some(store) => {
@@ -130,6 +143,12 @@ fn policy(draft: &Draft, model: &Protocol) -> Option<Policy> {
         lock: draft.lock.as_ref().map(|lock| lock.value.clone()),
         outbox_dedup: draft.outbox.as_ref().and_then(|outbox| outbox.value),
         roles: roles.collect(),
+        remedy: draft.target.as_ref().map(|target| Remedy {
+            target: target.value.clone(),
+            action: draft.action.as_ref().map_or(UNNAMED, |action| action.value.clone()),
+            guards: draft.guards.as_ref().map(|guards| guards.value.clone()).unwrap_or_default(),
+            human: draft.human.as_ref().map(|human| human.value).unwrap_or_default(),
+        }),
         choices: chosen.collect::<Option<_>>()?,
         waits,
         faults: draft.faults.clone(),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::{
     Effect, Errors, Faults, Lock, NativeKey, Queue, Replay, SuppliedBy, TriggerKind, TtlFrom, Waiver,
 };
+use super::remedy::{Action, GuardRule, Human, Target};
 use crate::check::{property::Property, verdict::Verdict};
 use crate::source::{FileId, Located, Span};
 
@@ -26,6 +27,11 @@ pub struct Draft {
     pub lock: Option<Located<Lock>>,
     pub outbox: Option<Located<Option<i64>>>,
     pub roles: Vec<RoleDraft>,
+    pub target: Option<Located<Target>>,
+    pub action: Option<Located<Action>>,
+    /// With the place of the first one.
+    pub guards: Option<Located<Vec<GuardRule>>>,
+    pub human: Option<Located<Human>>,
     /// Each name with its place, and its option; None where the value was wrong.
     pub choices: Vec<(Located<String>, Option<Located<String>>)>,
     pub choices_header: Option<Span>,
@@ -70,6 +76,11 @@ pub struct TriggerDraft {
     pub timeout: Option<Located<i64>>,
     pub backoff: Option<Located<i64>>,
     pub within: Option<Located<i64>>,
+    pub every: Option<Located<i64>>,
+    pub delay: Option<Located<i64>>,
+    pub repeat: Option<Located<i64>>,
+    pub notifiers: Option<Located<u32>>,
+    pub overlapping: Option<Located<u32>>,
 }
 
 #[derive(Debug)]

@@ -2,6 +2,7 @@
 
 use super::Effect;
 use super::presets::{Fills, names};
+use super::remedy::keys as remedy;
 use crate::check::{property::Property, verdict::Verdict};
 use crate::source::keys::{Key, Kind, Section};
 
@@ -19,7 +20,7 @@ pub const ATTEMPTS_MAX: u32 = 12;
 pub const WAIVERS_MAX: usize = Property::ALL.len();
 
 /// Kinds of trigger that this version can't check.
-pub const LATER_TRIGGERS: &[&str] = &["schedule", "alert"];
+pub const LATER_TRIGGERS: &[&str] = &[];
 /// Instances of one role.
 pub const REPLICAS_MAX: u32 = 3;
 /// Runs of each.
@@ -125,6 +126,30 @@ pub static POLICY: Section = Section {
             "[waits]",
             "How long each of the model's named waits takes.",
         ),
+        Key::new(
+            "target",
+            Kind::Table(&remedy::TARGET),
+            "[target]\nkind  = \"instance\"\nact   = [\"10s\", \"2m\"]\nlag   = \"15s\"\nfault = \"curable\"",
+            "What a remediation acts on.",
+        ),
+        Key::new(
+            "action",
+            Kind::Table(&remedy::ACTION),
+            "[action]\nkind = \"restart\"",
+            "What is done to the target.",
+        ),
+        Key::new(
+            "guards",
+            Kind::NamedTables(&remedy::GUARD),
+            "[guards.cooldown]\nkind = \"cooldown\"\nspan = \"10m\"",
+            "What is asked before an action.",
+        ),
+        Key::new(
+            "human",
+            Kind::Table(&remedy::HUMAN),
+            "[human]\nwithin = \"30m\"",
+            "Who is asked, and who hears of a fault that lasts.",
+        ),
         Key::new("faults", Kind::Table(&FAULTS), "[faults]", "The adversary's budget."),
         Key::new(
             "expect",
@@ -135,9 +160,6 @@ pub static POLICY: Section = Section {
         Key::new("waiver", Kind::Tables(&WAIVER), "[[waiver]]", "Reviewed overrides, each with its end."),
     ],
     later: &[
-        ("target", "remediation of a target"),
-        ("guards", "guards against thrash"),
-        ("human", "approval and escalation"),
         ("load", "races against a real endpoint"),
         ("system", "several policies on one target"),
     ],
@@ -212,7 +234,7 @@ pub static TRIGGER: Section = Section {
     keys: &[
         Key::new(
             "kind",
-            Kind::OneOf(|| vec!["http", "queue"]),
+            Kind::OneOf(|| vec!["http", "queue", "alert", "schedule", "loop"]),
             "kind = \"queue\"",
             "What starts an attempt.",
         )
@@ -253,8 +275,43 @@ pub static TRIGGER: Section = Section {
             "No attempt is sent later than this after the first.",
         )
         .default("unbounded"),
+        Key::new(
+            "every",
+            ANY,
+            "every = \"1m\"",
+            "Of a schedule, from the start of a run to the next one, of a loop from the end of a run; at least.",
+        )
+        .default("at any moment"),
+        Key::new(
+            "delay",
+            ANY,
+            "delay = \"30s\"",
+            "Of an alert, a schedule or a loop: it comes at the latest this long after it is due.",
+        )
+        .default("at any later moment"),
+        Key::new(
+            "repeat",
+            POSITIVE,
+            "repeat = \"5m\"",
+            "Of an alert: it fires again after this time, while the target looks faulty.",
+        )
+        .default("once per fault"),
+        Key::new(
+            "notifiers",
+            Kind::Count { min: 1, max: 2 },
+            "notifiers = 2",
+            "Of an alert: how many send it, each on its own: a pair for high availability sends twice.",
+        )
+        .default("1"),
+        Key::new(
+            "overlapping",
+            Kind::Count { min: 1, max: remedy::OVERLAPPING_MAX },
+            "overlapping = 3",
+            "Of an alert or a schedule: the most runs that are under way at the same time.",
+        )
+        .default("2"),
     ],
-    later: &[("every", "schedules")],
+    later: &[],
 };
 
 pub static STORE: Section = Section {

@@ -8,6 +8,7 @@ pub mod keys;
 pub mod load;
 pub mod presets;
 pub mod read;
+pub mod remedy;
 mod rules;
 pub mod schema;
 
@@ -17,6 +18,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::check::{property::Property, verdict::Verdict};
+use remedy::Remedy;
 use crate::source::Span;
 
 /// A policy file that passed every check that needs no model, and those that do.
@@ -43,6 +45,8 @@ pub struct Policy {
     pub outbox_dedup: Option<i64>,
     /// One for each of the model's roles, in its order.
     pub roles: Vec<RoleScope>,
+    /// None where the model touches no target.
+    pub remedy: Option<Remedy>,
     /// Choice name to option name; every choice of the model is here.
     pub choices: BTreeMap<String, String>,
     /// Wait name to milliseconds; every named wait of the model is here.
@@ -147,6 +151,16 @@ pub struct Trigger {
     pub backoff: Option<i64>,
     /// No attempt is sent later than this after the operation's first one.
     pub within: Option<i64>,
+    /// From the start of a run to the next one, of a loop from the end of the last one; at least.
+    pub every: i64,
+    /// A run begins at the latest this long after it is due. None: at any later moment.
+    pub delay: Option<i64>,
+    /// An alert fires again after this time. None: once per fault.
+    pub repeat: Option<i64>,
+    /// Who sends an alert, each on its own.
+    pub notifiers: u32,
+    /// Runs under way at the same time, at most.
+    pub overlapping: u32,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -154,6 +168,19 @@ pub enum TriggerKind {
     #[default]
     Http,
     Queue,
+    /// Fires while the target looks faulty; runs may overlap.
+    Alert,
+    /// Begins a run again and again; runs may overlap.
+    Schedule,
+    /// Level-triggered: one run after the other.
+    Loop,
+}
+
+impl TriggerKind {
+    /// It begins runs again and again, and nobody waits for their answers.
+    pub fn is_endless(self) -> bool {
+        matches!(self, TriggerKind::Alert | TriggerKind::Schedule | TriggerKind::Loop)
+    }
 }
 
 /// `[queue]`.

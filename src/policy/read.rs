@@ -8,12 +8,14 @@ use toml::de::DeValue;
 use super::draft::{DownstreamDraft, Draft, KeyDraft, OperationDraft, RoleDraft, StoreDraft, TriggerDraft};
 use super::keys::{self, LATER_TRIGGERS, NATIVE_KEY, POLICY, ROLE};
 use super::presets::{self, Fills, names};
+use super::remedy::keys::GUARD;
+use super::remedy::{GuardRule, TargetKind, read as remedy};
 use super::{
     Effect, Errors, Faults, Lock, NativeKey, Queue, Replay, SuppliedBy, TriggerKind, TtlFrom, Waiver,
 };
 use crate::check::{property::Property, verdict::Verdict};
 use crate::diag::{Code, Diagnostic};
-use crate::source::keys::{Key, Kind, is_identifier};
+use crate::source::keys::{Key, Kind, Section, is_identifier};
 use crate::source::reader::{self, Reader, Table, header_span};
 use crate::source::suggest::{closest, list, short};
 use crate::source::{FileId, Located, Span, document};
@@ -28,10 +30,18 @@ pub fn read(file: FileId, path: &Path, text: &str) -> (Option<Draft>, Vec<Diagno
     let (choices, choices_header) = choices(&root, &mut reader);
     let (waits, waits_header) = waits(&root, &mut reader);
     let mut kinds = Vec::new();
+    let name = reader.text(&root, "policy");
+    let called = name.as_ref().map_or("", |name| name.value.as_str()).to_owned();
+    let target =
+        reader.table(&root, "target").and_then(|table| remedy::target(&table, &called, &mut reader));
+    let size = match target.as_ref().map(|target| target.value.kind) {
+        Some(TargetKind::Members { size, .. }) => size,
+        _ => 1,
+    };
     let draft = Draft {
         file,
         path: path.to_owned(),
-        name: reader.text(&root, "policy"),
+        name,
         summary: reader.text(&root, "summary"),
         model: reader.text(&root, "model"),
         operation: reader.table(&root, "operation").map(|table| operation(&table, &mut reader)),
@@ -47,6 +57,12 @@ pub fn read(file: FileId, path: &Path, text: &str) -> (Option<Draft>, Vec<Diagno
             .table(&root, "outbox")
             .map(|table| Located::new(reader.duration(&table, "dedup").map(|time| time.value), table.header)),
         roles: roles(&root, &mut reader),
+        target,
+        action: reader.table(&root, "action").and_then(|table| remedy::action(&table, &mut reader)),
+        guards: guards(&root, size, &mut reader),
+        human: reader
+            .table(&root, "human")
+            .map(|table| Located::new(remedy::human(&table, &mut reader), table.header)),
         choices,
         choices_header,
         waits,
@@ -120,7 +136,13 @@ fn key(table: &Table<'_>, reader: &mut Reader) -> KeyDraft {
 
 fn trigger(table: &Table<'_>, reader: &mut Reader) -> TriggerDraft {
     let kind = reader.word(table, "kind", LATER_TRIGGERS).map(|word| {
-        let kind = if word.value == "queue" { TriggerKind::Queue } else { TriggerKind::Http };
+        let kind = match word.value {
+            "queue" => TriggerKind::Queue,
+            "alert" => TriggerKind::Alert,
+            "schedule" => TriggerKind::Schedule,
+            "loop" => TriggerKind::Loop,
+            _ => TriggerKind::Http,
+        };
         Located::new(kind, word.span)
     });
     TriggerDraft {
@@ -132,6 +154,11 @@ fn trigger(table: &Table<'_>, reader: &mut Reader) -> TriggerDraft {
         timeout: reader.duration(table, "timeout"),
         backoff: reader.duration(table, "backoff"),
         within: reader.duration(table, "within"),
+        every: reader.duration(table, "every"),
+        delay: reader.duration(table, "delay"),
+        repeat: reader.duration(table, "repeat"),
+        notifiers: reader.count(table, "notifiers"),
+        overlapping: reader.count(table, "overlapping"),
     }
 }
 
@@ -185,25 +212,43 @@ pub(super) fn lock(table: &Table<'_>, reader: &mut Reader) -> Located<Lock> {
     Located::new(lock, table.header)
 }
 
-fn roles(root: &Table<'_>, reader: &mut Reader) -> Vec<RoleDraft> {
-    let Some(map) = map(root, "role", reader) else { return Vec::new() };
+/// The tables of a table of tables, with their names.
+fn nested_all<'t>(
+    root: &Table<'t>,
+    what: &str,
+    section: &'static Section,
+    reader: &mut Reader,
+) -> Vec<(Located<String>, Table<'t>)> {
+    let Some(map) = map(root, what, reader) else { return Vec::new() };
     let mut out = Vec::new();
     for (name, value) in map.entries {
         let DeValue::Table(table) = value.get_ref() else {
-            let message = format!("`role.{}` must be a table", short(&name.value));
+            let message = format!("`{what}.{}` must be a table", short(&name.value));
             reader.push(reader.fault(Code::WrongType, message).at(value.span(), ""));
             continue;
         };
         let header = header_span(name.span, value);
-        let table = reader.nested(&ROLE, &format!("role.{}", short(&name.value)), header, table);
-        out.push(RoleDraft {
-            replicas: reader.count(&table, "replicas").map_or(1, |count| count.value),
-            runs: reader.count(&table, "runs").map_or(2, |count| count.value),
-            every: reader.duration(&table, "every").map(|time| time.value),
-            name,
-        });
+        let table = reader.nested(section, &format!("{what}.{}", short(&name.value)), header, table);
+        out.push((name, table));
     }
     out
+}
+
+fn roles(root: &Table<'_>, reader: &mut Reader) -> Vec<RoleDraft> {
+    let tables = nested_all(root, "role", &ROLE, reader);
+    let mut role = |(name, table): (Located<String>, Table<'_>)| RoleDraft {
+        replicas: reader.count(&table, "replicas").map_or(1, |count| count.value),
+        runs: reader.count(&table, "runs").map_or(2, |count| count.value),
+        every: reader.duration(&table, "every").map(|time| time.value),
+        name,
+    };
+    tables.into_iter().map(&mut role).collect()
+}
+
+fn guards(root: &Table<'_>, size: u32, reader: &mut Reader) -> Option<Located<Vec<GuardRule>>> {
+    let span = root.key_span("guards")?;
+    let tables = nested_all(root, "guards", &GUARD, reader);
+    Some(Located::new(remedy::guards(tables, size, reader), span))
 }
 
 pub(super) fn downstream(table: &Table<'_>, reader: &mut Reader) -> DownstreamDraft {

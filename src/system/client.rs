@@ -4,6 +4,7 @@
 //! least `backoff` later; the attempt it gave up on keeps running (a zombie). An undeclared
 //! timeout means that it may give up at any moment.
 
+use super::remedy::Aim;
 use super::world::{Attempt, Call, Grip, Known, Phase, Slot, Who, World};
 use super::{Action, Actor, Draft, Ending, Sending, Steps, at_least, at_most};
 use crate::model::Answer;
@@ -14,6 +15,9 @@ impl Steps<'_> {
         let client = &self.before.clients[index];
         if client.role > 0 {
             return self.run_role(index);
+        }
+        if self.system.remedy.is_some() {
+            return self.begin_run(index);
         }
         if client.phase == Phase::Done {
             return;
@@ -143,6 +147,7 @@ impl Steps<'_> {
     /// Whether anybody waits for this attempt's answer, as clients do and brokers don't.
     fn is_asked(&self, who: Who) -> bool {
         match who {
+            _ if self.system.remedy.is_some() => false,
             Who::Client(index) => !self.system.queue && self.before.clients[index].role == 0,
             Who::Zombie(_) => true,
         }
@@ -218,6 +223,12 @@ impl Steps<'_> {
                 Actor::Zombie(index as u8)
             }
         };
+        if self.system.remedy.is_some() {
+            for draft in self.after_run(self.before.attempt(who).aim.part, draft) {
+                self.emit(actor, action, at, Some(Ending::Ended), draft);
+            }
+            return;
+        }
         self.emit(actor, action, at, Some(Ending::Ended), draft);
     }
 }
@@ -247,6 +258,7 @@ impl super::System {
             clock: Slot::NONE,
             held: Slot::NONE,
             down: false,
+            aim: Aim::default(),
             name,
         };
         attempt.clock = Slot::started(self.needs_clock(&attempt));

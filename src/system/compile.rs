@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use super::remedy::{self, Rules};
 use super::world::{
     Budget, CLASS_CONFLICTING, CLASS_MAIN, CLASS_MERGED, CLASSES, Call, Client, FLIGHTS_MAX, Key, Known,
     LockState, Native, Phase, ROWS_MAX, Receipt, Slot, Status, World,
@@ -153,6 +154,8 @@ pub struct System {
     /// Some transaction asks whether the state is as it was loaded.
     pub(super) asks_version: bool,
     pub(super) replay: Replay,
+    /// Where the policy is about a target.
+    pub remedy: Option<Rules>,
     /// Interchangeable clients, attempts and calls are put into one order.
     pub symmetry: bool,
     /// No state has more clocks than this.
@@ -241,7 +244,9 @@ impl System {
         let unfenced_records = any(&|op| matches!(op, Operation::Record { fenced: false, .. }));
         let lands = (0..count).map(|at| can_land(&table, at)).collect();
         let waits = used.iter().filter_map(|at| table[*at].wait).collect();
-        let times = Times::new(policy, waits);
+        let mut remedy =
+            policy.remedy.as_ref().and_then(|declared| Rules::new(&[(policy, declared, protocol.start as u8)]));
+        let times = Times::new(policy, waits, remedy.as_mut());
         let roles = protocol.roles.iter().zip(&times.roles).map(|(role, every)| RoleRow {
             name: role.name.clone(),
             start: role.start as u8,
@@ -254,12 +259,13 @@ impl System {
         let claimable_after = claimable_after(&table, protocol.start, &roles, &times);
         let store = policy.store.clone().unwrap_or_default();
         let per_process = policy.store.is_some() && store.per_process;
-        let splits = policy.key.supplied_by == SuppliedBy::Nobody
-            || !policy.splitting_fields().is_empty()
-            || per_process;
+        let splits = remedy.is_none()
+            && (policy.key.supplied_by == SuppliedBy::Nobody
+                || !policy.splitting_fields().is_empty()
+                || per_process);
         let failovers = policy.faults.failovers > 0 && store.loses_writes;
         let conditional = policy.store.is_none() || store.conditional;
-        let merged = u32::from(!splits && !policy.merging_fields().is_empty());
+        let merged = u32::from(!splits && remedy.is_none() && !policy.merging_fields().is_empty());
         let downstream = policy.downstream.as_ref();
         let mut system = System {
             name: policy.name.clone(),
@@ -290,7 +296,10 @@ impl System {
             claimable_by_ttl: claimable_after.is_some_and(|(_, by_ttl)| by_ttl),
             merged,
             symmetry: true,
-            clocks_most: clocks_most(policy, splits),
+            clocks_most: match &remedy {
+                Some(rules) => rules.clocks_most(),
+                None => clocks_most(policy, splits),
+            },
             acknowledges,
             native_shared: per_process && policy.splitting_fields().is_empty() && !policy.key.from.is_empty(),
             notices: policy.queue.as_ref().is_none_or(|queue| queue.notices),
@@ -307,7 +316,11 @@ impl System {
             local_effects,
             asks_version,
             replay: policy.key.replay,
-            start: start_world(policy, splits, merged),
+            start: match &remedy {
+                Some(rules) => start_remedy(policy, rules),
+                None => start_world(policy, splits, merged),
+            },
+            remedy,
             roles,
             table,
             times,
@@ -373,7 +386,14 @@ impl System {
             set(key.receipt.born, born, born);
             set(key.native.clock, t.native_ttl, None);
         }
-        for client in &world.clients {
+        if let (Some(rules), Some(remedy)) = (&self.remedy, &world.remedy) {
+            rules.bounds(remedy, &mut set);
+            for client in &world.clients {
+                let part = &rules.parts[usize::from(client.source >> 4)];
+                set(client.clock, Some(part.spacing()), part.delay.map(|delay| part.spacing() + delay));
+            }
+        }
+        for client in world.clients.iter().filter(|_| self.remedy.is_none()) {
             let (low, up) = match client.phase {
                 _ if client.role > 0 => (self.roles[client.role as usize - 1].every, None),
                 Phase::Between if client.attempt.is_none() => (t.backoff, None),
@@ -386,7 +406,14 @@ impl System {
             let (low, up) = match attempt.call {
                 Call::None => {
                     let wait = self.table[attempt.at as usize].wait;
-                    (wait, wait.or(t.pause))
+                    let most = self.stay_at_most(attempt);
+                    let approves = self.table[attempt.at as usize].operation == Operation::Approve;
+                    (if approves { most } else { wait }, most)
+                }
+                _ if self.table[attempt.at as usize].operation.acts() => {
+                    let part = self.remedy.as_ref().map(|rules| &rules.parts[usize::from(attempt.aim.part)]);
+                    let times = part.map(|part| (Some(part.act_min).max(part.timeout), part.act_max.max(part.timeout)));
+                    times.unwrap_or((None, None))
                 }
                 _ if self.asking(attempt) => (None, t.ask_at_most()),
                 _ => {
@@ -405,7 +432,7 @@ impl System {
 }
 
 impl Times {
-    fn new(policy: &Policy, waits: Vec<i64>) -> Times {
+    fn new(policy: &Policy, waits: Vec<i64>, mut remedy: Option<&mut Rules>) -> Times {
         let store = policy.store.as_ref();
         let downstream = policy.downstream.as_ref();
         let call_timeout = downstream.and_then(|d| d.timeout);
@@ -437,9 +464,18 @@ impl Times {
             waits,
         };
         let mut unit = 0;
+        if remedy.as_ref().is_some_and(|rules| rules.is_strict()) {
+            unit = 1;
+        }
         times.each(|ms| unit = greatest_common_divisor(unit, *ms));
+        if let Some(rules) = &mut remedy {
+            rules.each(|ms| unit = greatest_common_divisor(unit, *ms));
+        }
         times.unit_ms = unit.max(1);
         times.each(|ms| *ms /= unit.max(1));
+        if let Some(rules) = &mut remedy {
+            rules.each(|ms| *ms /= unit.max(1));
+        }
         times
     }
 
@@ -660,6 +696,7 @@ fn start_world(policy: &Policy, splits: bool, merged: u32) -> World {
             clients.push(Client {
                 class,
                 role: 0,
+                source: 0,
                 phase: Phase::Idle,
                 retries: retries as u8,
                 clock: Slot::NONE,
@@ -676,6 +713,7 @@ fn start_world(policy: &Policy, splits: bool, merged: u32) -> World {
         for replica in 0..*replicas {
             clients.push(Client {
                 class: CLASS_MAIN,
+                source: 0,
                 role: index as u8 + 1,
                 phase: Phase::Idle,
                 retries: *runs as u8 - 1,
@@ -705,6 +743,7 @@ fn start_world(policy: &Policy, splits: bool, merged: u32) -> World {
         lock: LockState { held: false, clock: Slot::NONE },
         rows: smallvec::SmallVec::new(),
         past: None,
+        remedy: None,
         lost: [0; CLASSES],
         horizon: Slot::NONE,
         started: false,
@@ -718,4 +757,24 @@ fn start_world(policy: &Policy, splits: bool, merged: u32) -> World {
         zombies: smallvec::SmallVec::new(),
         flights: smallvec::SmallVec::new(),
     }
+}
+
+/// Every trigger ready, the target as it should be.
+fn start_remedy(policy: &Policy, rules: &Rules) -> World {
+    let mut world = start_world(policy, false, 0);
+    let source = |(index, (part, target)): (usize, (u8, u8))| Client {
+        class: CLASS_MAIN,
+        role: 0,
+        source: part << 4 | target,
+        phase: Phase::Idle,
+        retries: 0,
+        // Of an alert it starts with the fault.
+        clock: Slot::started(rules.is_due_at_start(part)),
+        attempt: None,
+        name: index as u8 + 1,
+        sent: 0,
+    };
+    world.clients = rules.sources().into_iter().enumerate().map(source).collect();
+    world.remedy = Some(Box::new(remedy::Remedy::new(rules)));
+    world
 }

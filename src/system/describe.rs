@@ -6,7 +6,9 @@ use super::world::{
     Row, Status, World,
 };
 use super::{Action, Actor, Ending, Landing, Sending, Step, System};
+use super::remedy::{Effected, Event, TargetState};
 use crate::model::{Operation, Outcome, RecordAs};
+use crate::policy::TriggerKind;
 
 /// A step as a person reads it.
 pub struct Description {
@@ -35,6 +37,11 @@ impl System {
                 Action::LockLost => "lock".to_owned(),
                 _ => "store".to_owned(),
             },
+            Actor::Job(index) => {
+                let job = &before.remedy().jobs[index as usize];
+                format!("action of {}", self.attempt_name(job.name))
+            }
+            Actor::Target(index) => self.target_name(index),
         };
         let (does, mut sees) = match label.action {
             Action::Send(sending) => {
@@ -45,6 +52,9 @@ impl System {
             Action::Drop => ("is published again".to_owned(), "dropped: the id is known".to_owned()),
             Action::Failover => ("fails over (fault)".to_owned(), "its last writes are lost".to_owned()),
             Action::LockLost => ("is lost (fault)".to_owned(), "its holder does not notice".to_owned()),
+            Action::Operate { outcome } if self.remedy.is_some() => {
+                (self.operation_text(label.at), self.seen_text(before, step, outcome))
+            }
             Action::Operate { outcome } => {
                 let seen = outcome_text(self, before, label.actor, outcome.name());
                 let unheard = step.world.budget.lost_responses < before.budget.lost_responses;
@@ -68,7 +78,10 @@ impl System {
             }
             Action::Restart if self.restart => ("is run again".to_owned(), String::new()),
             Action::Restart => ("arrives late (fault)".to_owned(), String::new()),
+            Action::Effect(effected) => ("takes effect".to_owned(), effected_text(effected).to_owned()),
+            Action::Happens(event) => event_text(event),
             Action::Call => match self.table[label.at as usize].operation {
+                Operation::Act | Operation::Undo => (self.operation_text(label.at), "begins".to_owned()),
                 Operation::Query { .. } => {
                     ("sends downstream.query".to_owned(), "answer on its way".to_owned())
                 }
@@ -110,7 +123,15 @@ impl System {
 
     /// A client, a broker or a role begins an attempt.
     fn sending_text(&self, client: &Client, sending: Sending) -> (String, String) {
-        let name = self.attempt_name((client.name, client.sent + 1));
+        let name = self.attempt_name((client.name, client.sent.wrapping_add(1)));
+        if let Some(rules) = &self.remedy {
+            let verb = match rules.parts[usize::from(client.source >> 4)].trigger {
+                TriggerKind::Alert if client.phase == Phase::Idle => "fires and begins",
+                TriggerKind::Alert => "fires again and begins",
+                _ => "begins",
+            };
+            return (format!("{verb} {name}"), String::new());
+        }
         let verb = match (client.phase, sending) {
             _ if client.role > 0 => return ("begins a run".to_owned(), String::new()),
             (_, Sending::Redriven) => "takes from the dead letters",
@@ -160,6 +181,16 @@ impl System {
         if !rows.is_empty() {
             out.push(format!("outbox: {}", rows.join(", ")));
         }
+        if let Some(remedy) = &world.remedy {
+            for (index, target) in (0..).zip(&remedy.targets) {
+                let mut says = vec![if target.faulty { "faulty" } else { "well" }.to_owned()];
+                says.extend(target.half.then(|| "half-done".to_owned()));
+                says.extend(target.paged.then(|| "a person has it".to_owned()));
+                says.push(format!("value {}", target.value));
+                out.push(format!("{}: {}", self.target_name(index), says.join(", ")));
+            }
+            out.push(format!("actions under way: {}", self.under_way(world)));
+        }
         out.push(format!("effects: {:?}", world.effects));
         for client in &world.clients {
             let who = match (client.role.checked_sub(1), self.queue) {
@@ -206,6 +237,7 @@ impl System {
                 let name = &self.roles[role as usize / 8].name;
                 format!("{name} {}.{number}", role % 8 + 1)
             }
+            None if self.remedy.is_some() => format!("run {request}.{number}"),
             None if self.queue => format!("consumer {request}.{number}"),
             None => format!("attempt {request}.{number}"),
         }
@@ -220,6 +252,16 @@ impl System {
                 (client.name - ROLE_NAMES) % 8 + 1
             );
         }
+        if let Some(rules) = &self.remedy {
+            let part = &rules.parts[usize::from(client.source >> 4)];
+            let what = match part.trigger {
+                TriggerKind::Alert => "alert",
+                TriggerKind::Schedule => "schedule",
+                _ => "loop",
+            };
+            let whose = if rules.parts.len() > 1 { format!(" of {}", part.name) } else { String::new() };
+            return format!("{what} {}{whose}", client.name);
+        }
         let what = if self.queue { "message" } else { "client" };
         format!("{what} {}{}", client.name, class_text(client.class))
     }
@@ -229,6 +271,52 @@ impl System {
         let row = &self.table[at as usize];
         format!("{}: {}", row.name, operation_name(&row.operation))
     }
+}
+
+impl System {
+    fn target_name(&self, index: u8) -> String {
+        match &self.remedy {
+            Some(rules) if rules.size() > 1 => format!("member {}", index + 1),
+            _ => "target".to_owned(),
+        }
+    }
+
+    /// What a run saw, with what makes it worth little.
+    fn seen_text(&self, before: &World, step: &Step, outcome: Outcome) -> String {
+        let attempt = match step.label.actor {
+            Actor::Attempt(index) => step.world.clients[index as usize].attempt.as_ref(),
+            Actor::Zombie(index) => step.world.zombies.get(index as usize),
+            _ => None,
+        };
+        let looks = matches!(self.table[step.label.at as usize].operation, Operation::Observe { .. });
+        match attempt {
+            Some(attempt) if looks && outcome == Outcome::Diverged && !attempt.aim.fresh => {
+                let why = if self.under_way(before) > 0 { "an action is under way" } else { "an old sample" };
+                format!("{outcome} ({why})")
+            }
+            _ => outcome.name().to_owned(),
+        }
+    }
+}
+
+fn effected_text(effected: Effected) -> &'static str {
+    match effected {
+        Effected::Done => "done",
+        Effected::Refused => "refused: the target is not as it was when it was looked at",
+        Effected::Deduplicated => "known: done before in this episode",
+        Effected::Broken => "breaks off half-way (fault)",
+        Effected::Unheard => "done, and its caller never hears of it (fault)",
+    }
+}
+
+fn event_text(event: Event) -> (String, String) {
+    let (does, sees) = match event {
+        Event::Fails => ("fails", ""),
+        Event::Recovers => ("recovers by itself", ""),
+        Event::Repaired => ("is repaired by the person who was paged", ""),
+        Event::Overdue => ("has its fault still", "the time to tell a person is over"),
+    };
+    (does.to_owned(), sees.to_owned())
 }
 
 fn death_text(restart: bool, noticed: bool) -> String {
@@ -312,6 +400,26 @@ impl System {
             let native = |used: bool| if used { "known" } else { "unknown" }.to_owned();
             let was = earlier.is_some_and(|k| k.native.used);
             note(format!("native key{suffix}"), native(was), native(key.native.used));
+        }
+        if let (Some(rules), Some(was), Some(is)) = (&self.remedy, &before.remedy, &after.remedy) {
+            for (index, (was, is)) in (0..).zip(was.targets.iter().zip(&is.targets)) {
+                let name = self.target_name(index);
+                let health = |target: &TargetState| match (target.faulty, target.half) {
+                    (_, true) => "half-done".to_owned(),
+                    (true, _) => "faulty".to_owned(),
+                    _ if rules.is_value() => target.value.to_string(),
+                    _ => "well".to_owned(),
+                };
+                note(name.clone(), health(was), health(is));
+                let hands = |target: &TargetState| if target.paged { "a person" } else { "nobody" }.to_owned();
+                note(format!("{name}, in the hands of"), hands(was), hands(is));
+            }
+            let under_way = |world: &World| self.under_way(world).to_string();
+            note("actions under way".to_owned(), under_way(before), under_way(after));
+            if !rules.is_value() && rules.floor() > 0 {
+                let serving = |world: &World| self.capacity(world).unwrap_or(0).to_string();
+                note("members serving".to_owned(), serving(before), serving(after));
+            }
         }
         let lock = |world: &World| {
             let holder =

@@ -36,7 +36,11 @@ impl Steps<'_> {
     /// What can become of the call that the attempt waits for.
     pub(super) fn open_call(&mut self, who: Who) {
         let attempt = *self.before.attempt(who);
-        let Operation::Call { key, token } = self.system.table[attempt.at as usize].operation else {
+        let operation = &self.system.table[attempt.at as usize].operation;
+        if operation.acts() {
+            return self.open_action(who);
+        }
+        let Operation::Call { key, token } = *operation else {
             return self.open_query(who);
         };
         let times = &self.system.times;

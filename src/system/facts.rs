@@ -49,6 +49,22 @@ facts! {
     REPEATED_MESSAGE = 26, "publishes the message a second time";
     /// A success was answered, or a message acknowledged, and its effect is gone.
     SUCCESS_UNDONE = 27, "takes back an effect that was answered or acknowledged as done";
+    OVERLAP = 28, "acts on a target on which an action is under way";
+    UNFOUNDED_ACTION = 29, "acts without a look, after the last action settled, that said `diverged`";
+    TOO_MANY_ACTIONS = 30, "acts more often than `actions_max` allows in `per`";
+    /// An action puts back the value from before the last action, and nothing else changed.
+    WENT_BACK = 31, "puts a value back that an action changed, while nothing else did";
+    UNDER_FLOOR = 32, "takes the target under its floor";
+    LATE_PAGE = 33, "the fault lasts, and nobody was told in time";
+    ACTED_AFTER_PAGE = 34, "acts on a target that a person has in hand";
+    /// Nobody is at work on a fault, nobody will be, and nobody was told.
+    DROPPED_FAULT = 35, "leaves a fault that nobody will work on or be told of";
+    LEFT_HALF = 36, "leaves a half-done action that nobody completes or backs out";
+    ACTED_ON_HOLD = 37, "does again what was backed out, while that is on hold";
+    LOCK_OVERLAP = 38, "acts under the lock while the action of its last holder is under way";
+    DEAD_LOCK = 39, "leaves the lock to a holder that is gone, without an end";
+    /// Not a property: more actions under way than the search can hold. Nothing can hold then.
+    JOB_LIMIT = 40, "has more actions under way than the search can hold";
     /// Not a property: a third call like two others was left out, so effects are undercounted.
     FLIGHT_LEFT_OUT = 22, "has three calls in flight that are alike";
     /// Not a property: more calls in flight than the search can hold. Nothing can hold then.

@@ -213,6 +213,23 @@ impl System {
             Operation::Query { .. } => {
                 vec![(Outcome::Applied, view), (Outcome::Absent, view), (Outcome::Unknown, view)]
             }
+            // A look, a guard and a person's answer can be anything, at once; a run that goes round them has
+            // to have a `wait` in it.
+            Operation::Observe { .. } => {
+                vec![(Outcome::Converged, view), (Outcome::Diverged, view), (Outcome::Unknown, view)]
+            }
+            Operation::Admit => {
+                let row = &self.table[at as usize];
+                let mapped = |outcome: &Outcome| row.next[*outcome as usize] != Next::Nowhere;
+                Outcome::ALL.into_iter().filter(mapped).map(|outcome| (outcome, view)).collect()
+            }
+            Operation::Report { .. } => one(Outcome::Done, view),
+            Operation::Page => one(Outcome::Paged, view),
+            Operation::Approve => vec![(Outcome::Approved, view), (Outcome::Denied, view)],
+            Operation::Act | Operation::Undo => match self.act_min_least() {
+                0 => vec![(Outcome::Ok, view), (Outcome::Error, view)],
+                _ => vec![(Outcome::Error, view)],
+            },
             Operation::Wait(_) => vec![],
         }
     }

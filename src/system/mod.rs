@@ -13,6 +13,7 @@ mod lock;
 mod loops;
 mod outbox;
 mod queue;
+pub mod remedy;
 mod store;
 mod worker;
 pub mod world;
@@ -33,6 +34,10 @@ pub enum Actor {
     Flight(u8),
     /// The store, or the lock's.
     Store,
+    /// An action that nobody waits for.
+    Job(u8),
+    /// What happens to a target by itself.
+    Target(u8),
 }
 
 /// What happens.
@@ -65,6 +70,10 @@ pub enum Action {
     Failover,
     /// The lock is taken from its holder.
     LockLost,
+    /// An action under way ends, and nobody waits for it or nobody hears of it.
+    Effect(remedy::Effected),
+    /// A target fails, recovers, or is repaired.
+    Happens(remedy::Event),
 }
 
 /// How an attempt gets on its way.
@@ -138,6 +147,8 @@ impl Label {
                 | Action::Restart
                 | Action::Failover
                 | Action::LockLost
+                | Action::Happens(_)
+                | Action::Effect(remedy::Effected::Unheard | remedy::Effected::Broken)
         ) || matches!(self.ending, Some(Ending::AnswerLost(_) | Ending::Died { .. }))
             || matches!(self.action, Action::Operate { outcome } if outcome.is_fault())
     }
@@ -212,6 +223,12 @@ impl System {
         for index in 0..world.flights.len() {
             steps.late_flight(index);
         }
+        if let Some(remedy) = &world.remedy {
+            for index in 0..remedy.jobs.len() {
+                steps.job(index);
+            }
+            steps.surroundings();
+        }
     }
 
     /// The world every run begins with.
@@ -237,16 +254,47 @@ impl System {
             };
             out.push(Constraint::at_most(clock, bound));
         }
+        if let (Some(rules), Some(remedy)) = (&self.remedy, &world.remedy) {
+            rules.due(world, remedy, out);
+        }
+        for job in world.remedy.iter().flat_map(|remedy| &remedy.jobs) {
+            let most = self.act_most(job.part);
+            if let (Some(clock), Some(most)) = (job.clock.clock(), most) {
+                out.push(Constraint::at_most(clock, most));
+            }
+        }
+    }
+
+    /// How long an action of this part can be under way.
+    fn act_most(&self, part: u8) -> Option<i64> {
+        self.remedy.as_ref().and_then(|rules| rules.parts[usize::from(part)].act_max)
+    }
+
+    /// The shortest time that an action takes.
+    fn act_min_least(&self) -> i64 {
+        let parts = self.remedy.iter().flat_map(|rules| &rules.parts);
+        parts.map(|part| part.act_min).min().unwrap_or(0)
     }
 
     /// How long an attempt can stay where it is.
     fn stay_at_most(&self, attempt: &Attempt) -> Option<i64> {
         match attempt.call {
             _ if attempt.down => None,
-            Call::None => match self.table[attempt.at as usize].wait {
-                Some(wait) => Some(wait),
-                None => self.times.pause,
+            Call::None => match (&self.table[attempt.at as usize], &self.remedy) {
+                (compile::Row { wait: Some(wait), .. }, _) => Some(*wait),
+                (compile::Row { operation: Operation::Approve, .. }, Some(rules)) => {
+                    rules.parts[usize::from(attempt.aim.part)].approval
+                }
+                (_, Some(rules)) => rules.parts[usize::from(attempt.aim.part)].pause,
+                _ => self.times.pause,
             },
+            _ if self.table[attempt.at as usize].operation.acts() => {
+                let rules = self.remedy.as_ref()?;
+                let part = &rules.parts[usize::from(attempt.aim.part)];
+                // What nobody hears of ends with the timeout.
+                let effect = part.act_max.filter(|_| attempt.call == Call::Pending);
+                part.timeout.into_iter().chain(effect).min()
+            }
             _ if self.asking(attempt) => self.times.ask_at_most(),
             _ => self.times.call_timeout,
         }
@@ -263,6 +311,10 @@ impl System {
         match attempt.call {
             Call::None => self.stay_at_most(attempt).is_some(),
             _ if self.asking(attempt) => self.stay_at_most(attempt).is_some(),
+            _ if self.table[attempt.at as usize].operation.acts() => {
+                self.stay_at_most(attempt).is_some() || self.act_most(attempt.aim.part).is_some()
+                    || self.act_min_least() > 0
+            }
             _ => {
                 let t = &self.times;
                 t.latency_min > 0 || t.latency_max.is_some() || t.call_timeout.is_some()
@@ -275,18 +327,18 @@ impl System {
         let redrives = self.queue && world.budget.redrives > 0;
         world.clients.retain(|c| {
             let dead_letter = redrives && c.role == 0 && c.phase != Phase::Done;
-            c.phase == Phase::Idle || c.retries > 0 || c.attempt.is_some() || dead_letter
+            self.remedy.is_some() || c.phase == Phase::Idle || c.retries > 0 || c.attempt.is_some() || dead_letter
         });
         let rerun = self.restart && world.budget.crashes > 0 && world.live().next().is_some();
         let more = world.more_to_come() || rerun;
         let runs = |c: &world::Client| c.role > 0 && (c.phase == Phase::Idle || c.retries > 0);
-        let alive = more || world.live().next().is_some() || world.clients.iter().any(runs);
+        let alive = self.remedy.is_some() || more || world.live().next().is_some() || world.clients.iter().any(runs);
         let t = &self.times;
         let unsent = world.clients.iter().any(|c| c.role == 0 && c.phase == Phase::Idle);
         if !(more && t.within.is_some() || unsent && t.dedup.is_some()) {
             world.horizon = Slot::NONE;
         }
-        for client in &mut world.clients {
+        for client in world.clients.iter_mut().filter(|_| self.remedy.is_none()) {
             // Also a last attempt's client gives up: its answer comes in time or not at all.
             let listens = client.attempt.is_some() && t.client_timeout.is_some();
             let dead_letter = redrives && client.phase == Phase::Waiting && t.client_timeout.is_some();
@@ -469,6 +521,14 @@ impl Steps<'_> {
         let orphans = self.orphaned_clock(&draft.world);
         self.system.settle(&mut draft.world);
         let dead = self.leaves_dead_key(&draft.world);
+        if self.before.remedy.is_some() {
+            let locked = self.leaves_dead_lock(&draft.world);
+            draft.fact(facts::DEAD_LOCK, locked);
+            let dropped = self.system.drops_a_fault(&draft.world);
+            draft.fact(facts::DROPPED_FAULT, dropped);
+            let half = self.system.leaves_half(&draft.world);
+            draft.fact(facts::LEFT_HALF, half);
+        }
         draft.fact(facts::DEAD_KEY, dead);
         let missing = self.misses_a_message(&draft.world);
         draft.fact(facts::MISSING_MESSAGE, missing);
@@ -491,6 +551,14 @@ impl Steps<'_> {
             let age = if by_ttl { receipt.born } else { receipt.clock };
             (orphaned && was_owned).then(|| age.clock().unwrap_or(0))
         })
+    }
+
+    /// The lock has no end, and whoever held it is gone.
+    fn leaves_dead_lock(&self, after: &World) -> bool {
+        let holds = |attempt: &Attempt| matches!(attempt.lock, world::Grip::Holds | world::Grip::Unaware);
+        after.lock.held
+            && self.system.times.lock_lease.is_none()
+            && !after.live().any(|(_, attempt)| !attempt.down && holds(attempt))
     }
 
     /// Nobody is at work, a claim is left, and the model has no way to take it.
@@ -547,7 +615,8 @@ impl TimedSystem for System {
     }
 
     fn greatest_constant(&self) -> i64 {
-        self.times.greatest().max(self.claimable_after.unwrap_or(0))
+        let remedy = self.remedy.as_ref().map_or(0, remedy::Rules::greatest);
+        self.times.greatest().max(self.claimable_after.unwrap_or(0)).max(remedy)
     }
 
     fn clocks_max(&self) -> usize {

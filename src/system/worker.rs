@@ -70,6 +70,12 @@ impl Steps<'_> {
             Operation::LeaseCheck => self.lease_check(who),
             Operation::Call { .. } => self.send_call(who),
             Operation::Query { token } => self.query(who, *token),
+            Operation::Observe { fresh } => self.observe(who, *fresh),
+            Operation::Act | Operation::Undo => self.begin_action(who),
+            Operation::Admit => self.admit(who),
+            Operation::Report { success } => self.report(who, *success),
+            Operation::Approve => self.approve(who),
+            Operation::Page => self.page(who),
             Operation::Wait(_) => {
                 let wait = system.table[attempt.at as usize].wait.unwrap_or(0);
                 let draft = self.draft().when(at_least(attempt.clock, wait));
@@ -158,6 +164,12 @@ impl Steps<'_> {
     fn crash(&mut self, who: Who) {
         let at = self.before.attempt(who).at;
         for (restart, noticed, draft) in self.deaths(who, self.draft()) {
+            if self.system.remedy.is_some() {
+                for draft in self.after_run(self.before.attempt(who).aim.part, draft) {
+                    self.emit(actor(who), Action::Crash { restart, noticed }, at, None, draft);
+                }
+                continue;
+            }
             self.emit(actor(who), Action::Crash { restart, noticed }, at, None, draft);
         }
     }
@@ -183,10 +195,14 @@ impl Steps<'_> {
             let mut draft = draft.clone();
             draft.world.budget.crashes -= 1;
             self.system.drop_open_call(&mut draft, who);
+            if let Some(rules) = &self.system.remedy {
+                self.system.drop_action(&mut draft, who, true);
+                rules.forget(&mut draft.world, dying.aim.part);
+            }
             self.system.end_session(&mut draft.world, &dying);
             match who {
-                Who::Client(index) if self.before.clients[index].role > 0 => {
-                    // The next run of a role is its restart, and nobody has to notice.
+                Who::Client(index) if self.before.clients[index].role > 0 || self.system.remedy.is_some() => {
+                    // The next run is its restart, and nobody has to notice.
                     if restart || !noticed {
                         continue;
                     }

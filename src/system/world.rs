@@ -11,6 +11,7 @@ pub use packed::Packed;
 use packed::{Record, attempt_record, client_record, flight_record};
 use smallvec::SmallVec;
 
+use super::remedy::{Aim, Remedy};
 use crate::time::{Clock, ClockFrom, ClockMap, Interchangeable};
 
 /// More attempts than this are never alive at once; the policy reader sees to it.
@@ -184,6 +185,8 @@ pub struct Attempt {
     pub held: Slot,
     /// Died, and waits to be run again.
     pub down: bool,
+    /// Of a run of a remediation: whose it is and what it is about.
+    pub aim: Aim,
     /// For people: the request and the number of the attempt. Not part of the state.
     pub name: (u8, u8),
 }
@@ -207,6 +210,8 @@ pub struct Client {
     pub class: Class,
     /// 0: a client, or a message; else an instance of a role, which counts from 1.
     pub role: u8,
+    /// Of a trigger of a remediation: its part in the upper half, its target in the lower.
+    pub source: u8,
     pub phase: Phase,
     /// Attempts it may still send after the current one.
     pub retries: u8,
@@ -317,6 +322,8 @@ pub struct World {
     pub lock: LockState,
     pub rows: SmallVec<[Row; 2]>,
     pub past: Option<Box<Past>>,
+    /// Where the policy is about a target.
+    pub remedy: Option<Box<Remedy>>,
     /// Effects that exist, by class.
     pub effects: [u8; CLASSES],
     /// Messages that were acknowledged, or dropped, before their effect existed, by class.
@@ -519,6 +526,9 @@ impl World {
             visit(&mut past.receipt.clock);
             visit(&mut past.receipt.born);
             visit(&mut past.clock);
+        }
+        if let Some(remedy) = &mut self.remedy {
+            remedy.each_place(&mut visit);
         }
         for client in &mut self.clients {
             visit(&mut client.clock);

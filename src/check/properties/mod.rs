@@ -2,20 +2,30 @@
 //!
 //! `idemcheck explain` prints these texts; there is no second copy of them.
 
+mod acts_only_when_diverged;
+mod backs_out;
+mod bounded_actions;
+mod capacity_floor;
 mod claim_exclusive;
 mod effectively_once;
+mod escalates;
+mod lock_live;
+mod lock_safe;
 mod no_cross_payload;
 mod no_false_dedup;
 mod no_lost_effect;
 mod no_lost_message;
+mod no_oscillation;
 mod no_self_conflict;
 mod no_stale_overwrite;
 mod no_stuck_key;
 mod outbox_atomic;
 mod owner_only_record;
+mod quiesces;
 mod replay_fidelity;
 mod reserve_before_effect;
 mod single_execution;
+mod single_flight;
 mod truthful_conflict;
 mod ttl_covers_retries;
 
@@ -58,6 +68,16 @@ pub fn info(property: Property) -> &'static Info {
         Property::NoLostMessage => &no_lost_message::INFO,
         Property::EffectivelyOnce => &effectively_once::INFO,
         Property::OutboxAtomic => &outbox_atomic::INFO,
+        Property::SingleFlight => &single_flight::INFO,
+        Property::ActsOnlyWhenDiverged => &acts_only_when_diverged::INFO,
+        Property::BoundedActions => &bounded_actions::INFO,
+        Property::NoOscillation => &no_oscillation::INFO,
+        Property::CapacityFloor => &capacity_floor::INFO,
+        Property::Quiesces => &quiesces::INFO,
+        Property::Escalates => &escalates::INFO,
+        Property::BacksOut => &backs_out::INFO,
+        Property::LockSafe => &lock_safe::INFO,
+        Property::LockLive => &lock_live::INFO,
     }
 }
 

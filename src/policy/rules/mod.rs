@@ -4,5 +4,6 @@ pub mod choices;
 pub mod delivery;
 pub mod downstream;
 pub mod key;
+pub mod remedy;
 pub mod store;
 pub mod trigger;

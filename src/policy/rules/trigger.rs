@@ -14,6 +14,9 @@ pub const RETRIES: u32 = 1;
 /// The attempts of all requests together.
 pub fn attempts(draft: &Draft, out: &mut Vec<Diagnostic>) {
     let trigger = &draft.trigger;
+    if trigger.kind.is_some_and(|kind| kind.value.is_endless()) {
+        return;
+    }
     let requests = trigger.requests.map_or(REQUESTS, |count| count.value);
     let conflicting = trigger.conflicting.map_or(0, |count| count.value);
     let retries = trigger.retries.map_or(RETRIES, |count| count.value);

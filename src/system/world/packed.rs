@@ -2,6 +2,8 @@
 
 use smallvec::SmallVec;
 
+use crate::system::remedy::{Aim, Remedy, Saw};
+
 use super::{
     Attempt, Budget, CLASSES, Call, Client, Flight, Grip, Key, Known, LockState, Native, Past, Phase,
     Receipt, Row, Slot, Status, World,
@@ -40,7 +42,8 @@ impl World {
             self.lost[0] | self.lost[1] << 3 | self.lost[2] << 6,
             u8::from(self.lock.held) << 2
                 | u8::from(self.lock.clock.present()) << 1
-                | u8::from(self.past.is_some()),
+                | u8::from(self.past.is_some())
+                | u8::from(self.remedy.is_some()) << 3,
         ];
         let has_rare = rare != [0; 6];
         let flags = u8::from(has_rare) << 2 | u8::from(self.started) << 1 | u8::from(self.horizon.present());
@@ -102,6 +105,9 @@ impl World {
                 out.push(count << 4 | latest);
             }
         }
+        if let Some(remedy) = &self.remedy {
+            remedy.pack(&mut |byte| out.push(byte));
+        }
         let counts = [&self.clients.len(), &self.zombies.len(), &self.flights.len()];
         out.extend(counts.map(|count| *count as u8));
         self.clients.iter().for_each(|c| out.extend_from_slice(&client_record(c)));
@@ -142,6 +148,10 @@ impl World {
         let lock = LockState { held: rare[5] & 4 != 0, clock: bytes.slot(rare[5] & 2 != 0) };
         let rows = (0..rare[3] & 15).map(|_| bytes.row()).collect();
         let past = (rare[5] & 1 != 0).then(|| Box::new(bytes.past()));
+        let remedy = (rare[5] & 8 != 0).then(|| {
+            let bytes = std::cell::RefCell::new(&mut bytes);
+            Box::new(Remedy::unpack(|| bytes.borrow_mut().next(), |present| bytes.borrow_mut().slot(present)))
+        });
         let [clients, zombies, flights] = std::array::from_fn(|_| bytes.next());
         let clients = (0..clients).map(|_| bytes.client()).collect();
         let zombies = (0..zombies).map(|_| bytes.attempt()).collect();
@@ -154,6 +164,7 @@ impl World {
             lock,
             rows,
             past,
+            remedy,
             lost: [rare[4] & 7, rare[4] >> 3 & 7, rare[4] >> 6],
             effects,
             latest,
@@ -173,9 +184,13 @@ pub(super) fn client_record(client: &Client) -> Record {
         client.class
             | (client.phase as u8) << 2
             | u8::from(client.clock.present()) << 4
-            | u8::from(client.attempt.is_some()) << 5,
+            | u8::from(client.attempt.is_some()) << 5
+            | u8::from(client.source != 0) << 6,
     );
     out.push(client.role << 4 | client.retries);
+    if client.source != 0 {
+        out.push(client.source);
+    }
     if let Some(attempt) = &client.attempt {
         out.extend_from_slice(&attempt_record(attempt));
     }
@@ -190,7 +205,8 @@ pub(super) fn attempt_record(attempt: &Attempt) -> Record {
         Call::Refused => 3,
     };
     let mut out = Record::new();
-    let more = attempt.lock != Grip::None || attempt.row != 0 || attempt.loaded != 0;
+    let aimed = attempt.aim != Aim::default();
+    let more = attempt.lock != Grip::None || attempt.row != 0 || attempt.loaded != 0 || aimed;
     out.push(attempt.at | u8::from(more) << 7);
     out.push(
         attempt.class
@@ -207,7 +223,14 @@ pub(super) fn attempt_record(attempt: &Attempt) -> Record {
         out.push(known.to_byte());
     }
     if more {
-        out.extend_from_slice(&[attempt.lock as u8, attempt.row << 4 | attempt.loaded]);
+        out.extend_from_slice(&[
+            attempt.lock as u8 | u8::from(aimed) << 2,
+            attempt.row << 4 | attempt.loaded,
+        ]);
+    }
+    if aimed {
+        let Aim { part, target, saw, fresh } = attempt.aim;
+        out.extend_from_slice(&[part << 4 | target, saw as u8 | u8::from(fresh) << 2]);
     }
     out
 }
@@ -308,9 +331,10 @@ impl Reader<'_> {
         };
         let rest = self.next();
         let (role, retries) = (rest >> 4, rest & 15);
+        let source = if head & 64 != 0 { self.next() } else { 0 };
         let clock = self.slot(head >> 4 & 1 != 0);
         let attempt = (head >> 5 & 1 != 0).then(|| self.attempt());
-        Client { class: head & 3, role, phase, retries, clock, attempt, name: 0, sent: 0 }
+        Client { class: head & 3, role, source, phase, retries, clock, attempt, name: 0, sent: 0 }
     }
 
     fn attempt(&mut self) -> Attempt {
@@ -325,8 +349,21 @@ impl Reader<'_> {
             _ => Call::Refused,
         };
         let (lock, rest) = if more { (self.next(), self.next()) } else { (0, 0) };
+        let aim = if lock & 4 != 0 {
+            let (place, look) = (self.next(), self.next());
+            let saw = match look & 3 {
+                0 => Saw::Nothing,
+                1 => Saw::Converged,
+                2 => Saw::Diverged,
+                _ => Saw::Unknown,
+            };
+            Aim { part: place >> 4, target: place & 15, saw, fresh: look & 4 != 0 }
+        } else {
+            Aim::default()
+        };
         Attempt {
-            lock: match lock {
+            aim,
+            lock: match lock & 3 {
                 0 => Grip::None,
                 1 => Grip::Holds,
                 2 => Grip::Believes,

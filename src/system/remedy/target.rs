@@ -1,0 +1,608 @@
+//! The target: looking at it, acting on it, and what its surroundings do to it.
+//!
+//! An action is under way from its start to its effect, whatever its caller thinks. What a look shows
+//! can be as old as the lag; a sample from while an action is under way, or from the time in which it
+//! settles, can show anything.
+
+use smallvec::SmallVec;
+
+use super::{ACTIONS_MAX, Effected, Event, JOBS_MAX, Job, Rules, Saw, TargetState};
+use crate::model::{Operation, Outcome};
+use crate::policy::TriggerKind;
+use crate::policy::remedy::{ActErrors, ActionKind, Change, Fault, Form, Harm};
+use crate::system::world::{Attempt, Call, Grip, Known, Phase, Slot, Who, World};
+use crate::system::worker::actor;
+use crate::system::{Action, Actor, Draft, Steps, System, at_least, at_most, facts};
+use crate::time::Guard;
+
+/// One thing that a look can show.
+pub(super) struct Look {
+    pub saw: Saw,
+    pub fresh: bool,
+    pub when: Guard,
+}
+
+impl Look {
+    /// Nobody looked.
+    pub fn none() -> Look {
+        Look { saw: Saw::Nothing, fresh: false, when: Guard::new() }
+    }
+}
+
+/// An action that takes effect.
+#[derive(Clone, Copy)]
+struct Strike {
+    part: u8,
+    target: u8,
+    undo: bool,
+    /// Nothing else took effect on the target since its sender looked.
+    fresh: bool,
+}
+
+impl System {
+    /// Whether the attempt has an action under way on its target.
+    pub(in crate::system) fn is_acting(&self, attempt: &Attempt) -> bool {
+        attempt.call == Call::Pending && self.table[attempt.at as usize].operation.acts()
+    }
+
+    /// Actions under way: of one policy or of all, on one target or on all.
+    pub(super) fn busy(&self, world: &World, part: Option<u8>, target: Option<u8>) -> u8 {
+        let meant = |p: u8, t: u8| part.is_none_or(|part| part == p) && target.is_none_or(|target| target == t);
+        let acting = world.live().filter(|(_, a)| self.is_acting(a) && meant(a.aim.part, a.aim.target));
+        let left = world.remedy().jobs.iter().filter(|job| meant(job.part, job.target));
+        (acting.count() + left.count()) as u8
+    }
+
+    /// Actions under way, whoever began them.
+    pub fn under_way(&self, world: &World) -> u8 {
+        self.busy(world, None, None)
+    }
+
+    /// Members that are not well, or have an action under way.
+    pub(super) fn unwell(&self, world: &World) -> u8 {
+        let targets = (0..).zip(&world.remedy().targets);
+        targets.filter(|(t, state)| !state.is_well() || self.busy(world, None, Some(*t)) > 0).count() as u8
+    }
+
+    /// Members that serve, or the value.
+    pub fn capacity(&self, world: &World) -> Option<u8> {
+        let remedy = world.remedy.as_ref()?;
+        let rules = self.remedy.as_ref()?;
+        if rules.is_value() {
+            return remedy.targets.first().map(|target| target.value);
+        }
+        let targets = (0..).zip(&remedy.targets);
+        let serves = |(t, state): &(u8, &TargetState)| {
+            rules.serves(state) && self.busy(world, None, Some(*t)) == 0
+        };
+        Some(targets.filter(serves).count() as u8)
+    }
+}
+
+impl TargetState {
+    fn is_well(&self) -> bool {
+        !self.faulty && !self.half
+    }
+}
+
+impl Rules {
+    fn serves(&self, state: &TargetState) -> bool {
+        (!state.faulty || self.fault == Fault::Apparent) && !state.half
+    }
+
+    /// What the target is, to the eyes of this policy.
+    pub(super) fn diverged(&self, part: u8, state: &TargetState) -> bool {
+        let (low, high) = self.parts[usize::from(part)].action.wants;
+        let off = self.is_value() && !(low..=high).contains(&u32::from(state.value));
+        off || !state.is_well()
+    }
+
+    /// Nobody is told, and something is wrong for good.
+    fn is_unattended(&self, state: &TargetState) -> bool {
+        !state.is_well() && !state.paged && !matches!(self.fault, Fault::Transient | Fault::Flapping)
+    }
+}
+
+/// Applied a second time, the action leaves the target as the first time did.
+fn is_idempotent(kind: ActionKind, change: Change) -> bool {
+    match change {
+        Change::Sets(_) => true,
+        Change::Adds(_) | Change::Removes(_) | Change::Toggles => false,
+        Change::None => !matches!(
+            kind,
+            ActionKind::Failover
+                | ActionKind::FailBack
+                | ActionKind::Restore
+                | ActionKind::Rotate
+                | ActionKind::Append
+                | ActionKind::Purge
+                | ActionKind::Replay
+                | ActionKind::Charge
+                | ActionKind::Replace
+                | ActionKind::PowerCycle
+                | ActionKind::Other
+        ),
+    }
+}
+
+impl<'a> Steps<'a> {
+    pub(super) fn rules(&self) -> &'a Rules {
+        self.system.remedy.as_ref().expect("only systems with a target come here")
+    }
+
+    fn state(&self, target: u8) -> &'a TargetState {
+        &self.before.remedy().targets[usize::from(target)]
+    }
+
+    /// Everything that a look at the target can show to this policy now.
+    pub(super) fn sights(&self, part: u8, target: u8) -> Vec<Look> {
+        let rules = self.rules();
+        let rule = &rules.parts[usize::from(part)];
+        let state = self.state(target);
+        let diverged = rules.diverged(part, state);
+        let reading = |diverged| if diverged { Saw::Diverged } else { Saw::Converged };
+        let mut out = Vec::new();
+        if state.paged {
+            // Under maintenance: it shows nothing, and no alert is about it.
+            out.push(Look { saw: Saw::Unknown, fresh: false, when: Guard::new() });
+            return out;
+        }
+        let under_way = self.system.busy(self.before, None, Some(target)) > 0;
+        if !under_way {
+            // A sample from after the last action settled.
+            let settled: Guard = at_least(state.over, rule.settle).into_iter().collect();
+            out.push(Look { saw: reading(diverged), fresh: true, when: settled.clone() });
+            if rule.lag != Some(0) && state.changed.present() {
+                // From before the last change, which is no older than the lag.
+                let mut when = settled;
+                when.extend(rule.lag.and_then(|lag| at_most(state.changed, lag)));
+                out.push(Look { saw: reading(!diverged), fresh: true, when });
+            }
+        }
+        let unsettled = state.over.present() && (rule.lag != Some(0) || rule.settle > 0);
+        if under_way || unsettled {
+            let recent = rule.lag.filter(|_| !under_way).and_then(|lag| at_most(state.over, lag + rule.settle));
+            for saw in [Saw::Diverged, Saw::Converged] {
+                out.push(Look { saw, fresh: false, when: recent.into_iter().collect() });
+            }
+        }
+        if rule.unknown {
+            out.push(Look { saw: Saw::Unknown, fresh: false, when: Guard::new() });
+        }
+        out
+    }
+
+    /// `target.observe`.
+    pub(in crate::system) fn observe(&mut self, who: Who, fresh_only: bool) {
+        let aim = self.before.attempt(who).aim;
+        for mut look in self.sights(aim.part, aim.target) {
+            if fresh_only && !look.fresh {
+                look.saw = Saw::Unknown;
+            }
+            let mut draft = self.draft();
+            draft.guard.extend(look.when);
+            let attempt = draft.world.attempt_mut(who);
+            (attempt.aim.saw, attempt.aim.fresh) = (look.saw, look.fresh && look.saw == Saw::Diverged);
+            let outcome = match look.saw {
+                Saw::Diverged => Outcome::Diverged,
+                Saw::Converged => Outcome::Converged,
+                Saw::Unknown | Saw::Nothing => Outcome::Unknown,
+            };
+            if look.saw != Saw::Unknown {
+                let diverged = look.saw == Saw::Diverged;
+                self.rules().watched(&mut draft.world, aim.part, aim.target, diverged);
+            }
+            self.go(who, outcome, draft);
+        }
+    }
+
+    /// `target.act`, `target.undo`: the action begins.
+    pub(in crate::system) fn begin_action(&mut self, who: Who) {
+        let attempt = *self.before.attempt(who);
+        let (rules, aim) = (self.rules(), attempt.aim);
+        let undo = self.system.table[attempt.at as usize].operation == Operation::Undo;
+        let before = self.state(aim.target);
+        let mut draft = self.draft();
+        let others = self.system.busy(self.before, None, Some(aim.target));
+        draft.fact(facts::OVERLAP, others > 0);
+        let locked = matches!(attempt.lock, Grip::Holds | Grip::Believes);
+        let other_locks = self.before.live().any(|(other, a)| {
+            other != who && self.system.is_acting(a) && a.aim.target == aim.target && a.lock != Grip::None
+        });
+        let left_locks = self.before.remedy().jobs.iter().any(|job| job.target == aim.target && job.locked);
+        draft.fact(facts::LOCK_OVERLAP, locked && (other_locks || left_locks));
+        draft.fact(facts::UNFOUNDED_ACTION, !undo && !(aim.saw == Saw::Diverged && aim.fresh));
+        draft.fact(facts::ACTED_AFTER_PAGE, before.paged && !undo);
+        let system = self.system;
+        // Whoever looked before this has seen what is no more.
+        draft.world.outdate(aim.target, |attempt| !system.is_acting(attempt));
+        let acting = draft.world.attempt_mut(who);
+        acting.aim.saw = Saw::Nothing;
+        acting.aim.fresh = aim.fresh || undo;
+        acting.call = Call::Pending;
+        acting.clock = Slot::started(system.needs_clock(acting));
+        let most = rules.limit.map_or(0, |(most, _)| usize::from(most));
+        let target = &mut draft.world.remedy_mut().targets[usize::from(aim.target)];
+        let oldest = target.starts.first().copied().filter(|_| most > 0 && target.starts.len() == most);
+        if !undo {
+            target.actions = (target.actions + 1).min(ACTIONS_MAX);
+            if most > 0 {
+                if oldest.is_some() {
+                    target.starts.remove(0);
+                }
+                target.starts.push(Slot::ZERO);
+            }
+        }
+        if !rules.is_value() && rules.serves(before) {
+            let serving = self.system.capacity(&draft.world).unwrap_or(0);
+            draft.fact(facts::UNDER_FLOOR, serving < rules.floor());
+        }
+        let mut judged = Vec::new();
+        if !undo {
+            if let (Some(oldest), Some((_, per))) = (oldest, rules.limit) {
+                judged.push((facts::TOO_MANY_ACTIONS, at_most(oldest, per - 1)));
+            }
+            if let (true, Some(hold)) = (before.undone.present(), rules.hold) {
+                judged.push((facts::ACTED_ON_HOLD, at_most(before.undone, hold - 1)));
+            }
+        }
+        for (fact, when) in judged {
+            let mut broken = draft.clone().when(when);
+            broken.fact(fact, true);
+            self.emit(actor(who), Action::Call, attempt.at, None, broken);
+        }
+        self.emit(actor(who), Action::Call, attempt.at, None, draft);
+    }
+
+    /// What can become of an action that its run waits for.
+    pub(in crate::system) fn open_action(&mut self, who: Who) {
+        let attempt = *self.before.attempt(who);
+        let rule = &self.rules().parts[usize::from(attempt.aim.part)];
+        let not_before = (rule.act_min > 0).then(|| at_least(attempt.clock, rule.act_min)).flatten();
+        let not_after = rule.act_max.and_then(|most| at_most(attempt.clock, most));
+        let undo = self.system.table[attempt.at as usize].operation == Operation::Undo;
+        let aim = attempt.aim;
+        let strike = Strike { part: aim.part, target: aim.target, undo, fresh: aim.fresh };
+        if attempt.call == Call::Pending {
+            for (effected, draft) in self.strikes(strike, self.closed_action(who)) {
+                let draft = draft.when(not_before).when(not_after);
+                let outcome = if effected == Effected::Refused { Outcome::Error } else { Outcome::Ok };
+                if self.before.budget.lost_responses > 0 && rule.timeout.is_some() {
+                    let mut unheard = draft.clone();
+                    unheard.world.budget.lost_responses -= 1;
+                    let waiting = unheard.world.attempt_mut(who);
+                    waiting.call = Call::Landed(Known::Nothing);
+                    waiting.clock = attempt.clock;
+                    self.emit(actor(who), Action::Effect(Effected::Unheard), attempt.at, None, unheard);
+                }
+                self.go(who, outcome, draft);
+            }
+            if rule.errors != ActErrors::Never {
+                let mut draft = self.closed_action(who).when(not_after);
+                self.over(&mut draft.world, aim.part, aim.target);
+                if rule.partial {
+                    let mut half = draft.clone();
+                    half.world.remedy_mut().targets[usize::from(aim.target)].half = true;
+                    self.go(who, Outcome::Error, half);
+                }
+                self.go(who, Outcome::Error, draft);
+            }
+            if rule.errors == ActErrors::Ambiguous {
+                let mut draft = self.draft().when(not_after);
+                self.system.drop_action(&mut draft, who, false);
+                self.go(who, Outcome::Error, draft);
+            }
+        }
+        if let Some(timeout) = rule.timeout {
+            let mut draft = self.draft().when(at_least(attempt.clock, timeout));
+            self.system.drop_action(&mut draft, who, false);
+            draft.world.attempt_mut(who).call = Call::None;
+            self.go(who, Outcome::Timeout, draft);
+        }
+    }
+
+    fn closed_action(&self, who: Who) -> Draft {
+        let mut draft = self.draft();
+        draft.world.attempt_mut(who).call = Call::None;
+        draft
+    }
+
+    /// An action that nobody waits for takes effect after all, or breaks off.
+    pub(in crate::system) fn job(&mut self, index: usize) {
+        let job = self.before.remedy().jobs[index];
+        let rule = &self.rules().parts[usize::from(job.part)];
+        let not_before = (rule.act_min > 0).then(|| at_least(job.clock, rule.act_min)).flatten();
+        let mut draft = self.draft();
+        draft.world.remedy_mut().jobs.remove(index);
+        let strike = Strike { part: job.part, target: job.target, undo: job.undo, fresh: job.fresh };
+        for (effected, draft) in self.strikes(strike, draft.clone()) {
+            let draft = draft.when(not_before);
+            self.emit(Actor::Job(index as u8), Action::Effect(effected), 0, None, draft);
+        }
+        if job.breaks && rule.partial {
+            self.over(&mut draft.world, job.part, job.target);
+            draft.world.remedy_mut().targets[usize::from(job.target)].half = true;
+            self.emit(Actor::Job(index as u8), Action::Effect(Effected::Broken), 0, None, draft);
+        }
+    }
+
+    /// The action is over, whatever came of it.
+    fn over(&self, world: &mut World, part: u8, target: u8) {
+        let rules = self.rules();
+        let looks = rules.parts.iter().any(|part| part.settle > 0 || part.lag != Some(0));
+        world.remedy_mut().targets[usize::from(target)].over = Slot::started(looks);
+        rules.completed(world, part, target);
+    }
+
+    /// The ways in which an action can take effect.
+    fn strikes(&self, strike: Strike, mut draft: Draft) -> Vec<(Effected, Draft)> {
+        let Strike { part, target, undo, fresh } = strike;
+        let rules = self.rules();
+        let action = &rules.parts[usize::from(part)].action;
+        self.over(&mut draft.world, part, target);
+        let state = self.state(target);
+        if !undo && action.form == Form::CompareAndSet && !fresh {
+            return vec![(Effected::Refused, draft)];
+        }
+        if !undo && action.form == Form::Keyed && state.acted {
+            return vec![(Effected::Deduplicated, draft)];
+        }
+        let idempotent = is_idempotent(action.kind, action.change);
+        draft.fact(facts::REPEATED_EFFECT, !undo && !fresh && !idempotent);
+        let system = self.system;
+        // Whoever acts or looked does so on what is no more.
+        draft.world.outdate(target, |_| true);
+        for job in &mut draft.world.remedy_mut().jobs {
+            job.fresh &= job.target != target || job.undo;
+        }
+        if rules.is_value() {
+            self.change_value(strike, &mut draft);
+            return vec![(Effected::Done, draft)];
+        }
+        let now = &mut draft.world.remedy_mut().targets[usize::from(target)];
+        let was_well = now.is_well();
+        now.half = false;
+        if undo {
+            now.undone = Slot::started(rules.hold.is_some());
+        } else {
+            now.acted = true;
+            if matches!(rules.fault, Fault::Curable | Fault::Transient | Fault::Recurring | Fault::Flapping) {
+                now.faulty = false;
+            }
+        }
+        let nothing_faulty = self.before.remedy().targets.iter().all(|target| !target.faulty);
+        let mut struck: SmallVec<[u8; 3]> = SmallVec::new();
+        match rules.harm {
+            _ if undo => {}
+            Harm::None => {}
+            Harm::Spreads => struck.push((target + 1) % rules.size() as u8),
+            Harm::Relapses => struck.push(target),
+        }
+        if action.kind == ActionKind::DeleteBySelector && action.form == Form::Plain && nothing_faulty && !undo {
+            // The set is empty by now, and an empty selector means everything.
+            struck.extend(0..rules.size() as u8);
+            draft.fact(facts::REPEATED_EFFECT, true);
+        }
+        let harmed = !struck.is_empty();
+        for index in struck {
+            if !draft.world.remedy().targets[usize::from(index)].faulty {
+                draft.world.fails(rules, index);
+            }
+        }
+        if harmed {
+            let serving = system.capacity(&draft.world).unwrap_or(0);
+            draft.fact(facts::UNDER_FLOOR, serving < rules.floor());
+        }
+        let now = &mut draft.world.remedy_mut().targets[usize::from(target)];
+        if now.is_well() != was_well {
+            now.changed = rules.change_clock();
+        }
+        if now.is_well() {
+            now.calm(rules);
+        }
+        vec![(Effected::Done, draft)]
+    }
+
+    /// An action writes the value.
+    fn change_value(&self, strike: Strike, draft: &mut Draft) {
+        let rules = self.rules();
+        let action = &rules.parts[usize::from(strike.part)].action;
+        let now = &mut draft.world.remedy_mut().targets[0];
+        let old = now.value;
+        now.half = false;
+        now.acted = true;
+        let most = crate::policy::remedy::keys::VALUE_MAX as u8;
+        let new = match action.change {
+            _ if strike.undo => now.was.unwrap_or(old),
+            Change::Sets(value) => value as u8,
+            Change::Adds(by) => old.saturating_add(by as u8).min(most),
+            Change::Removes(by) => old.saturating_sub(by as u8),
+            Change::Toggles => u8::from(old == 0),
+            Change::None => old,
+        };
+        if strike.undo {
+            now.undone = Slot::started(rules.hold.is_some());
+            now.was = None;
+        }
+        if new == old {
+            return;
+        }
+        let back = !strike.undo && now.was == Some(new);
+        if !strike.undo {
+            now.was = Some(old);
+        }
+        now.value = new;
+        now.changed = rules.change_clock();
+        let reversals = now.reversals + u8::from(back);
+        now.reversals = reversals.min(rules.reversals);
+        draft.fact(facts::WENT_BACK, reversals > rules.reversals);
+        draft.fact(facts::UNDER_FLOOR, new < old && new < rules.floor());
+    }
+
+    /// What the surroundings can do to the targets.
+    pub(in crate::system) fn surroundings(&mut self) {
+        let rules = self.rules();
+        let remedy = self.before.remedy();
+        let faulty = remedy.targets.iter().filter(|target| target.faulty).count();
+        let again = matches!(rules.fault, Fault::Recurring | Fault::Flapping);
+        for (index, target) in (0_u8..).zip(&remedy.targets) {
+            let draft = self.draft();
+            let at = usize::from(index);
+            let due = !target.faulty && faulty < usize::from(rules.faulty);
+            if rules.fault != Fault::None && due && (again || remedy.episodes > 0) {
+                let recurs = rules.fault == Fault::Recurring && target.changed.present() && rules.period > 0;
+                let period = recurs.then(|| at_least(target.changed, rules.period)).flatten();
+                let mut draft = draft.clone().when(period);
+                let world = &mut draft.world;
+                if !again {
+                    world.remedy_mut().episodes -= 1;
+                }
+                world.fails(rules, index);
+                let now = &mut world.remedy_mut().targets[at];
+                (now.was, now.reversals) = (None, 0);
+                self.happens(index, Event::Fails, draft);
+            }
+            if target.faulty && matches!(rules.fault, Fault::Transient | Fault::Flapping) {
+                let mut draft = draft.clone();
+                let now = &mut draft.world.remedy_mut().targets[at];
+                now.faulty = false;
+                now.changed = rules.change_clock();
+                now.calm(rules);
+                self.happens(index, Event::Recovers, draft);
+            }
+            if target.paged && self.system.busy(self.before, None, Some(index)) == 0 {
+                let mut draft = draft.clone();
+                let now = &mut draft.world.remedy_mut().targets[at];
+                (now.faulty, now.half, now.paged) = (false, false, false);
+                now.changed = rules.change_clock();
+                now.calm(rules);
+                self.happens(index, Event::Repaired, draft);
+            }
+            if let (Some(within), false, false, true) =
+                (rules.within, target.paged, target.overdue, target.since.present())
+            {
+                let mut draft = draft.clone().when(at_least(target.since, within + 1));
+                draft.world.remedy_mut().targets[at].overdue = true;
+                draft.fact(facts::LATE_PAGE, true);
+                self.happens(index, Event::Overdue, draft);
+            }
+        }
+    }
+
+    fn happens(&mut self, target: u8, event: Event, draft: Draft) {
+        self.emit(Actor::Target(target), Action::Happens(event), 0, None, draft);
+    }
+
+    /// `human.page`.
+    pub(in crate::system) fn page(&mut self, who: Who) {
+        let target = self.before.attempt(who).aim.target;
+        let mut draft = self.draft();
+        draft.world.remedy_mut().targets[usize::from(target)].paged = true;
+        self.go(who, Outcome::Paged, draft);
+    }
+
+    /// `human.approve`.
+    pub(in crate::system) fn approve(&mut self, who: Who) {
+        let attempt = self.before.attempt(who);
+        let approval = self.rules().parts[usize::from(attempt.aim.part)].approval;
+        self.go(who, Outcome::Approved, self.draft());
+        self.go(who, Outcome::Denied, self.draft());
+        if let Some(most) = approval {
+            let draft = self.draft().when(at_least(attempt.clock, most));
+            self.go(who, Outcome::Expired, draft);
+        }
+    }
+}
+
+impl World {
+    /// The target has the fault from now on.
+    fn fails(&mut self, rules: &Rules, target: u8) {
+        rules.alarms(self, target);
+        let now = &mut self.remedy_mut().targets[usize::from(target)];
+        now.faulty = true;
+        now.acted = false;
+        now.overdue = false;
+        now.changed = rules.change_clock();
+        if !now.since.present() {
+            now.since = Slot::started(rules.within.is_some());
+            now.actions = 0;
+        }
+    }
+}
+
+impl TargetState {
+    /// It is well again.
+    fn calm(&mut self, _: &Rules) {
+        if self.is_well() {
+            self.since = Slot::NONE;
+            self.overdue = false;
+        }
+    }
+}
+
+impl Rules {
+    /// A clock for the age of a change, where somebody asks for it.
+    fn change_clock(&self) -> Slot {
+        let seen_late = self.parts.iter().any(|part| part.lag != Some(0));
+        Slot::started(seen_late || self.fault == Fault::Recurring && self.period > 0)
+    }
+}
+
+impl World {
+    /// Those who looked at the target, and are meant, know no longer what it is like.
+    fn outdate(&mut self, target: u8, meant: impl Fn(&Attempt) -> bool) {
+        let attempts = self.clients.iter_mut().filter_map(|client| client.attempt.as_mut());
+        for attempt in attempts.chain(&mut self.zombies) {
+            if attempt.aim.target == target && meant(attempt) {
+                attempt.aim.fresh = false;
+            }
+        }
+    }
+}
+
+impl System {
+    /// The caller of an action is gone or has given up: the action goes on without it.
+    pub(in crate::system) fn drop_action(&self, draft: &mut Draft, who: Who, dies: bool) {
+        let attempt = *draft.world.attempt(who);
+        if !self.is_acting(&attempt) {
+            return;
+        }
+        let Some(rules) = &self.remedy else { return };
+        let rule = &rules.parts[usize::from(attempt.aim.part)];
+        let job = Job {
+            part: attempt.aim.part,
+            target: attempt.aim.target,
+            undo: self.table[attempt.at as usize].operation == Operation::Undo,
+            fresh: attempt.aim.fresh,
+            locked: matches!(attempt.lock, Grip::Holds | Grip::Believes),
+            breaks: dies && rule.partial,
+            clock: if rule.act_min > 0 || rule.act_max.is_some() { attempt.clock } else { Slot::NONE },
+            name: attempt.name,
+        };
+        draft.world.attempt_mut(who).call = Call::None;
+        let jobs = &mut draft.world.remedy_mut().jobs;
+        jobs.push(job);
+        if jobs.len() > JOBS_MAX {
+            jobs.pop();
+            draft.fact(facts::JOB_LIMIT, true);
+        }
+    }
+
+    /// A fault is there, nobody is at work on it, nobody will be, and nobody was told.
+    pub(in crate::system) fn drops_a_fault(&self, world: &World) -> bool {
+        let (Some(rules), Some(remedy)) = (&self.remedy, &world.remedy) else { return false };
+        let to_come = world.clients.iter().any(|client| {
+            let part = &rules.parts[usize::from(client.source >> 4)];
+            part.trigger != TriggerKind::Alert || part.repeat.is_some() || client.phase != Phase::Done
+        });
+        let idle = world.live().next().is_none() && remedy.jobs.is_empty();
+        idle && !to_come && remedy.targets.iter().any(|target| rules.is_unattended(target))
+    }
+
+    /// An action was broken off or backed out half-way, nobody is at work on it, and nobody was told.
+    pub(in crate::system) fn leaves_half(&self, world: &World) -> bool {
+        let Some(remedy) = &world.remedy else { return false };
+        let idle = world.live().next().is_none() && remedy.jobs.is_empty();
+        idle && self.drops_a_fault(world) && remedy.targets.iter().any(|target| target.half && !target.paged)
+    }
+}
