@@ -6,6 +6,7 @@
 //! arcs that bound a clock which their component never starts anew are taken out, until none is left.
 
 use super::graph::{Arc, Components, Graph};
+use super::trace::Patience;
 use crate::system::world::{Packed, World};
 use crate::system::{Label, System};
 use crate::time::{ClockFrom, Constraint, TimedSystem};
@@ -55,8 +56,9 @@ pub(super) struct Lasso {
 }
 
 impl Lasso {
-    pub fn find(system: &System, graph: &Graph<System>) -> Lasso {
-        let flows = flows(system, graph);
+    /// None: patience ended.
+    pub fn find(system: &System, graph: &Graph<System>, patience: &Patience) -> Option<Lasso> {
+        let flows = flows(system, graph, patience)?;
         let arcs = graph.arcs();
         let mut kept = vec![true; arcs.len()];
         let mut first = Vec::with_capacity(graph.node_count());
@@ -65,6 +67,9 @@ impl Lasso {
             first.push((before, before + graph.arcs_from(node).len()));
         }
         loop {
+            if patience.is_over() {
+                return None;
+            }
             let next = |node: usize, at: usize| {
                 let (begin, end) = first[node];
                 let found = (begin + at..end).find(|arc| kept[*arc])?;
@@ -90,16 +95,19 @@ impl Lasso {
                 kept[index] &= stays;
             }
             if !changed {
-                return Lasso { kept, flows, components };
+                return Some(Lasso { kept, flows, components });
             }
         }
     }
 }
 
-/// For each arc: what its step and the state before it do.
-fn flows(system: &System, graph: &Graph<System>) -> Vec<Flow> {
+/// For each arc: what its step and the state before it do. None: patience ended.
+fn flows(system: &System, graph: &Graph<System>, patience: &Patience) -> Option<Vec<Flow>> {
     let mut flows = Vec::with_capacity(graph.arcs().len());
     for node in 0..graph.node_count() {
+        if patience.is_over() {
+            return None;
+        }
         let arcs = graph.arcs_from(node);
         if arcs.is_empty() {
             continue;
@@ -126,5 +134,5 @@ fn flows(system: &System, graph: &Graph<System>) -> Vec<Flow> {
             flows.push(flow);
         }
     }
-    flows
+    Some(flows)
 }

@@ -1,20 +1,16 @@
 //! From a policy to its verdicts: compile, search, look for runs without end, judge, show.
 
-use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use super::fewest::{abstract_path, path_to, simpler};
 use super::graph::Graph;
 use super::judge::{broken_by, not_applicable};
 use super::lasso::{Flow, Lasso, Roles};
 use super::property::Property;
-use super::search::{
-    Exploration, Extrapolation, Observer, SearchError, SearchOptions, Subsumption, Witness, WitnessStep,
-    explore,
-};
-use super::trace::{self, PATIENCE, PathStep, ReplayError, concretize, repeat};
+use super::search::{Exploration, Extrapolation, Observer, SearchError, SearchOptions, Subsumption, explore};
+use super::trace::{self, PathStep, Patience, ReplayError, concretize, repeat};
 use super::verdict::{
     Counterexample, LintResult, Number, PolicyResult, PropertyResult, Scope, SearchStats, Step, Verdict,
     format_ms,
@@ -107,21 +103,36 @@ pub fn verify_with(
     if let Some(states) = system.loop_without_time() {
         return Err(CheckError::LoopWithoutTime(states));
     }
+    let end = options.limits.time_max.and_then(|most| Instant::now().checked_add(most));
+    let patience = Patience::to_tell(options.cancel, end);
     let mut findings = match options.engine {
-        Engine::Zones => search_zones(&system, options, reductions, stop_at(policy, &system, options))?,
-        Engine::Stateright => oracle::search(&system, options)?,
+        Engine::Zones => {
+            let stop_at = stop_at(policy, &system, options);
+            search_zones(&system, options, reductions, stop_at, &patience)?
+        }
+        Engine::Stateright => oracle::search(&system, options, &patience)?,
     };
-    for found in &findings.broken {
-        let steps = trace::replay(&system, &found.counterexample, broken_by(found.property));
-        if let Err(error) = steps {
-            return Err(CheckError::Unreplayable(found.property, error.to_string()));
+    let mut replayed = Vec::with_capacity(findings.broken.len());
+    for found in std::mem::take(&mut findings.broken) {
+        match trace::replay_within(&system, &found.counterexample, broken_by(found.property), &patience) {
+            Ok(_) => replayed.push(found),
+            Err(ReplayError::Stopped) => {
+                findings.endless_untold |= found.counterexample.repeats_from.is_some();
+            }
+            Err(error) => return Err(CheckError::Unreplayable(found.property, error.to_string())),
         }
     }
-    let properties = Property::ALL
+    findings.broken = replayed;
+    findings.untold_by = findings.untold_by.or(patience.stopped_by());
+    let mut properties = Property::ALL
         .into_iter()
         .map(|p| judge(p, policy, &system, &mut findings, options))
         .collect::<Vec<_>>();
     let scope = scope(policy, &system);
+    let warnings = [waivers(policy, &properties, options), warnings(policy, &system, &findings)].concat();
+    // A lint may be borne out by a property that nobody asked for.
+    let lints = lints(policy, protocol, &properties);
+    properties.retain(|result| options.wants(result.property));
     Ok(PolicyResult {
         policy: policy.name.clone(),
         summary: policy.summary.clone(),
@@ -133,8 +144,8 @@ pub fn verify_with(
         },
         scope_line: scope.line(),
         scope,
-        warnings: [waivers(policy, &properties, options), warnings(policy, &system, &findings)].concat(),
-        lints: lints(policy, protocol, &properties),
+        warnings,
+        lints,
         untaken: untaken(&system, &findings),
         search: findings.search,
         loops: findings.loops,
@@ -169,6 +180,8 @@ pub(super) struct Findings {
     pub broken: Vec<Broken>,
     /// There are runs without end, of which none could be shown.
     pub endless_untold: bool,
+    /// The limit that came before every run was told.
+    pub untold_by: Option<&'static str>,
     /// All facts that some run shows.
     pub facts: u64,
     pub effects_most: u8,
@@ -268,18 +281,13 @@ fn stop_at(policy: &Policy, system: &System, options: &VerifyOptions) -> u64 {
     properties.fold(0, |bits, property| bits | broken_by(*property))
 }
 
-/// What is left of the limits after a search that began at `began`.
-fn remaining(limits: &Limits, began: Instant) -> Limits {
-    Limits { time_max: limits.time_max.map(|most| most.saturating_sub(began.elapsed())), ..limits.clone() }
-}
-
 fn search_zones(
     system: &System,
     options: &VerifyOptions,
     reductions: Reductions,
     stop_at: u64,
+    patience: &Patience,
 ) -> Result<Findings, CheckError> {
-    let began = Instant::now();
     let mut findings = Findings::default();
     let search = SearchOptions {
         subsumption: if reductions.inclusion { Subsumption::Inclusion } else { Subsumption::Equality },
@@ -290,6 +298,7 @@ fn search_zones(
         cancel: options.cancel,
         progress: options.progress,
         stop_at,
+        depth_max: None,
     };
     let mut watch = Watch { system, findings: &mut findings };
     let exploration = explore(system, &search, &mut watch)?;
@@ -299,45 +308,29 @@ fn search_zones(
     findings.effects_most = exploration.states().map(effects).max().unwrap_or(0);
     let lost = |state: &Packed| World::unpack(state).messages_lost();
     findings.lost_most = exploration.states().map(lost).max().unwrap_or(0);
-    for property in Property::ALL {
-        if let Some(path) = shortest_path(system, &exploration, broken_by(property)) {
-            let counterexample = concretize(system, property, &path, None)
-                .ok_or_else(|| CheckError::Unreplayable(property, "no moments fit".to_owned()))?;
-            findings.broken.push(Broken { property, counterexample });
+    for property in Property::ALL.into_iter().filter(|property| options.wants(*property)) {
+        let bits = broken_by(property);
+        if let Some(path) = path_to(system, &exploration, bits, |state| state) {
+            let path = simpler(system, &path, bits, &search).unwrap_or(path);
+            match concretize(system, property, &path, None, patience) {
+                Some(counterexample) => findings.broken.push(Broken { property, counterexample }),
+                None if patience.is_over() => break,
+                None => return Err(CheckError::Unreplayable(property, "no moments fit".to_owned())),
+            }
         }
     }
     let stopped = stop_at != 0 && findings.facts & stop_at != 0;
+    let sought = options.wants(Property::NoStuckKey)
+        && findings.broken.iter().all(|b| b.property != Property::NoStuckKey);
     let repeating = system.repeating_states();
-    if !stopped && !repeating.is_empty() && findings.broken.iter().all(|b| b.property != Property::NoStuckKey)
-    {
-        let limits = remaining(&options.limits, began);
+    if !stopped && sought && !repeating.is_empty() {
+        let limits = Limits { time_max: patience.left(), ..options.limits.clone() };
         let search = SearchOptions { limits: &limits, symmetry: false, ..search };
-        find_endless(system, &exploration, &search, &repeating, &mut findings)?;
+        let patience = patience.to_seek();
+        find_endless(system, &exploration, &search, &repeating, &patience, &mut findings)?;
+        findings.untold_by = patience.stopped_by();
     }
     Ok(findings)
-}
-
-/// The shortest of the runs that show one of these facts.
-fn shortest_path(system: &System, exploration: &Exploration<System>, bits: u64) -> Option<Vec<PathStep>> {
-    let known = exploration.facts() & bits;
-    let each = (0..u64::BITS).filter(|bit| known >> bit & 1 != 0);
-    let witnesses = each.filter_map(|bit| exploration.witness(bit).map(|w| (1 << bit, w)));
-    let (bit, witness) = witnesses.min_by_key(|(_, witness)| witness.steps.len())?;
-    Some(abstract_path(system, &witness, bit))
-}
-
-fn abstract_path(system: &System, witness: &Witness<System>, last: u64) -> Vec<PathStep> {
-    let step = |step: &WitnessStep<System>| PathStep {
-        label: step.edge.label,
-        state: system.canonical(&World::unpack(&step.edge.target)),
-        facts: 0,
-        at: None,
-    };
-    let mut path: Vec<PathStep> = witness.steps.iter().map(step).collect();
-    if let Some(end) = path.last_mut() {
-        end.facts = last;
-    }
-    path
 }
 
 /// Looks for a run without end: an attempt goes round and round though faults have stopped.
@@ -351,6 +344,7 @@ fn find_endless(
     exploration: &Exploration<System>,
     search: &SearchOptions,
     repeating: &BTreeSet<u8>,
+    patience: &Patience,
     findings: &mut Findings,
 ) -> Result<(), CheckError> {
     let plain = system.clone().with_symmetry(false);
@@ -368,7 +362,13 @@ fn find_endless(
     let keep = |edge: &Edge<Packed, Label>| !edge.label.is_fault_or_send() && inside(&edge.target);
     let graph = Graph::build(&plain, search, starts, keep)?;
     findings.loops = Some(graph.stats().clone());
-    let Lasso { kept, flows, components } = Lasso::find(&plain, &graph);
+    let Some(Lasso { kept, flows, components }) = Lasso::find(&plain, &graph, patience) else {
+        if let Some(loops) = &mut findings.loops {
+            loops.complete = false;
+            loops.stopped_by = patience.stopped_by().map(str::to_owned);
+        }
+        return Ok(());
+    };
     let kept = || graph.arcs().iter().zip(&flows).zip(&kept).filter_map(|(arc, kept)| kept.then_some(arc));
     let mut actors = vec![BTreeSet::new(); components.count];
     for (arc, _) in kept() {
@@ -380,19 +380,20 @@ fn find_endless(
         let mut live = world.live();
         live.all(|(who, _)| actors[components.of[arc.from]].contains(&actor_key(who.into())))
     };
-    let (began, patience) = (Instant::now(), Cell::new(PATIENCE));
+    let mut within = (usize::MAX, BTreeMap::new());
     for (first, _) in kept().filter(all_act).take(ROUNDS_TRIED) {
-        let late = search.limits.time_max.is_some_and(|most| began.elapsed() > most);
-        if late || search.cancel.load(Ordering::Relaxed) {
+        if patience.is_over() {
             findings.endless_untold = true;
             break;
         }
         let component = components.of[first.from];
-        let within = kept().filter(|(arc, _)| components.of[arc.from] == component);
-        let within = within.map(|(arc, flow)| (key(arc), *flow)).collect();
-        let round = round(&graph, first, &actors[component], &within);
+        if within.0 != component {
+            let inside = kept().filter(|(arc, _)| components.of[arc.from] == component);
+            within = (component, inside.map(|(arc, flow)| (key(arc), *flow)).collect());
+        }
+        let round = round(&graph, first, &actors[component], &within.1, patience);
         let found =
-            round.and_then(|round| endless_run(system, exploration, &graph, &origins, &round, &patience));
+            round.and_then(|round| endless_run(system, exploration, &graph, &origins, &round, patience));
         if let Some(counterexample) = found {
             findings.endless_untold = false;
             findings.broken.push(Broken { property: Property::NoStuckKey, counterexample });
@@ -417,6 +418,7 @@ fn round<'g>(
     first: &'g Arc,
     actors: &BTreeSet<(u8, u8)>,
     within: &BTreeMap<(usize, u32), Flow>,
+    patience: &Patience,
 ) -> Option<Vec<&'g Arc>> {
     let inside = |arc: &Arc| within.contains_key(&key(arc));
     let bounded = within.values().fold(0, |all: Roles, flow| all | flow.bounded);
@@ -431,11 +433,14 @@ fn round<'g>(
         if round.iter().any(|arc| met(arc)) {
             continue;
         }
-        let at = round.last().map_or(first.to, |arc| arc.to);
+        if patience.is_over() {
+            return None;
+        }
+        let ways = graph.ways(round.last().map_or(first.to, |arc| arc.to), inside);
         let goals = graph.arcs().iter().filter(|arc| inside(arc) && met(arc));
-        let ways = goals.filter_map(|goal| graph.shortest_way(at, goal.from, inside).map(|way| (way, goal)));
-        let (way, goal) = ways.min_by_key(|(way, _)| way.len())?;
-        round.extend(way);
+        let goals = goals.filter_map(|goal| ways.steps(goal.from).map(|steps| (steps, goal)));
+        let (_, goal) = goals.min_by_key(|(steps, _)| *steps)?;
+        round.extend(ways.way(goal.from)?);
         round.push(goal);
     }
     let at = round.last().map_or(first.to, |arc| arc.to);
@@ -469,16 +474,17 @@ fn endless_run(
     graph: &Graph<System>,
     origins: &[usize],
     cycle: &[&Arc],
-    patience: &Cell<u64>,
+    patience: &Patience,
 ) -> Option<Counterexample> {
     let entry = cycle.first()?.from;
+    let steps = graph.steps_to(entry);
     let ways = graph.starts().iter().zip(origins).filter_map(|(start, origin)| {
-        let way = graph.shortest_way(*start, entry, |_| true)?;
-        let stem = exploration.path_to(*origin)?;
-        Some((stem, way))
+        let length = steps[*start]? + exploration.steps_to(*origin)?;
+        Some((length, *start, *origin))
     });
-    let (stem, way) = ways.min_by_key(|(stem, way)| stem.steps.len() + way.len())?;
-    let stem = abstract_path(system, &stem, 0);
+    let (_, start, origin) = ways.min_by_key(|(length, ..)| *length)?;
+    let way = graph.shortest_way(start, entry, |_| true)?;
+    let stem = abstract_path(system, &exploration.path_to(origin)?, 0, |state| state);
     let steps = |arcs: &[&Arc]| {
         let step = |arc: &&Arc| {
             let state = system.canonical(&World::unpack(graph.node(arc.to).0));
@@ -530,7 +536,19 @@ fn judge(
     if findings.facts & broken_by(property) != 0 {
         // A search that saw it and has no run to show must not pass.
         result.verdict = Verdict::Inconclusive;
-        result.reason = "a step breaks it, but no run to it could be made: please report this".to_owned();
+        result.reason = match findings.untold_by {
+            Some(limit) => format!("a step breaks it, but {limit} came before its run was made"),
+            None => "a step breaks it, but no run to it could be made: please report this".to_owned(),
+        };
+        if !options.wants(property) {
+            // No run was made, as none is shown.
+            result.verdict = Verdict::Violated;
+        }
+        return result;
+    }
+    if property == Property::NoStuckKey && !options.wants(property) {
+        // Nobody looked for runs without end.
+        result.verdict = Verdict::Inconclusive;
         return result;
     }
     let unfinished =
@@ -543,8 +561,12 @@ fn judge(
             format!("stopped by {limit} after {} zones, {} steps deep", stats.visited, stats.depth);
     } else if property == Property::NoStuckKey && findings.endless_untold {
         result.verdict = Verdict::Inconclusive;
-        result.reason =
-            "a run goes round for ever, but no round of it with fixed moments was found".to_owned();
+        result.reason = match findings.untold_by {
+            Some(limit) => {
+                format!("a run goes round for ever, but {limit} came before a round of it was made")
+            }
+            None => "a run goes round for ever, but no round of it with fixed moments was found".to_owned(),
+        };
     } else if findings.facts & facts::FLIGHT_LIMIT != 0 {
         result.verdict = Verdict::Inconclusive;
         result.reason = "more calls in flight than the search can hold".to_owned();

@@ -124,22 +124,33 @@ pub struct Label {
 }
 
 impl Label {
+    /// What goes wrong by itself: everything that has a budget, and a call that takes too long.
+    pub fn is_fault(&self) -> bool {
+        let sent_badly =
+            |sending| matches!(sending, Sending::Lost | Sending::Late | Sending::Twice | Sending::Again);
+        let action = match self.action {
+            Action::Send(sending) => sent_badly(sending),
+            Action::Operate { outcome } => outcome.is_fault(),
+            Action::AckLost { .. }
+            | Action::Unheard { .. }
+            | Action::Crash { .. }
+            | Action::Failover
+            | Action::LockLost => true,
+            Action::Publish
+            | Action::Drop
+            | Action::Pick { .. }
+            | Action::Restart
+            | Action::Call
+            | Action::Land(_) => false,
+        };
+        action || matches!(self.ending, Some(Ending::AnswerLost(_) | Ending::Died { .. }))
+    }
+
     /// A fault, or something that only so many times can happen: absent from the endless part of
     /// a run in which faults have stopped.
     pub fn is_fault_or_send(&self) -> bool {
-        matches!(
-            self.action,
-            Action::Send(_)
-                | Action::Publish
-                | Action::Drop
-                | Action::AckLost { .. }
-                | Action::Unheard { .. }
-                | Action::Crash { .. }
-                | Action::Restart
-                | Action::Failover
-                | Action::LockLost
-        ) || matches!(self.ending, Some(Ending::AnswerLost(_) | Ending::Died { .. }))
-            || matches!(self.action, Action::Operate { outcome } if outcome.is_fault())
+        self.is_fault()
+            || matches!(self.action, Action::Send(_) | Action::Publish | Action::Drop | Action::Restart)
     }
 }
 
