@@ -20,6 +20,7 @@ fn every_policy_is_as_expected_and_every_property_is_shown_both_ways() {
     let mut verdicts = BTreeMap::new();
     for source in &loaded.policies {
         let options = VerifyOptions {
+            properties: &[],
             fail_fast: &[],
             engine: Engine::Zones,
             limits: Limits { states_max: Some(5_000_000), memory_max: None, time_max: None },

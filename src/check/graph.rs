@@ -136,6 +136,43 @@ impl<'s, S: TimedSystem> Graph<'s, S> {
         None
     }
 
+    /// The shortest ways out of a node, along these arcs only. The way to any node is the one that
+    /// [`Graph::shortest_way`] gives.
+    pub fn ways(&self, from: usize, keep: impl Fn(&Arc<S::Label>) -> bool) -> Ways<'_, S::Label> {
+        let mut ways = Ways { from, last: vec![None; self.node_count()], steps: vec![0; self.node_count()] };
+        let mut queue = VecDeque::from([from]);
+        while let Some(node) = queue.pop_front() {
+            for arc in self.arcs_from(node).iter().filter(|arc| keep(arc)) {
+                if ways.last[arc.to].is_none() && arc.to != from {
+                    ways.last[arc.to] = Some(arc);
+                    ways.steps[arc.to] = ways.steps[node] + 1;
+                    queue.push_back(arc.to);
+                }
+            }
+        }
+        ways
+    }
+
+    /// For each node, the steps of a shortest way from it to this one.
+    pub fn steps_to(&self, to: usize) -> Vec<Option<usize>> {
+        let mut into = vec![Vec::new(); self.node_count()];
+        for arc in self.arcs() {
+            into[arc.to].push(arc.from);
+        }
+        let mut steps = vec![None; self.node_count()];
+        steps[to] = Some(0);
+        let mut queue = VecDeque::from([to]);
+        while let Some(node) = queue.pop_front() {
+            for &from in &into[node] {
+                if steps[from].is_none() {
+                    steps[from] = steps[node].map(|steps| steps + 1);
+                    queue.push_back(from);
+                }
+            }
+        }
+        steps
+    }
+
     /// A shortest cycle that begins with this arc, along these arcs only.
     pub fn cycle_through<'a>(
         &'a self,
@@ -145,6 +182,33 @@ impl<'s, S: TimedSystem> Graph<'s, S> {
         let mut cycle = vec![arc];
         cycle.extend(self.shortest_way(arc.to, arc.from, keep)?);
         Some(cycle)
+    }
+}
+
+/// The shortest ways out of one node.
+pub struct Ways<'g, L> {
+    from: usize,
+    /// The last arc of the way to each node.
+    last: Vec<Option<&'g Arc<L>>>,
+    steps: Vec<usize>,
+}
+
+impl<'g, L> Ways<'g, L> {
+    /// How many steps it is to a node; none: there is no way.
+    pub fn steps(&self, to: usize) -> Option<usize> {
+        (to == self.from || self.last[to].is_some()).then(|| self.steps[to])
+    }
+
+    pub fn way(&self, to: usize) -> Option<Vec<&'g Arc<L>>> {
+        self.steps(to)?;
+        let mut way = Vec::new();
+        let mut at = to;
+        while let Some(arc) = self.last[at] {
+            way.push(arc);
+            at = arc.from;
+        }
+        way.reverse();
+        Some(way)
     }
 }
 
@@ -309,6 +373,16 @@ mod tests {
         assert_eq!(cycle.last().unwrap().to, back.from);
         assert!(graph.shortest_way(broken, 0, |_| true).is_none());
         assert!(graph.shortest_way(0, 0, |_| true).unwrap().is_empty());
+        let numbers = |way: Vec<&Arc<_>>| way.iter().map(|arc| (arc.from, arc.number)).collect::<Vec<_>>();
+        for from in 0..graph.node_count() {
+            let ways = graph.ways(from, |_| true);
+            for to in 0..graph.node_count() {
+                let way = graph.shortest_way(from, to, |_| true);
+                assert_eq!(ways.steps(to), way.as_ref().map(Vec::len));
+                assert_eq!(graph.steps_to(to)[from], way.as_ref().map(Vec::len));
+                assert_eq!(ways.way(to).map(numbers), way.map(numbers));
+            }
+        }
     }
 
     #[test]

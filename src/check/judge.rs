@@ -53,6 +53,7 @@ pub fn not_applicable(property: Property, policy: &Policy, system: &System) -> O
         Property::NoFalseDedup | Property::NoStaleOverwrite if system.remedy.is_some() => {
             Some("the policy is about a target, not about receipts")
         }
+        Property::NoCrossPayload if system.remedy.is_some() => unasked,
         Property::SingleFlight | Property::ActsOnlyWhenDiverged | Property::Quiesces => untargeted,
         Property::LockSafe | Property::LockLive => unlocked,
         Property::BoundedActions | Property::NoOscillation | Property::CapacityFloor | Property::Escalates

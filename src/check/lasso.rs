@@ -6,7 +6,8 @@
 //! arcs that bound a clock which their component never starts anew are taken out, until none is left.
 
 use super::graph::{Arc, Components, Graph};
-use crate::system::world::{Packed, World};
+use super::trace::Patience;
+use crate::system::world::{Packed, Slot, World};
 use crate::system::{Label, System};
 use crate::time::{ClockFrom, Constraint, TimedSystem};
 
@@ -16,6 +17,9 @@ pub(super) type Roles = u128;
 
 /// The roles of the clocks of a world, in the order that numbers them.
 fn roles(world: &World) -> Vec<Roles> {
+    if world.remedy.is_some() {
+        return roles_of_remedy(world);
+    }
     let mut out = Vec::new();
     let mut next = 0;
     world.clone().each_place(|slot| {
@@ -24,6 +28,50 @@ fn roles(world: &World) -> Vec<Roles> {
         }
         next += 1;
     });
+    out
+}
+
+/// The role of clocks that change places in a cycle: taken to start anew with every step, so that they
+/// never rule a cycle out. Whether a run goes on is seen when it is taken again.
+const SHIFTING: Roles = 1 << 127;
+
+/// In a remediation runs come and go within a cycle; targets, guards and triggers stay.
+fn roles_of_remedy(world: &World) -> Vec<Roles> {
+    let mut out = Vec::new();
+    let mut next = 0;
+    let mut place = |slot: Slot, stays: bool| {
+        if slot.present() {
+            out.push(if stays && next < 127 { 1 << next } else { SHIFTING });
+        }
+        next += u32::from(stays);
+    };
+    place(world.horizon, true);
+    for key in &world.keys {
+        [key.receipt.clock, key.receipt.born, key.native.clock].into_iter().for_each(|slot| place(slot, true));
+    }
+    place(world.lock.clock, true);
+    let remedy = world.remedy();
+    for target in &remedy.targets {
+        [target.changed, target.over, target.since, target.undone].into_iter().for_each(|slot| place(slot, true));
+        target.starts.iter().for_each(|slot| place(*slot, false));
+    }
+    remedy.jobs.iter().for_each(|job| place(job.clock, false));
+    for guard in &remedy.guards {
+        match guard.clocks[..] {
+            [clock] => place(clock, true),
+            _ => {
+                place(Slot::NONE, true);
+                guard.clocks.iter().for_each(|slot| place(*slot, false));
+            }
+        }
+    }
+    for client in &world.clients {
+        let inner = client.attempt.as_ref().map_or([Slot::NONE; 2], |attempt| [attempt.clock, attempt.held]);
+        [client.clock, inner[0], inner[1]].into_iter().for_each(|slot| place(slot, true));
+    }
+    for attempt in &world.zombies {
+        [attempt.clock, attempt.held].into_iter().for_each(|slot| place(slot, false));
+    }
     out
 }
 
@@ -55,8 +103,9 @@ pub(super) struct Lasso {
 }
 
 impl Lasso {
-    pub fn find(system: &System, graph: &Graph<System>) -> Lasso {
-        let flows = flows(system, graph);
+    /// None: patience ended.
+    pub fn find(system: &System, graph: &Graph<System>, patience: &Patience) -> Option<Lasso> {
+        let flows = flows(system, graph, patience)?;
         let arcs = graph.arcs();
         let mut kept = vec![true; arcs.len()];
         let mut first = Vec::with_capacity(graph.node_count());
@@ -65,6 +114,9 @@ impl Lasso {
             first.push((before, before + graph.arcs_from(node).len()));
         }
         loop {
+            if patience.is_over() {
+                return None;
+            }
             let next = |node: usize, at: usize| {
                 let (begin, end) = first[node];
                 let found = (begin + at..end).find(|arc| kept[*arc])?;
@@ -90,16 +142,19 @@ impl Lasso {
                 kept[index] &= stays;
             }
             if !changed {
-                return Lasso { kept, flows, components };
+                return Some(Lasso { kept, flows, components });
             }
         }
     }
 }
 
-/// For each arc: what its step and the state before it do.
-fn flows(system: &System, graph: &Graph<System>) -> Vec<Flow> {
+/// For each arc: what its step and the state before it do. None: patience ended.
+fn flows(system: &System, graph: &Graph<System>, patience: &Patience) -> Option<Vec<Flow>> {
     let mut flows = Vec::with_capacity(graph.arcs().len());
     for node in 0..graph.node_count() {
+        if patience.is_over() {
+            return None;
+        }
         let arcs = graph.arcs_from(node);
         if arcs.is_empty() {
             continue;
@@ -122,9 +177,9 @@ fn flows(system: &System, graph: &Graph<System>) -> Vec<Flow> {
                 _ => 0,
             };
             let on = after.iter().zip(&edge.clocks).map(goes_on).fold(0, |all, role| all | role);
-            flow.reset = before.iter().chain(&after).fold(0, |all, role| all | role) & !on;
+            flow.reset = before.iter().chain(&after).fold(0, |all, role| all | role) & !on | SHIFTING;
             flows.push(flow);
         }
     }
-    flows
+    Some(flows)
 }

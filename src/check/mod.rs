@@ -1,5 +1,7 @@
 //! The search over a timed system, and what is made of it: verdicts, numbers, counterexamples.
 
+mod endless;
+mod fewest;
 pub mod graph;
 pub mod judge;
 mod lasso;
@@ -42,6 +44,8 @@ pub struct Limits {
 pub struct VerifyOptions<'a> {
     pub engine: Engine,
     pub limits: Limits,
+    /// What is asked for; nothing: every property.
+    pub properties: &'a [property::Property],
     /// A policy's search stops at its first violation of one of these that is neither expected nor
     /// waived.
     pub fail_fast: &'a [property::Property],
@@ -51,6 +55,13 @@ pub struct VerifyOptions<'a> {
     pub cancel: &'a AtomicBool,
     /// Called now and then, at least a few times a second.
     pub progress: &'a (dyn Fn(&Progress) + Sync),
+}
+
+impl VerifyOptions<'_> {
+    /// Whether the result has to say something of this property.
+    pub fn wants(&self, property: property::Property) -> bool {
+        self.properties.is_empty() || self.properties.contains(&property)
+    }
 }
 
 /// A glimpse of a running search.

@@ -21,7 +21,7 @@ use stateright::{Checker as _, Model, Property as Always};
 use super::graph::Components;
 use super::judge::broken_by;
 use super::property::Property;
-use super::trace::{PathStep, breaks, concretize};
+use super::trace::{PathStep, Patience, breaks, concretize};
 use super::verdict::SearchStats;
 use super::verify::{Broken, CheckError, Findings, actor_key};
 use super::{Progress, VerifyOptions};
@@ -209,14 +209,18 @@ impl Model for Ticking {
 ///
 /// # Errors
 /// A run that was found cannot be taken with names and moments: a fault of this program.
-pub(super) fn search(system: &System, options: &VerifyOptions) -> Result<Findings, CheckError> {
+pub(super) fn search(
+    system: &System,
+    options: &VerifyOptions,
+    patience: &Patience,
+) -> Result<Findings, CheckError> {
     let began = Instant::now();
     let states_max = options.limits.states_max.unwrap_or(TICK_STATES_MAX);
     let whole = run(system, options, states_max, began, 0);
     let mut findings = whole.findings;
     findings.search = whole.stats;
     for property in Property::ALL {
-        if findings.facts & broken_by(property) == 0 {
+        if !options.wants(property) || findings.facts & broken_by(property) == 0 {
             continue;
         }
         let Some(path) = run(system, options, states_max, began, broken_by(property)).bad else {
@@ -224,12 +228,15 @@ pub(super) fn search(system: &System, options: &VerifyOptions) -> Result<Finding
             findings.search.complete = false;
             continue;
         };
-        let counterexample = concretize(system, property, &path, None)
-            .ok_or_else(|| CheckError::Unreplayable(property, "no moments fit".to_owned()))?;
-        findings.broken.push(Broken { property, counterexample });
+        match concretize(system, property, &path, None, patience) {
+            Some(counterexample) => findings.broken.push(Broken { property, counterexample }),
+            None if patience.is_over() => break,
+            None => return Err(CheckError::Unreplayable(property, "no moments fit".to_owned())),
+        }
     }
-    if findings.broken.iter().all(|b| b.property != Property::NoStuckKey) {
-        let (stats, broken) = endless(system, states_max)?;
+    let sought = options.wants(Property::NoStuckKey);
+    if sought && findings.broken.iter().all(|b| b.property != Property::NoStuckKey) {
+        let (stats, broken) = endless(system, states_max, &patience.to_seek())?;
         findings.loops = Some(stats);
         findings.broken.extend(broken);
     }
@@ -313,7 +320,11 @@ struct Node {
 ///
 /// # Errors
 /// As [`search`].
-fn endless(system: &System, states_max: u64) -> Result<(SearchStats, Option<Broken>), CheckError> {
+fn endless(
+    system: &System,
+    states_max: u64,
+    patience: &Patience,
+) -> Result<(SearchStats, Option<Broken>), CheckError> {
     let plain = system.clone().with_symmetry(false);
     let mut numbers: FxHashMap<Timed<Packed>, usize> = FxHashMap::default();
     let mut nodes: Vec<Node> = Vec::new();
@@ -329,6 +340,11 @@ fn endless(system: &System, states_max: u64) -> Result<(SearchStats, Option<Brok
         if nodes.len() as u64 >= states_max {
             stats.complete = false;
             stats.stopped_by = Some("the limit on states".to_owned());
+            break;
+        }
+        if patience.is_over() {
+            stats.complete = false;
+            stats.stopped_by = patience.stopped_by().map(str::to_owned);
             break;
         }
         let from = nodes[next].timed.clone();
@@ -414,9 +430,15 @@ fn endless(system: &System, states_max: u64) -> Result<(SearchStats, Option<Brok
         }
     }
     let property = Property::NoStuckKey;
-    let counterexample = concretize(system, property, &path, Some(stem))
-        .ok_or_else(|| CheckError::Unreplayable(property, "no moments fit the round".to_owned()))?;
-    Ok((stats, Some(Broken { property, counterexample })))
+    match concretize(system, property, &path, Some(stem), patience) {
+        Some(counterexample) => Ok((stats, Some(Broken { property, counterexample }))),
+        None if patience.is_over() => {
+            stats.complete = false;
+            stats.stopped_by = patience.stopped_by().map(str::to_owned);
+            Ok((stats, None))
+        }
+        None => Err(CheckError::Unreplayable(property, "no moments fit the round".to_owned())),
+    }
 }
 
 /// A round from `start` back to it on which every actor acts: each node that it comes to, and

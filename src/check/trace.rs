@@ -7,9 +7,12 @@
 
 use std::cell::Cell;
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
+use super::endless::Endless;
 use super::judge::broken_by;
 use super::moments::Moments;
 use super::property::Property;
@@ -36,13 +39,72 @@ struct Walk<'a> {
     system: &'a System,
     canonical: &'a System,
     path: &'a [PathStep],
+    property: Property,
     repeats_from: Option<usize>,
     moments: Moments,
     taken: Vec<(u32, World, SystemStep)>,
     /// Steps that may still be tried: the search for the right names is bounded.
     tries: u32,
-    /// And so is the search for a round that can be taken for ever: steps that may still be taken.
-    patience: &'a Cell<u64>,
+    /// And so is the search for a round that can be taken for ever.
+    patience: &'a Patience<'a>,
+}
+
+/// Steps that may be taken in all until no round is believed to be there.
+const STEPS_MAX: u64 = 1_000_000;
+/// What is known when a limit ends a search is still told: that may take so much longer.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// What may be spent on making runs out of paths: steps, and time as far as the limits allow.
+pub struct Patience<'a> {
+    steps: Cell<u64>,
+    cancel: &'a AtomicBool,
+    /// When the limit of time comes.
+    end: Option<Instant>,
+    grace: Duration,
+    /// Why the limits ended it, and when that was first seen.
+    stopped: Cell<Option<(&'static str, Instant)>>,
+}
+
+impl<'a> Patience<'a> {
+    /// For runs that a search has found: the search may have used all the time there is.
+    pub fn to_tell(cancel: &'a AtomicBool, end: Option<Instant>) -> Patience<'a> {
+        Patience { steps: Cell::new(u64::MAX), cancel, end, grace: GRACE, stopped: Cell::new(None) }
+    }
+
+    /// For rounds that are yet to be found, under the same limits.
+    pub fn to_seek(&self) -> Patience<'a> {
+        let steps = Cell::new(STEPS_MAX);
+        Patience { steps, grace: Duration::ZERO, ..Patience::to_tell(self.cancel, self.end) }
+    }
+
+    /// The time that is left, if it is limited.
+    pub fn left(&self) -> Option<Duration> {
+        self.end.map(|end| end.saturating_duration_since(Instant::now()))
+    }
+
+    /// One step more; false when none is left.
+    fn spend(&self) -> bool {
+        let left = self.steps.get();
+        self.steps.set(left.saturating_sub(1));
+        left > 0 && !self.is_over()
+    }
+
+    /// Whether a limit, or an interrupt, has come.
+    pub fn is_over(&self) -> bool {
+        if self.stopped.get().is_none() {
+            if self.cancel.load(Ordering::Relaxed) {
+                self.stopped.set(Some(("an interrupt", Instant::now())));
+            } else if self.end.is_some_and(|end| Instant::now() > end) {
+                self.stopped.set(Some(("the limit of time", Instant::now())));
+            }
+        }
+        self.stopped.get().is_some_and(|(_, since)| since.elapsed() >= self.grace)
+    }
+
+    /// What ended it, if something did.
+    pub fn stopped_by(&self) -> Option<&'static str> {
+        self.stopped.get().filter(|_| self.is_over()).map(|(by, _)| by)
+    }
 }
 
 /// Where a walk stands: a world, and the steps out of it that were not tried.
@@ -58,7 +120,9 @@ struct Stand {
 impl Walk<'_> {
     /// Goes on until the path ends well, or nothing is left to try. Paths can be long: no recursion.
     fn go(&mut self, start: World) -> bool {
-        let mut stands = vec![self.stand(start, Vec::new(), 0)];
+        // Clocks that are there from the start began with it.
+        let started = vec![0; start.clone().clock_count()];
+        let mut stands = vec![self.stand(start, started, 0)];
         while let Some(stand) = stands.last_mut() {
             let arrived = self.taken.len() == self.path.len();
             if arrived && self.round_takes_time() && self.goes_on() {
@@ -73,7 +137,7 @@ impl Walk<'_> {
                 }
                 continue;
             };
-            if self.tries == 0 || !spend(self.patience) {
+            if self.tries == 0 || !self.patience.spend() {
                 return false;
             }
             self.tries -= 1;
@@ -161,7 +225,7 @@ impl Walk<'_> {
         if self.repeats_from.is_none() {
             return true;
         }
-        replay_within(self.canonical, &self.told(Property::NoStuckKey), 0, self.patience).is_ok()
+        replay_within(self.canonical, &self.told(self.property), 0, self.patience).is_ok()
     }
 
     /// The steps taken, with the least moments.
@@ -190,32 +254,21 @@ impl Walk<'_> {
             0 => (event, started[c.left as usize - 1]),
             _ => (started[c.right as usize - 1], event),
         };
-        self.moments.demand(later, earlier, c.bound);
+        // Moments are whole: less than so much is so much less one, at the most.
+        self.moments.demand(later, earlier, c.bound - i64::from(c.strict));
     }
 }
 
 /// Makes a run with names and moments of an abstract path.
 ///
 /// `repeats_from` is the first step of the part that repeats, if the run has no end. None: the
-/// path has no concrete run, which is a fault of the search.
+/// path has no concrete run, which is a fault of the search, or patience ended.
 pub fn concretize(
     system: &System,
     property: Property,
     path: &[PathStep],
     repeats_from: Option<usize>,
-) -> Option<Counterexample> {
-    concretize_within(system, property, path, repeats_from, &Cell::new(PATIENCE))
-}
-
-/// Steps that may be taken in all until no round is believed to be there.
-pub const PATIENCE: u64 = 1_000_000;
-
-fn concretize_within(
-    system: &System,
-    property: Property,
-    path: &[PathStep],
-    repeats_from: Option<usize>,
-    patience: &Cell<u64>,
+    patience: &Patience,
 ) -> Option<Counterexample> {
     let plain = system.clone().with_symmetry(false);
     let start = plain.initial_world();
@@ -223,6 +276,7 @@ fn concretize_within(
         system: &plain,
         canonical: system,
         path,
+        property,
         repeats_from,
         moments: Moments::default(),
         taken: Vec::new(),
@@ -242,13 +296,13 @@ pub fn repeat(
     property: Property,
     stem: &[PathStep],
     round: &[PathStep],
-    patience: &Cell<u64>,
+    patience: &Patience,
 ) -> Option<Counterexample> {
     let mut path = stem.to_vec();
     (0..ROUNDS_BEFORE).find_map(|_| {
         let repeats_from = path.len();
         path.extend_from_slice(round);
-        concretize_within(system, property, &path, Some(repeats_from), patience)
+        concretize(system, property, &path, Some(repeats_from), patience)
     })
 }
 
@@ -291,6 +345,8 @@ pub enum ReplayError {
     BreaksNothing,
     /// The repeating part does not lead back to where it began.
     NoLoop,
+    /// A limit came first.
+    Stopped,
 }
 
 impl std::fmt::Display for ReplayError {
@@ -310,6 +366,7 @@ impl std::fmt::Display for ReplayError {
             }
             ReplayError::BreaksNothing => f.write_str("the run is possible, but breaks nothing"),
             ReplayError::NoLoop => f.write_str("the run is possible, but does not repeat"),
+            ReplayError::Stopped => f.write_str("a limit ended the replay"),
         }
     }
 }
@@ -326,22 +383,26 @@ pub fn replay(
     counterexample: &Counterexample,
     broken_by: u64,
 ) -> Result<Vec<Step>, ReplayError> {
-    replay_within(system, counterexample, broken_by, &Cell::new(u64::MAX))
+    replay_within(system, counterexample, broken_by, &Patience::to_tell(&AtomicBool::new(false), None))
 }
 
-/// One step of so many; false when none is left.
-fn spend(patience: &Cell<u64>) -> bool {
-    let left = patience.get();
-    patience.set(left.saturating_sub(1));
-    left > 0
-}
-
-fn replay_within(
+/// The same, as long as patience lasts.
+///
+/// # Errors
+/// As [`replay`], and [`ReplayError::Stopped`].
+pub fn replay_within(
     system: &System,
     counterexample: &Counterexample,
     broken_by: u64,
-    patience: &Cell<u64>,
+    patience: &Patience,
 ) -> Result<Vec<Step>, ReplayError> {
+    let uncounted;
+    let system = if counterexample.repeats_from.is_some() {
+        uncounted = system.clone().without_counts();
+        &uncounted
+    } else {
+        system
+    };
     let plain = system.clone().with_symmetry(false);
     let mut run = Run::new(&plain);
     let mut out = Vec::new();
@@ -352,6 +413,9 @@ fn replay_within(
         if counterexample.repeats_from == Some(index) {
             round = Some((system.canonical(&run.world), index, run.now));
         }
+        if !patience.spend() {
+            return Err(ReplayError::Stopped);
+        }
         let (mut shown, taken) = run.take(index, step)?;
         facts_seen = taken.facts & broken_by;
         if facts_seen != 0 && index + 1 == last {
@@ -361,10 +425,11 @@ fn replay_within(
     }
     match round {
         Some((state, from, began)) => {
-            if counterexample.property != Property::NoStuckKey || state != system.canonical(&run.world) {
+            let endless = Endless::named(counterexample.property, system).ok_or(ReplayError::NoLoop)?;
+            if state != system.canonical(&run.world) {
                 return Err(ReplayError::NoLoop);
             }
-            run.goes_on(&counterexample.steps[from..], began, system, patience)?;
+            run.goes_on(&counterexample.steps[from..], began, system, &endless, patience)?;
         }
         None if counterexample.repeats_from.is_some() => return Err(ReplayError::NoLoop),
         None if facts_seen == 0 => return Err(ReplayError::BreaksNothing),
@@ -387,7 +452,9 @@ const ROUNDS_MAX: u32 = 100_000;
 
 impl<'a> Run<'a> {
     fn new(system: &'a System) -> Run<'a> {
-        Run { system, world: system.initial_world(), clocks: SmallVec::new(), now: 0 }
+        let mut world = system.initial_world();
+        let clocks = SmallVec::from_elem(0, world.clock_count());
+        Run { system, world, clocks, now: 0 }
     }
 
     /// Takes a step at its moment, which must read as the file says.
@@ -434,30 +501,34 @@ impl<'a> Run<'a> {
         round: &[Step],
         began: i64,
         canonical: &System,
-        patience: &Cell<u64>,
+        endless: &Endless,
+        patience: &Patience,
     ) -> Result<(), ReplayError> {
         let length = self.now - began;
         if length <= 0 {
             return Err(ReplayError::NoLoop);
         }
         let mut idle: Vec<Actor> = self.world.live().map(|(who, _)| who.into()).collect();
+        let mut wanted = false;
         let cap = canonical.greatest_constant() + 1;
         let mut known = HashSet::new();
         let mut shift = length;
         for _ in 0..ROUNDS_MAX {
             let clocks: Values = self.clocks.iter().map(|clock| (*clock).min(cap)).collect();
             if !known.insert((self.world.pack(), clocks)) {
-                return if idle.is_empty() { Ok(()) } else { Err(ReplayError::NoLoop) };
+                let all_act = idle.is_empty() || !endless.everybody_acts();
+                return if all_act && wanted { Ok(()) } else { Err(ReplayError::NoLoop) };
             }
             for step in round {
-                if !spend(patience) {
-                    return Err(ReplayError::NoLoop);
+                if !patience.spend() {
+                    return Err(ReplayError::Stopped);
                 }
                 let at_ms = step.at_ms.checked_add(shift).ok_or(ReplayError::NoLoop)?;
                 let taken = self.advance(0, step.edge, at_ms).map_err(|_| ReplayError::NoLoop)?;
-                if taken.label.is_fault_or_send() {
+                if endless.excludes(&taken.label) || !endless.stays(self.system, &self.world) {
                     return Err(ReplayError::NoLoop);
                 }
+                wanted |= endless.wants(self.system, &taken.label);
                 idle.retain(|actor| *actor != taken.label.actor);
             }
             shift += length;

@@ -62,6 +62,8 @@ pub struct Scope {
     pub clock_skew_ms: i64,
     /// Requests are messages, attempts deliveries.
     pub queue: bool,
+    /// Of a remediation: its target, its fault, and what begins its runs. Counts of requests mean nothing then.
+    pub target: Vec<String>,
     /// Instances and runs of each role: `relay 2 x 3`.
     pub roles: Vec<String>,
     /// Whether anything is called that could take effect late.
@@ -351,7 +353,9 @@ impl Scope {
     /// The scope in one line: what [`PolicyResult::scope_line`] holds.
     pub fn line(&self) -> String {
         let (one, many) = if self.queue { ("message", "messages") } else { ("request", "requests") };
-        let mut parts = vec![counted(self.requests, one, many)];
+        let requests = u32::from(self.target.is_empty());
+        let mut parts = self.target.clone();
+        parts.extend((requests > 0).then(|| counted(self.requests, one, many)));
         let mut optional = |count: u32, one: &str, many: &str| {
             if count > 0 {
                 parts.push(counted(count, one, many));
@@ -363,7 +367,7 @@ impl Scope {
             true => ("delivery each", "deliveries each"),
             false => ("attempt each", "attempts each"),
         };
-        optional(self.attempts_each, one, many);
+        optional(self.attempts_each * requests, one, many);
         let (one, many) = match self.restart {
             true => ("crash with restart", "crashes with restart"),
             false => ("crash", "crashes"),
@@ -387,7 +391,9 @@ impl Scope {
         if self.calls {
             bounds.push(("late effects", self.late_ms));
         }
-        bounds.push((if self.queue { "deliveries" } else { "retries" }, self.within_ms));
+        if requests > 0 {
+            bounds.push((if self.queue { "deliveries" } else { "retries" }, self.within_ms));
+        }
         for (name, bound) in bounds {
             parts.push(match bound {
                 Some(ms) => format!("{name} <= {}", format_ms(ms)),

@@ -1,20 +1,17 @@
 //! From a policy to its verdicts: compile, search, look for runs without end, judge, show.
 
-use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use super::fewest::{abstract_path, path_to, simpler};
+use super::endless::{self, Endless};
 use super::graph::Graph;
 use super::judge::{broken_by, not_applicable};
 use super::lasso::{Flow, Lasso, Roles};
 use super::property::Property;
-use super::search::{
-    Exploration, Extrapolation, Observer, SearchError, SearchOptions, Subsumption, Witness, WitnessStep,
-    explore,
-};
-use super::trace::{self, PATIENCE, PathStep, ReplayError, concretize, repeat};
+use super::search::{Exploration, Extrapolation, Observer, SearchError, SearchOptions, Subsumption, explore};
+use super::trace::{self, PathStep, Patience, ReplayError, concretize, repeat};
 use super::verdict::{
     Counterexample, LintResult, Number, PolicyResult, PropertyResult, Scope, SearchStats, Step, Verdict,
     format_ms,
@@ -22,8 +19,10 @@ use super::verdict::{
 use super::{Engine, Limits, VerifyOptions, oracle};
 use crate::lints::Lint;
 use crate::model::{Operation, Outcome, Protocol};
-use crate::policy::{Faults, Policy, Waiver};
+use crate::policy::remedy::{Fault, TargetKind};
+use crate::policy::{Faults, Policy, TriggerKind, Waiver};
 use crate::system::compile::Next;
+use crate::system::remedy::{ACTIONS_MAX, Rules};
 use crate::system::world::{EFFECTS_MAX, Packed, World};
 use crate::system::{Action, Actor, CompileError, Label, Sending, System, facts};
 use crate::time::Edge;
@@ -107,21 +106,38 @@ pub fn verify_with(
     if let Some(states) = system.loop_without_time() {
         return Err(CheckError::LoopWithoutTime(states));
     }
+    let end = options.limits.time_max.and_then(|most| Instant::now().checked_add(most));
+    let patience = Patience::to_tell(options.cancel, end);
     let mut findings = match options.engine {
-        Engine::Zones => search_zones(&system, options, reductions, stop_at(policy, &system, options))?,
-        Engine::Stateright => oracle::search(&system, options)?,
+        Engine::Zones => {
+            let stop_at = stop_at(policy, &system, options);
+            search_zones(&system, options, reductions, stop_at, &patience)?
+        }
+        Engine::Stateright => oracle::search(&system, options, &patience)?,
     };
-    for found in &findings.broken {
-        let steps = trace::replay(&system, &found.counterexample, broken_by(found.property));
-        if let Err(error) = steps {
-            return Err(CheckError::Unreplayable(found.property, error.to_string()));
+    let mut replayed = Vec::with_capacity(findings.broken.len());
+    for found in std::mem::take(&mut findings.broken) {
+        match trace::replay_within(&system, &found.counterexample, broken_by(found.property), &patience) {
+            Ok(_) => replayed.push(found),
+            Err(ReplayError::Stopped) => {
+                if found.counterexample.repeats_from.is_some() {
+                    findings.endless_untold.insert(found.property);
+                }
+            }
+            Err(error) => return Err(CheckError::Unreplayable(found.property, error.to_string())),
         }
     }
-    let properties = Property::ALL
+    findings.broken = replayed;
+    findings.untold_by = findings.untold_by.or(patience.stopped_by());
+    let mut properties = Property::ALL
         .into_iter()
         .map(|p| judge(p, policy, &system, &mut findings, options))
         .collect::<Vec<_>>();
     let scope = scope(policy, &system);
+    let warnings = [waivers(policy, &properties, options), warnings(policy, &system, &findings)].concat();
+    // A lint may be borne out by a property that nobody asked for.
+    let lints = lints(policy, protocol, &properties);
+    properties.retain(|result| options.wants(result.property));
     Ok(PolicyResult {
         policy: policy.name.clone(),
         summary: policy.summary.clone(),
@@ -133,8 +149,8 @@ pub fn verify_with(
         },
         scope_line: scope.line(),
         scope,
-        warnings: [waivers(policy, &properties, options), warnings(policy, &system, &findings)].concat(),
-        lints: lints(policy, protocol, &properties),
+        warnings,
+        lints,
         untaken: untaken(&system, &findings),
         search: findings.search,
         loops: findings.loops,
@@ -168,11 +184,16 @@ pub(super) struct Findings {
     pub loops: Option<SearchStats>,
     pub broken: Vec<Broken>,
     /// There are runs without end, of which none could be shown.
-    pub endless_untold: bool,
+    pub endless_untold: BTreeSet<Property>,
+    /// The limit that came before every run was told.
+    pub untold_by: Option<&'static str>,
     /// All facts that some run shows.
     pub facts: u64,
     pub effects_most: u8,
     pub lost_most: u8,
+    /// The most actions begun on one target in one episode, and the lowest capacity, of a remediation.
+    pub actions_most: u8,
+    pub capacity_least: Option<u8>,
     /// The longest time, in units, that a claim whose owner is gone cannot be taken.
     pub stuck_most: Option<i64>,
     /// State and outcome of every operation that some run did.
@@ -251,6 +272,13 @@ impl Findings {
         }
     }
 
+    /// What a state tells of its target.
+    pub fn note_target(&mut self, system: &System, world: &World) {
+        self.actions_most = self.actions_most.max(world.actions_most());
+        let capacity = system.capacity(world);
+        self.capacity_least = self.capacity_least.into_iter().chain(capacity).min();
+    }
+
     pub fn note_stuck(&mut self, units: i64) {
         self.stuck_most = Some(self.stuck_most.unwrap_or(0).max(units.max(0)));
     }
@@ -268,18 +296,13 @@ fn stop_at(policy: &Policy, system: &System, options: &VerifyOptions) -> u64 {
     properties.fold(0, |bits, property| bits | broken_by(*property))
 }
 
-/// What is left of the limits after a search that began at `began`.
-fn remaining(limits: &Limits, began: Instant) -> Limits {
-    Limits { time_max: limits.time_max.map(|most| most.saturating_sub(began.elapsed())), ..limits.clone() }
-}
-
 fn search_zones(
     system: &System,
     options: &VerifyOptions,
     reductions: Reductions,
     stop_at: u64,
+    patience: &Patience,
 ) -> Result<Findings, CheckError> {
-    let began = Instant::now();
     let mut findings = Findings::default();
     let search = SearchOptions {
         subsumption: if reductions.inclusion { Subsumption::Inclusion } else { Subsumption::Equality },
@@ -290,6 +313,7 @@ fn search_zones(
         cancel: options.cancel,
         progress: options.progress,
         stop_at,
+        depth_max: None,
     };
     let mut watch = Watch { system, findings: &mut findings };
     let exploration = explore(system, &search, &mut watch)?;
@@ -299,45 +323,36 @@ fn search_zones(
     findings.effects_most = exploration.states().map(effects).max().unwrap_or(0);
     let lost = |state: &Packed| World::unpack(state).messages_lost();
     findings.lost_most = exploration.states().map(lost).max().unwrap_or(0);
-    for property in Property::ALL {
-        if let Some(path) = shortest_path(system, &exploration, broken_by(property)) {
-            let counterexample = concretize(system, property, &path, None)
-                .ok_or_else(|| CheckError::Unreplayable(property, "no moments fit".to_owned()))?;
-            findings.broken.push(Broken { property, counterexample });
+    if system.remedy.is_some() {
+        for state in exploration.states() {
+            findings.note_target(system, &World::unpack(state));
+        }
+    }
+    for property in Property::ALL.into_iter().filter(|property| options.wants(*property)) {
+        let bits = broken_by(property);
+        if let Some(path) = path_to(system, &exploration, bits, |state| state) {
+            let path = simpler(system, &path, bits, &search).unwrap_or(path);
+            match concretize(system, property, &path, None, patience) {
+                Some(counterexample) => findings.broken.push(Broken { property, counterexample }),
+                None if patience.is_over() => break,
+                None => return Err(CheckError::Unreplayable(property, "no moments fit".to_owned())),
+            }
         }
     }
     let stopped = stop_at != 0 && findings.facts & stop_at != 0;
-    let repeating = system.repeating_states();
-    if !stopped && !repeating.is_empty() && findings.broken.iter().all(|b| b.property != Property::NoStuckKey)
-    {
-        let limits = remaining(&options.limits, began);
+    for endless in Endless::of(system) {
+        let sought = options.wants(endless.property)
+            && findings.broken.iter().all(|broken| broken.property != endless.property);
+        if stopped || !sought {
+            continue;
+        }
+        let limits = Limits { time_max: patience.left(), ..options.limits.clone() };
         let search = SearchOptions { limits: &limits, symmetry: false, ..search };
-        find_endless(system, &exploration, &search, &repeating, &mut findings)?;
+        let patience = patience.to_seek();
+        find_endless(system, &exploration, &search, &endless, &patience, &mut findings)?;
+        findings.untold_by = findings.untold_by.or(patience.stopped_by());
     }
     Ok(findings)
-}
-
-/// The shortest of the runs that show one of these facts.
-fn shortest_path(system: &System, exploration: &Exploration<System>, bits: u64) -> Option<Vec<PathStep>> {
-    let known = exploration.facts() & bits;
-    let each = (0..u64::BITS).filter(|bit| known >> bit & 1 != 0);
-    let witnesses = each.filter_map(|bit| exploration.witness(bit).map(|w| (1 << bit, w)));
-    let (bit, witness) = witnesses.min_by_key(|(_, witness)| witness.steps.len())?;
-    Some(abstract_path(system, &witness, bit))
-}
-
-fn abstract_path(system: &System, witness: &Witness<System>, last: u64) -> Vec<PathStep> {
-    let step = |step: &WitnessStep<System>| PathStep {
-        label: step.edge.label,
-        state: system.canonical(&World::unpack(&step.edge.target)),
-        facts: 0,
-        at: None,
-    };
-    let mut path: Vec<PathStep> = witness.steps.iter().map(step).collect();
-    if let Some(end) = path.last_mut() {
-        end.facts = last;
-    }
-    path
 }
 
 /// Looks for a run without end: an attempt goes round and round though faults have stopped.
@@ -350,25 +365,35 @@ fn find_endless(
     system: &System,
     exploration: &Exploration<System>,
     search: &SearchOptions,
-    repeating: &BTreeSet<u8>,
+    endless: &Endless,
+    patience: &Patience,
     findings: &mut Findings,
 ) -> Result<(), CheckError> {
+    let system = &system.clone().without_counts();
     let plain = system.clone().with_symmetry(false);
     let mut starts = Vec::new();
     let mut origins = Vec::new();
     for (number, (state, zone)) in exploration.numbered_nodes() {
-        let world = World::unpack(state);
-        let mut live = world.live().peekable();
-        if live.peek().is_some() && live.all(|(_, attempt)| repeating.contains(&attempt.at)) {
-            starts.push((state.clone(), zone));
+        if endless.begins(system, &World::unpack(state)) {
+            starts.push((plain.canonical(&World::unpack(state)), zone));
             origins.push(number);
         }
     }
-    let inside = |state: &Packed| World::unpack(state).live().all(|(_, a)| repeating.contains(&a.at));
-    let keep = |edge: &Edge<Packed, Label>| !edge.label.is_fault_or_send() && inside(&edge.target);
+    let inside = |state: &Packed| endless.stays(system, &World::unpack(state));
+    let keep = |edge: &Edge<Packed, Label>| !endless.excludes(&edge.label) && inside(&edge.target);
     let graph = Graph::build(&plain, search, starts, keep)?;
-    findings.loops = Some(graph.stats().clone());
-    let Lasso { kept, flows, components } = Lasso::find(&plain, &graph);
+    findings.loops = Some(match findings.loops.take() {
+        // The first that did not get to its end says how far it got.
+        Some(before) if !before.complete => before,
+        _ => graph.stats().clone(),
+    });
+    let Some(Lasso { kept, flows, components }) = Lasso::find(&plain, &graph, patience) else {
+        if let Some(loops) = &mut findings.loops {
+            loops.complete = false;
+            loops.stopped_by = patience.stopped_by().map(str::to_owned);
+        }
+        return Ok(());
+    };
     let kept = || graph.arcs().iter().zip(&flows).zip(&kept).filter_map(|(arc, kept)| kept.then_some(arc));
     let mut actors = vec![BTreeSet::new(); components.count];
     for (arc, _) in kept() {
@@ -378,28 +403,35 @@ fn find_endless(
     let all_act = |(arc, _): &(&Arc, &Flow)| {
         let world = World::unpack(graph.node(arc.from).0);
         let mut live = world.live();
-        live.all(|(who, _)| actors[components.of[arc.from]].contains(&actor_key(who.into())))
+        let acts = |who| actors[components.of[arc.from]].contains(&actor_key(who));
+        endless.wants(system, &arc.label)
+            && (!endless.everybody_acts() || live.all(|(who, _)| acts(who.into())))
     };
-    let (began, patience) = (Instant::now(), Cell::new(PATIENCE));
+    let mut within = (usize::MAX, BTreeMap::new());
     for (first, _) in kept().filter(all_act).take(ROUNDS_TRIED) {
-        let late = search.limits.time_max.is_some_and(|most| began.elapsed() > most);
-        if late || search.cancel.load(Ordering::Relaxed) {
-            findings.endless_untold = true;
+        if patience.is_over() {
+            findings.endless_untold.insert(endless.property);
             break;
         }
         let component = components.of[first.from];
-        let within = kept().filter(|(arc, _)| components.of[arc.from] == component);
-        let within = within.map(|(arc, flow)| (key(arc), *flow)).collect();
-        let round = round(&graph, first, &actors[component], &within);
+        if within.0 != component {
+            let inside = kept().filter(|(arc, _)| components.of[arc.from] == component);
+            within = (component, inside.map(|(arc, flow)| (key(arc), *flow)).collect());
+        }
+        let nobody = BTreeSet::new();
+        let acting = if endless.everybody_acts() { &actors[component] } else { &nobody };
+        let round = round(&graph, first, acting, &within.1, patience);
         let found =
-            round.and_then(|round| endless_run(system, exploration, &graph, &origins, &round, &patience));
+            round.and_then(|round| {
+                endless_run(system, endless.property, exploration, &graph, &origins, &round, patience)
+            });
         if let Some(counterexample) = found {
-            findings.endless_untold = false;
-            findings.broken.push(Broken { property: Property::NoStuckKey, counterexample });
+            findings.endless_untold.remove(&endless.property);
+            findings.broken.push(Broken { property: endless.property, counterexample });
             return Ok(());
         }
         // There is an endless run, but this round of it has no fixed moments: say so, pass nothing.
-        findings.endless_untold = true;
+        findings.endless_untold.insert(endless.property);
     }
     Ok(())
 }
@@ -417,6 +449,7 @@ fn round<'g>(
     first: &'g Arc,
     actors: &BTreeSet<(u8, u8)>,
     within: &BTreeMap<(usize, u32), Flow>,
+    patience: &Patience,
 ) -> Option<Vec<&'g Arc>> {
     let inside = |arc: &Arc| within.contains_key(&key(arc));
     let bounded = within.values().fold(0, |all: Roles, flow| all | flow.bounded);
@@ -431,11 +464,14 @@ fn round<'g>(
         if round.iter().any(|arc| met(arc)) {
             continue;
         }
-        let at = round.last().map_or(first.to, |arc| arc.to);
+        if patience.is_over() {
+            return None;
+        }
+        let ways = graph.ways(round.last().map_or(first.to, |arc| arc.to), inside);
         let goals = graph.arcs().iter().filter(|arc| inside(arc) && met(arc));
-        let ways = goals.filter_map(|goal| graph.shortest_way(at, goal.from, inside).map(|way| (way, goal)));
-        let (way, goal) = ways.min_by_key(|(way, _)| way.len())?;
-        round.extend(way);
+        let goals = goals.filter_map(|goal| ways.steps(goal.from).map(|steps| (steps, goal)));
+        let (_, goal) = goals.min_by_key(|(steps, _)| *steps)?;
+        round.extend(ways.way(goal.from)?);
         round.push(goal);
     }
     let at = round.last().map_or(first.to, |arc| arc.to);
@@ -467,20 +503,22 @@ pub(super) fn actor_key(actor: Actor) -> (u8, u8) {
 /// A run to the cycle and once round it, with moments.
 fn endless_run(
     system: &System,
+    property: Property,
     exploration: &Exploration<System>,
     graph: &Graph<System>,
     origins: &[usize],
     cycle: &[&Arc],
-    patience: &Cell<u64>,
+    patience: &Patience,
 ) -> Option<Counterexample> {
     let entry = cycle.first()?.from;
+    let steps = graph.steps_to(entry);
     let ways = graph.starts().iter().zip(origins).filter_map(|(start, origin)| {
-        let way = graph.shortest_way(*start, entry, |_| true)?;
-        let stem = exploration.path_to(*origin)?;
-        Some((stem, way))
+        let length = steps[*start]? + exploration.steps_to(*origin)?;
+        Some((length, *start, *origin))
     });
-    let (stem, way) = ways.min_by_key(|(stem, way)| stem.steps.len() + way.len())?;
-    let stem = abstract_path(system, &stem, 0);
+    let (_, start, origin) = ways.min_by_key(|(length, ..)| *length)?;
+    let way = graph.shortest_way(start, entry, |_| true)?;
+    let stem = abstract_path(system, &exploration.path_to(origin)?, 0, |state| state);
     let steps = |arcs: &[&Arc]| {
         let step = |arc: &&Arc| {
             let state = system.canonical(&World::unpack(graph.node(arc.to).0));
@@ -490,7 +528,7 @@ fn endless_run(
     };
     let way = steps(&way);
     let round = steps(cycle);
-    repeat(system, Property::NoStuckKey, &[stem, way].concat(), &round, patience)
+    repeat(system, property, &[stem, way].concat(), &round, patience)
 }
 
 /// Rounds that are tried before none is shown.
@@ -532,36 +570,68 @@ fn judge(
     if findings.facts & broken_by(property) != 0 {
         // A search that saw it and has no run to show must not pass.
         result.verdict = Verdict::Inconclusive;
-        result.reason = "a step breaks it, but no run to it could be made: please report this".to_owned();
+        result.reason = match findings.untold_by {
+            Some(limit) => format!("a step breaks it, but {limit} came before its run was made"),
+            None => "a step breaks it, but no run to it could be made: please report this".to_owned(),
+        };
+        if !options.wants(property) {
+            // No run was made, as none is shown.
+            result.verdict = Verdict::Violated;
+        }
+        return result;
+    }
+    let endless = endless::PROPERTIES.contains(&property);
+    if endless && !options.wants(property) {
+        // Nobody looked for runs without end.
+        result.verdict = Verdict::Inconclusive;
         return result;
     }
     let unfinished =
-        [Some(&findings.search), findings.loops.as_ref().filter(|_| property == Property::NoStuckKey)];
+        [Some(&findings.search), findings.loops.as_ref().filter(|_| endless)];
     let stopped = unfinished.into_iter().flatten().find(|stats| !stats.complete);
     if let Some(stats) = stopped {
         result.verdict = Verdict::Inconclusive;
         let limit = stats.stopped_by.as_deref().unwrap_or("a limit");
         result.reason =
             format!("stopped by {limit} after {} zones, {} steps deep", stats.visited, stats.depth);
-    } else if property == Property::NoStuckKey && findings.endless_untold {
+    } else if findings.endless_untold.contains(&property) {
         result.verdict = Verdict::Inconclusive;
-        result.reason =
-            "a run goes round for ever, but no round of it with fixed moments was found".to_owned();
+        result.reason = match findings.untold_by {
+            Some(limit) => {
+                format!("a run goes round for ever, but {limit} came before a round of it was made")
+            }
+            None => "a run goes round for ever, but no round of it with fixed moments was found".to_owned(),
+        };
     } else if findings.facts & facts::FLIGHT_LIMIT != 0 {
         result.verdict = Verdict::Inconclusive;
         result.reason = "more calls in flight than the search can hold".to_owned();
+    } else if findings.facts & facts::JOB_LIMIT != 0 {
+        result.verdict = Verdict::Inconclusive;
+        result.reason = "more actions under way than the search can hold".to_owned();
     }
     result
 }
 
 fn number(property: Property, system: &System, findings: &Findings) -> Option<Number> {
     match property {
-        Property::SingleExecution => {
+        Property::SingleExecution if system.remedy.is_none() => {
             let most = findings.effects_most;
             let left_out = findings.facts & (facts::FLIGHT_LEFT_OUT | facts::FLIGHT_LIMIT) != 0 && most > 1;
             let at_least = most >= EFFECTS_MAX || !findings.search.complete || left_out;
             let value = if at_least { format!("{most} or more") } else { most.to_string() };
             Some(Number { name: "most effects".to_owned(), value, exact: Some(most.into()) })
+        }
+        Property::BoundedActions | Property::Quiesces => {
+            let most = findings.actions_most;
+            let at_least = most >= ACTIONS_MAX || !findings.search.complete;
+            let value = if at_least { format!("{most} or more") } else { most.to_string() };
+            let name = "most actions in one episode".to_owned();
+            Some(Number { name, value, exact: Some(most.into()) })
+        }
+        Property::CapacityFloor => {
+            let least = findings.capacity_least?;
+            let value = if findings.search.complete { least.to_string() } else { format!("{least} or less") };
+            Some(Number { name: "lowest capacity".to_owned(), value, exact: Some(least.into()) })
         }
         Property::NoLostMessage => {
             let most = findings.lost_most;
@@ -610,6 +680,7 @@ fn scope(policy: &Policy, system: &System) -> Scope {
         redeliveries,
         clock_skew_ms: clock_skew,
         queue: system.queue,
+        target: system.remedy.as_ref().map(scope_of_target).unwrap_or_default(),
         roles: roles
             .map(|(role, scope)| format!("{} {} x {}", role.name, scope.replicas, scope.runs))
             .collect(),
@@ -628,6 +699,38 @@ fn scope(policy: &Policy, system: &System) -> Scope {
         late_ms: policy.downstream.as_ref().and_then(|d| d.late),
         within_ms: policy.trigger.within,
     }
+}
+
+/// What is explored of a remediation.
+fn scope_of_target(rules: &Rules) -> Vec<String> {
+    let mut out = vec![match rules.kind {
+        TargetKind::Members { size: 1, .. } => "1 instance".to_owned(),
+        TargetKind::Members { size, .. } => format!("{size} members"),
+        TargetKind::Value { start, .. } => format!("a value from {start} on"),
+    }];
+    let fault = match rules.fault {
+        Fault::None => None,
+        Fault::Curable => Some("curable"),
+        Fault::Transient => Some("transient"),
+        Fault::Persistent => Some("persistent"),
+        Fault::Recurring => Some("recurring"),
+        Fault::Flapping => Some("flapping"),
+        Fault::Apparent => Some("apparent"),
+    };
+    let at_once = if rules.faulty > 1 { format!(", {} at the same time", rules.faulty) } else { String::new() };
+    out.extend(fault.map(|fault| format!("a {fault} fault{at_once}")));
+    for part in &rules.parts {
+        let what = match part.trigger {
+            TriggerKind::Alert if part.notifiers > 1 => format!("{} notifiers", part.notifiers),
+            TriggerKind::Alert => "an alert".to_owned(),
+            TriggerKind::Schedule => "a schedule".to_owned(),
+            _ => "a loop".to_owned(),
+        };
+        let whose = if rules.parts.len() > 1 { format!(" of {}", part.name) } else { String::new() };
+        let most = if part.trigger == TriggerKind::Loop { 1 } else { part.overlapping };
+        out.push(format!("{what}{whose} with up to {most} {} at a time", if most == 1 { "run" } else { "runs" }));
+    }
+    out
 }
 
 /// The lints that the policy does not meet, each with what the check found of it.

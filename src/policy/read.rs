@@ -260,7 +260,7 @@ pub(super) fn downstream(table: &Table<'_>, reader: &mut Reader) -> DownstreamDr
     reader.word(table, "kind", &[]);
     DownstreamDraft {
         header: table.header,
-        latency: reader.duration_range(table, "latency"),
+        latency: reader.duration_range(table, "latency", false),
         timeout: reader.duration(table, "timeout"),
         late: reader.duration(table, "late"),
         native_key: native_key(table, reader),

@@ -366,13 +366,13 @@ impl Reader {
         self.duration_value(key, zero, value)
     }
 
-    /// `[SHORTEST, LONGEST]`.
-    pub fn duration_range(&mut self, table: &Table<'_>, name: &str) -> Option<[Located<i64>; 2]> {
+    /// `[SHORTEST, LONGEST]`; the longest may be zero only where that makes sense.
+    pub fn duration_range(&mut self, table: &Table<'_>, name: &str, zero: bool) -> Option<[Located<i64>; 2]> {
         let (key, value) = table.entry(name)?;
         match value.get_ref() {
             DeValue::Array(items) if items.len() == 2 => {
                 let shortest = self.duration_value(key, true, &items[0]);
-                let longest = self.duration_value(key, false, &items[1]);
+                let longest = self.duration_value(key, zero, &items[1]);
                 Some([shortest?, longest?])
             }
             _ => {

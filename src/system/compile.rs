@@ -158,6 +158,8 @@ pub struct System {
     pub remedy: Option<Rules>,
     /// Interchangeable clients, attempts and calls are put into one order.
     pub symmetry: bool,
+    /// Actions of an episode are counted, for the number in the report.
+    pub counts: bool,
     /// No state has more clocks than this.
     pub(super) clocks_most: usize,
     pub(super) start: World,
@@ -296,6 +298,7 @@ impl System {
             claimable_by_ttl: claimable_after.is_some_and(|(_, by_ttl)| by_ttl),
             merged,
             symmetry: true,
+            counts: true,
             clocks_most: match &remedy {
                 Some(rules) => rules.clocks_most(),
                 None => clocks_most(policy, splits),
@@ -334,6 +337,13 @@ impl System {
     /// The same system with symmetry on or off.
     pub fn with_symmetry(mut self, symmetry: bool) -> System {
         self.symmetry = symmetry;
+        self
+    }
+
+    /// The same system without the counts that only a number in the report needs: with them, what
+    /// repeats looks new until the counts are full.
+    pub fn without_counts(mut self) -> System {
+        self.counts = false;
         self
     }
 

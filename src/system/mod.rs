@@ -133,24 +133,36 @@ pub struct Label {
 }
 
 impl Label {
+    /// What goes wrong by itself: everything that has a budget, and a call that takes too long.
+    pub fn is_fault(&self) -> bool {
+        let sent_badly =
+            |sending| matches!(sending, Sending::Lost | Sending::Late | Sending::Twice | Sending::Again);
+        let action = match self.action {
+            Action::Send(sending) => sent_badly(sending),
+            Action::Operate { outcome } => outcome.is_fault(),
+            Action::AckLost { .. }
+            | Action::Unheard { .. }
+            | Action::Crash { .. }
+            | Action::Failover
+            | Action::LockLost
+            | Action::Happens(_)
+            | Action::Effect(remedy::Effected::Unheard | remedy::Effected::Broken) => true,
+            Action::Publish
+            | Action::Drop
+            | Action::Pick { .. }
+            | Action::Restart
+            | Action::Call
+            | Action::Effect(_)
+            | Action::Land(_) => false,
+        };
+        action || matches!(self.ending, Some(Ending::AnswerLost(_) | Ending::Died { .. }))
+    }
+
     /// A fault, or something that only so many times can happen: absent from the endless part of
     /// a run in which faults have stopped.
     pub fn is_fault_or_send(&self) -> bool {
-        matches!(
-            self.action,
-            Action::Send(_)
-                | Action::Publish
-                | Action::Drop
-                | Action::AckLost { .. }
-                | Action::Unheard { .. }
-                | Action::Crash { .. }
-                | Action::Restart
-                | Action::Failover
-                | Action::LockLost
-                | Action::Happens(_)
-                | Action::Effect(remedy::Effected::Unheard | remedy::Effected::Broken)
-        ) || matches!(self.ending, Some(Ending::AnswerLost(_) | Ending::Died { .. }))
-            || matches!(self.action, Action::Operate { outcome } if outcome.is_fault())
+        self.is_fault()
+            || matches!(self.action, Action::Send(_) | Action::Publish | Action::Drop | Action::Restart)
     }
 }
 
@@ -233,16 +245,24 @@ impl System {
 
     /// The world every run begins with.
     pub fn initial_world(&self) -> World {
-        self.start.clone()
+        let mut start = self.start.clone();
+        start.number_clocks();
+        start
     }
 
     /// The packed form in which interchangeable parts are in one order, if symmetry is on.
     pub fn canonical(&self, world: &World) -> Packed {
-        if !self.symmetry || self.splits {
+        let sorts = self.symmetry && !self.splits;
+        if !sorts && self.counts {
             return world.pack();
         }
         let mut world = world.clone();
-        world.sort();
+        if !self.counts {
+            world.forget_counts();
+        }
+        if sorts {
+            world.sort();
+        }
         world.pack()
     }
 
@@ -390,6 +410,9 @@ impl System {
             if !alive {
                 row.since = Slot::NONE;
             }
+        }
+        if !self.counts {
+            world.forget_counts();
         }
         let past_matters = self.stale_reads || !self.conditional || world.budget.failovers > 0;
         // What was told, or published, can be undone when nobody is at work any more.

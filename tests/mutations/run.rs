@@ -134,6 +134,7 @@ fn check(subject: &Mutant, zones_max: u64) -> Option<PolicyResult> {
         today: "2000-01-01",
         cancel: &cancel,
         progress: &|_| (),
+        properties: &[],
         fail_fast: &[],
     };
     match verify(&subject.policy, &subject.protocol, &options) {

@@ -50,6 +50,7 @@ fn limits() -> Limits {
 
 pub fn ask(case: &Case, engine: Engine, reductions: Reductions) -> Result<PolicyResult, CheckError> {
     let options = VerifyOptions {
+        properties: &[],
         fail_fast: &[],
         engine,
         limits: limits(),

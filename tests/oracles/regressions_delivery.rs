@@ -387,8 +387,15 @@ fn a_limit_on_states_ends_no_search_in_silence() {
     let check = |states_max| {
         let limits = Limits { states_max, memory_max: None, time_max: None };
         let (engine, cancel) = (Engine::Stateright, &AtomicBool::new(false));
-        let options =
-            VerifyOptions { engine, limits, today: "2026-01-01", cancel, progress: &|_| (), fail_fast: &[] };
+        let options = VerifyOptions {
+            engine,
+            limits,
+            today: "2026-01-01",
+            cancel,
+            progress: &|_| (),
+            properties: &[],
+            fail_fast: &[],
+        };
         idemcheck::check::verify(&case.policy, &case.protocol, &options).expect("it can be checked")
     };
     let verdicts = |result: &PolicyResult| -> Vec<Verdict> {

@@ -113,7 +113,7 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     for (checked, source) in checked.into_iter().zip(&loaded.policies) {
         match checked {
             Ok(result) => {
-                results.push(only(result, &args.property));
+                results.push(result);
                 texts.push(loaded.texts(source));
             }
             Err(failure) => failures.push(failure),
@@ -162,6 +162,7 @@ fn check_all(
             let Some(source) = policies.get(index) else { break };
             line.begin(index, &source.policy.name);
             let options = VerifyOptions {
+                properties: &args.property,
                 fail_fast: args.stops_at(),
                 engine: match args.engine {
                     EngineName::Zones => Engine::Zones,
@@ -198,14 +199,6 @@ fn check_all(
     });
     line.clear();
     results.into_inner().unwrap_or_default().into_values().collect()
-}
-
-/// The result with nothing but the properties that were asked for.
-fn only(mut result: PolicyResult, properties: &[Property]) -> PolicyResult {
-    if !properties.is_empty() {
-        result.properties.retain(|each| properties.contains(&each.property));
-    }
-    result
 }
 
 /// Writes the counterexamples; gives their paths, by index of the policy.

@@ -164,6 +164,10 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
         let mut looked = 0;
         while self.cursor < self.nodes.len() {
             if self.cursor == self.layer_end {
+                if options.depth_max.is_some_and(|most| self.stats.depth + 1 >= most) {
+                    self.stats.stopped_by = Some("the limit of depth".to_owned());
+                    break;
+                }
                 self.stats.depth += 1;
                 self.layer_end = self.nodes.len();
             }

@@ -62,6 +62,8 @@ pub struct SearchOptions<'a> {
     pub progress: &'a (dyn Fn(&Progress) + Sync),
     /// The search stops, incomplete, once any of these facts has a witness. 0: it never does.
     pub stop_at: u64,
+    /// It stops, incomplete, before it expands what is so many steps away.
+    pub depth_max: Option<u32>,
 }
 
 static NEVER: AtomicBool = AtomicBool::new(false);
@@ -79,6 +81,7 @@ impl Default for SearchOptions<'_> {
             cancel: &NEVER,
             progress: &|_| (),
             stop_at: 0,
+            depth_max: None,
         }
     }
 }
@@ -237,6 +240,11 @@ impl<S: TimedSystem> Exploration<'_, S> {
     /// A run to a node, by its number.
     pub fn path_to(&self, node: usize) -> Option<Witness<S>> {
         either!(self, engine => engine.path_to(node))
+    }
+
+    /// How many steps [`Exploration::path_to`] has.
+    pub fn steps_to(&self, node: usize) -> Option<usize> {
+        either!(self, engine => engine.path_to_node(node).map(|path| path.len()))
     }
 
     /// A node by its number, if it is stored.

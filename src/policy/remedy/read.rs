@@ -56,7 +56,7 @@ pub fn target(table: &Table<'_>, policy: &str, reader: &mut Reader) -> Option<Lo
         }
         None => None,
     };
-    let act = reader.duration_range(table, "act");
+    let act = reader.duration_range(table, "act", true);
     let limit = reader.count(table, "actions_max");
     let per = reader.duration(table, "per");
     if limit.is_some() != per.is_some() {

@@ -234,11 +234,13 @@ impl Rules {
         self.parts.iter().flat_map(|part| &part.guards).any(|rule| rule.edge != Boundary::Either)
     }
 
-    /// The greatest sum that a guard of a step uses.
+    /// The greatest time that anything is compared with.
     pub(in crate::system) fn greatest(&self) -> i64 {
         let sums = self.parts.iter().map(|part| part.settle + part.lag.unwrap_or(0));
         let due = self.parts.iter().map(|part| part.spacing() + part.delay.unwrap_or(0));
-        sums.chain(due).max().unwrap_or(0).max(self.within.unwrap_or(0) + 1)
+        let mut greatest = sums.chain(due).max().unwrap_or(0).max(self.within.unwrap_or(0) + 1);
+        self.clone().each(|time| greatest = greatest.max(*time));
+        greatest
     }
 
     /// Clocks that a state can have at the most.

@@ -197,6 +197,12 @@ impl World {
         self.remedy.as_mut().expect("the system has a target")
     }
 
+    /// What only a number in the report needs.
+    pub(super) fn forget_counts(&mut self) {
+        let targets = self.remedy.iter_mut().flat_map(|remedy| &mut remedy.targets);
+        targets.for_each(|target| target.actions = 0);
+    }
+
     /// The most actions begun on one target in one episode.
     pub fn actions_most(&self) -> u8 {
         let targets = self.remedy.iter().flat_map(|remedy| &remedy.targets);

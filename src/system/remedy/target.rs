@@ -588,6 +588,12 @@ impl System {
         }
     }
 
+    /// A fault that lasts, of which nobody was told.
+    pub fn has_unattended_fault(&self, world: &World) -> bool {
+        let (Some(rules), Some(remedy)) = (&self.remedy, &world.remedy) else { return false };
+        remedy.targets.iter().any(|target| rules.is_unattended(target))
+    }
+
     /// A fault is there, nobody is at work on it, nobody will be, and nobody was told.
     pub(in crate::system) fn drops_a_fault(&self, world: &World) -> bool {
         let (Some(rules), Some(remedy)) = (&self.remedy, &world.remedy) else { return false };

@@ -1,0 +1,70 @@
+//! Runs without end: which of them break a property, and what they may have in their endless part.
+
+use std::collections::BTreeSet;
+
+use super::property::Property;
+use crate::system::world::World;
+use crate::system::{Action, Label, System};
+
+/// What a run without end can break.
+pub(super) const PROPERTIES: [Property; 3] =
+    [Property::NoStuckKey, Property::Quiesces, Property::Escalates];
+
+/// What the endless part of a run has to be for the run to break a property.
+pub(super) struct Endless {
+    pub property: Property,
+    /// States of the model that can repeat within one attempt.
+    repeating: BTreeSet<u8>,
+}
+
+impl Endless {
+    /// The properties that a run without end can break, in this system.
+    pub fn of(system: &System) -> Vec<Endless> {
+        let mut all = Vec::new();
+        let repeating = system.repeating_states();
+        if !repeating.is_empty() {
+            all.push(Endless { property: Property::NoStuckKey, repeating });
+        }
+        if system.remedy.is_some() {
+            for property in [Property::Quiesces, Property::Escalates] {
+                all.push(Endless { property, repeating: BTreeSet::new() });
+            }
+        }
+        all
+    }
+
+    /// The one of a property; none: only a last step can break it.
+    pub fn named(property: Property, system: &System) -> Option<Endless> {
+        Endless::of(system).into_iter().find(|endless| endless.property == property)
+    }
+
+    /// The endless part may begin here.
+    pub fn begins(&self, system: &System, world: &World) -> bool {
+        self.stays(system, world) && (self.property != Property::NoStuckKey || world.live().next().is_some())
+    }
+
+    /// The endless part may go on to here.
+    pub fn stays(&self, system: &System, world: &World) -> bool {
+        match self.property {
+            Property::NoStuckKey => world.live().all(|(_, a)| self.repeating.contains(&a.at)),
+            Property::Escalates => system.has_unattended_fault(world),
+            _ => true,
+        }
+    }
+
+    /// A step that the endless part does not have: a fault, and where requests come to an end, a request.
+    pub fn excludes(&self, label: &Label) -> bool {
+        if self.property == Property::NoStuckKey { label.is_fault_or_send() } else { label.is_fault() }
+    }
+
+    /// Its endless part has such a step.
+    pub fn wants(&self, system: &System, label: &Label) -> bool {
+        let acts = || system.table[label.at as usize].operation.acts();
+        self.property != Property::Quiesces || label.action == Action::Call && acts()
+    }
+
+    /// Everybody who is at work takes part: one that only stalls is a fault that has not stopped.
+    pub fn everybody_acts(&self) -> bool {
+        self.property != Property::Quiesces
+    }
+}
