@@ -331,7 +331,7 @@ fn the_summary_counts_every_policy_once() {
 #[test]
 fn a_counterexample_file_reads_back() {
     let result = policy("charge", vec![violated()]);
-    let files = TraceFile::of(&result, "policy = \"charge\"", "model = \"receipt\"");
+    let files = TraceFile::of(&result, "policy = \"charge\"", "model = \"receipt\"", &[]);
     assert_eq!(files.len(), 1);
     assert_eq!(TraceFile::from_json(&files[0].to_json()), Ok(files[0].clone()));
     let mut astray = files[0].clone();

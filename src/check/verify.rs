@@ -142,7 +142,7 @@ pub fn verify_with(
         policy: policy.name.clone(),
         summary: policy.summary.clone(),
         path: policy.path.display().to_string(),
-        model: protocol.name.clone(),
+        model: models(policy, protocol),
         engine: match options.engine {
             Engine::Zones => "zones".to_owned(),
             Engine::Stateright => "stateright".to_owned(),
@@ -699,6 +699,13 @@ fn scope(policy: &Policy, system: &System) -> Scope {
         late_ms: policy.downstream.as_ref().and_then(|d| d.late),
         within_ms: policy.trigger.within,
     }
+}
+
+/// The model, or those of a system's members.
+fn models(policy: &Policy, protocol: &Protocol) -> String {
+    let mut names: Vec<&str> = policy.members.iter().map(|(_, model)| model.name.as_str()).collect();
+    names.dedup();
+    if names.is_empty() { protocol.name.clone() } else { names.join(" and ") }
 }
 
 /// What is explored of a remediation.

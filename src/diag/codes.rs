@@ -357,4 +357,14 @@ codes! {
         "declarations of a target that do not belong together",
         "Members are well or not, and have a `size`; a value is set, added to or taken from, and has a\n\
          `start`. `actions_max` is counted in any time of `per`.";
+    SystemMismatch = "IDM243", "system-mismatch", Error,
+        "policies that cannot be checked together",
+        "A system puts remediations of one target together: two or three policies whose `[target]` has the\n\
+         same `name`, `kind`, `size` and `floor`. Its members are files relative to the system's own, or names\n\
+         of policies of the same run.";
+    TargetShared = "IDM244", "target-shared", Warning,
+        "several policies touch one target, and nobody checks them together",
+        "Each may hold on its own, and undo what another one does: an autoscaler and a deployment that both\n\
+         write the number of replicas. Put them into a `[system]`, or give their targets different names if\n\
+         they are different things.";
 }

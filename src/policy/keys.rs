@@ -161,8 +161,45 @@ pub static POLICY: Section = Section {
     ],
     later: &[
         ("load", "races against a real endpoint"),
-        ("system", "several policies on one target"),
     ],
+};
+
+/// A file with a `[system]`: policies that touch the same target, checked together.
+pub static SYSTEM_FILE: Section = Section {
+    doc: "Several policies that touch the same target, checked together.",
+    keys: &[
+        Key::new("policy", Kind::Name, "policy = \"web-together\"", "The system's name, unique in a run.").required(),
+        Key::new("summary", Kind::Text, "summary = \"Autoscaler and deployment\"", "One line for people."),
+        Key::new(
+            "system",
+            Kind::Table(&SYSTEM),
+            "[system]\nmembers = [\"sync.toml\", \"autoscale.toml\"]",
+            "Which policies.",
+        )
+        .required(),
+        Key::new("faults", Kind::Table(&FAULTS), "[faults]", "The adversary's budget.")
+            .default("of each kind the greatest of the members'"),
+        Key::new(
+            "expect",
+            Kind::Map(Some(properties), &Kind::OneOf(verdicts)),
+            "[expect]",
+            "What the check must find: this system is a test case, too.",
+        ),
+        Key::new("waiver", Kind::Tables(&WAIVER), "[[waiver]]", "Reviewed overrides, each with its end."),
+    ],
+    later: &[],
+};
+
+pub static SYSTEM: Section = Section {
+    doc: "The policies that are checked together.",
+    keys: &[Key::new(
+        "members",
+        Kind::Texts,
+        "members = [\"sync.toml\", \"autoscale.toml\"]",
+        "Policy files, relative to this one, or names of policies of the same run.",
+    )
+    .required()],
+    later: &[],
 };
 
 pub static OPERATION: Section = Section {

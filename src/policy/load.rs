@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use toml::de::DeTable;
 
+use super::composed::SystemDraft;
 use super::draft::Draft;
-use super::{Policy, check, presets, read};
+use super::{Policy, check, composed, presets, read};
 use crate::diag::{Code, Diagnostic, Severity, any_error};
 use crate::model::{self, Protocol};
 use crate::source::suggest::{closest, list, short};
 use crate::source::walk::{self, WalkFault, walk};
-use crate::source::{FileId, Files, SourceFile, document, nesting, open::open};
+use crate::source::{FileId, Files, Located, SourceFile, document, nesting, open::open};
 
 /// Everything that was read.
 #[derive(Debug, Default)]
@@ -33,6 +36,16 @@ pub struct LoadedPolicy {
     pub protocol: Arc<Protocol>,
     pub policy_file: FileId,
     pub model_file: FileId,
+    /// Of a system: the files of each member and of its model.
+    pub member_files: Vec<(FileId, FileId)>,
+}
+
+/// What a member of a system was read from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MemberTexts {
+    pub path: String,
+    pub policy_text: String,
+    pub model_text: String,
 }
 
 impl Loaded {
@@ -44,6 +57,16 @@ impl Loaded {
     /// The texts that were read for a policy: its own and its model's.
     pub fn texts(&self, policy: &LoadedPolicy) -> (&str, &str) {
         (self.files.text(policy.policy_file), self.files.text(policy.model_file))
+    }
+
+    /// Of a system: the path and the text of each member, and the text of its model.
+    pub fn member_texts(&self, policy: &LoadedPolicy) -> Vec<MemberTexts> {
+        let texts = |(policy, model): &(FileId, FileId)| MemberTexts {
+            path: self.files.path(*policy).display().to_string(),
+            policy_text: self.files.text(*policy).to_owned(),
+            model_text: self.files.text(*model).to_owned(),
+        };
+        policy.member_files.iter().map(texts).collect()
     }
 }
 
@@ -57,34 +80,59 @@ pub fn load(paths: &[PathBuf], models_dir: Option<&Path>) -> Loaded {
             match what_is(loader.loaded.files.text(file)) {
                 Sort::Model => loader.add_model(file),
                 // Models may live beside the policies that use them.
-                Sort::Policy => {}
+                Sort::Policy | Sort::System => {}
                 Sort::Neither => loader.refuse(file),
             }
         }
     }
-    let mut policies = Vec::new();
+    let (mut policies, mut systems) = (Vec::new(), Vec::new());
     for path in loader.walked(paths) {
         let Some(file) = loader.open(&path) else { continue };
         match what_is(loader.loaded.files.text(file)) {
+            Sort::System => systems.push(file),
             Sort::Policy => policies.push(file),
             Sort::Model => loader.add_model(file),
             Sort::Neither => loader.refuse(file),
         }
     }
-    loader.loaded.selected = policies.len();
+    loader.loaded.selected = policies.len() + systems.len();
     for file in policies {
         loader.policy(file, None);
     }
+    for file in systems {
+        loader.system(file);
+    }
+    loader.loaded.diagnostics.extend(composed::shared_targets(&loader.loaded.policies));
     loader.finish()
 }
 
 /// Reads a policy and its model from texts, whatever the policy calls its model: a counterexample
 /// file carries both.
 pub fn load_texts(policy: (&Path, &str), model: (&Path, &str)) -> Loaded {
+    load_texts_with(policy, model, &[])
+}
+
+/// The same for a system: with the texts of its members and of their models, in its order.
+pub fn load_texts_with(
+    policy: (&Path, &str),
+    model: (&Path, &str),
+    members: &[(&Path, &str, &str)],
+) -> Loaded {
     let mut loader = Loader::default();
+    for (path, policy, model) in members {
+        let model_file = loader.loaded.files.add(SourceFile::new("model.toml", *model));
+        let file = loader.loaded.files.add(SourceFile::new(path, *policy));
+        let protocol = loader.read_model(model_file);
+        let member = loader.read_policy(file, Some((model_file, protocol)), false);
+        loader.given.extend(member);
+    }
     let model_file = loader.loaded.files.add(SourceFile::new(model.0, model.1));
     let policy_file = loader.loaded.files.add(SourceFile::new(policy.0, policy.1));
     loader.loaded.selected = 1;
+    if !members.is_empty() {
+        loader.system(policy_file);
+        return loader.finish();
+    }
     let protocol = loader.read_model(model_file);
     loader.policy(policy_file, Some((model_file, protocol)));
     loader.finish()
@@ -98,6 +146,7 @@ pub fn shipped_names() -> Vec<String> {
 
 enum Sort {
     Policy,
+    System,
     Model,
     Neither,
 }
@@ -110,7 +159,9 @@ fn what_is(text: &str) -> Sort {
     let (document, errors) = DeTable::parse_recoverable(text);
     let has = |key: &str| document.get_ref().contains_key(key);
     let of_policy = ["policy", "operation", "key", "trigger", "store", "downstream", "choices", "expect"];
-    if has("policy") {
+    if has("system") {
+        Sort::System
+    } else if has("policy") {
         Sort::Policy
     } else if has("state") || has("start") || has("choice") {
         Sort::Model
@@ -133,6 +184,8 @@ struct Loader {
     read: BTreeMap<FileId, Option<Arc<Protocol>>>,
     /// Models by name, shipped ones only once they are used.
     models: BTreeMap<String, Entry>,
+    /// Members of a system that come as texts, in its order.
+    given: Vec<LoadedPolicy>,
     /// Policies by name.
     names: BTreeMap<String, (FileId, crate::source::Span)>,
 }
@@ -245,38 +298,122 @@ impl Loader {
     }
 
     fn policy(&mut self, file: FileId, model: Option<Entry>) {
+        let policy = self.read_policy(file, model, true);
+        self.loaded.policies.extend(policy);
+    }
+
+    /// A policy; `claims` its name in this run, or is only a member of a system.
+    fn read_policy(&mut self, file: FileId, model: Option<Entry>, claims: bool) -> Option<LoadedPolicy> {
         let text = self.loaded.files.text(file).to_owned();
         let path = self.loaded.files.path(file).to_owned();
         let (draft, mut diagnostics) = read::read(file, &path, &text);
         let Some(draft) = draft else {
             self.loaded.diagnostics.extend(diagnostics);
-            return;
+            return None;
         };
         let model = model.or_else(|| self.find_model(&draft, &mut diagnostics));
         let protocol = model.as_ref().and_then(|(_, protocol)| protocol.clone());
         let (policy, more) = check::check(&draft, protocol.as_deref());
         diagnostics.extend(more);
         presets::name_origins(&draft.kinds, &mut diagnostics);
-        self.claim_name(&draft, &mut diagnostics);
+        if claims {
+            self.claim_name(draft.file, draft.name.as_ref(), &mut diagnostics);
+        }
         document::drop_echoes(&text, &mut diagnostics);
         let sound = !diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
         self.loaded.diagnostics.extend(diagnostics);
-        if let (Some(policy), Some((model_file, _)), Some(protocol), true) = (policy, model, protocol, sound)
-        {
-            self.loaded.policies.push(LoadedPolicy { policy, protocol, policy_file: file, model_file });
+        let (policy, (model_file, _), protocol) = (policy?, model?, protocol?);
+        let member_files = Vec::new();
+        sound.then_some(LoadedPolicy { policy, protocol, policy_file: file, model_file, member_files })
+    }
+
+    /// A file with a `[system]`, once the policies of the run are there.
+    fn system(&mut self, file: FileId) {
+        let text = self.loaded.files.text(file).to_owned();
+        let path = self.loaded.files.path(file).to_owned();
+        let (draft, mut diagnostics) = composed::read(file, &path, &text);
+        if let Some(draft) = &draft {
+            self.claim_name(draft.file, draft.name.as_ref(), &mut diagnostics);
+        }
+        document::drop_echoes(&text, &mut diagnostics);
+        let mut sound = !any_error(&diagnostics);
+        self.loaded.diagnostics.extend(diagnostics);
+        let Some(draft) = draft else { return };
+        let mut members = std::mem::take(&mut self.given);
+        let named = if members.is_empty() { &draft.members[..] } else { &[] };
+        for member in named {
+            let found = self.member(&draft, member);
+            sound &= found.is_some();
+            members.extend(found);
+        }
+        if !sound {
+            return;
+        }
+        let mut diagnostics = Vec::new();
+        let policy = composed::compose(&draft, &members, &mut diagnostics);
+        self.loaded.diagnostics.extend(diagnostics);
+        if let Some(policy) = policy {
+            self.loaded.policies.push(LoadedPolicy {
+                policy,
+                protocol: members[0].protocol.clone(),
+                policy_file: file,
+                model_file: members[0].model_file,
+                member_files: members.iter().map(|m| (m.policy_file, m.model_file)).collect(),
+            });
         }
     }
 
-    fn claim_name(&mut self, draft: &Draft, diagnostics: &mut Vec<Diagnostic>) {
-        let Some(name) = &draft.name else { return };
+    /// A member by its path, or by its name among the policies of this run.
+    fn member(&mut self, draft: &SystemDraft, member: &Located<String>) -> Option<LoadedPolicy> {
+        let unknown = |message: String| {
+            Diagnostic::new(Code::SystemMismatch, draft.file, message).at(member.span, "")
+        };
+        if member.value.ends_with(".toml") || member.value.contains('/') {
+            let path = draft.path.parent().unwrap_or(Path::new("")).join(&member.value);
+            if !path.exists() {
+                let message = format!("there is no file `{}`", short(&member.value));
+                self.loaded.diagnostics.push(unknown(message).help("the path is relative to this file"));
+                return None;
+            }
+            let file = self.open(&path)?;
+            if let Some(known) = self.loaded.policies.iter().find(|policy| policy.policy_file == file) {
+                return Some(known.clone());
+            }
+            if matches!(what_is(self.loaded.files.text(file)), Sort::System) {
+                let message = format!("`{}` is a system itself", short(&member.value));
+                self.loaded.diagnostics.push(unknown(message).help("name its members"));
+                return None;
+            }
+            return self.read_policy(file, None, false);
+        }
+        let known = self.loaded.policies.iter().find(|policy| policy.policy.name == member.value);
+        if known.is_none() {
+            let names = || self.loaded.policies.iter().map(|policy| policy.policy.name.as_str());
+            let diagnostic = unknown(format!("there is no policy `{}` in this run", short(&member.value)));
+            let diagnostic = match closest(&member.value, names()) {
+                Some(meant) => diagnostic.help(format!("did you mean `{meant}`?")),
+                None => diagnostic.help("give the path of its file"),
+            };
+            self.loaded.diagnostics.push(diagnostic);
+        }
+        known.cloned()
+    }
+
+    fn claim_name(
+        &mut self,
+        file: FileId,
+        name: Option<&Located<String>>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
+        let Some(name) = name else { return };
         match self.names.get(&name.value) {
             None => {
-                self.names.insert(name.value.clone(), (draft.file, name.span));
+                self.names.insert(name.value.clone(), (file, name.span));
             }
             Some((first, span)) => diagnostics.push(
                 Diagnostic::new(
                     Code::PolicyNameTaken,
-                    draft.file,
+                    file,
                     format!("a second policy `{}`", name.value),
                 )
                 .at(name.span, "again here")

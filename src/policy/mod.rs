@@ -3,6 +3,7 @@
 //! All durations are milliseconds. `None` is an undeclared bound: unbounded.
 
 pub mod check;
+pub mod composed;
 pub mod draft;
 pub mod keys;
 pub mod load;
@@ -16,8 +17,10 @@ pub use load::{Loaded, LoadedPolicy, load, load_texts};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::check::{property::Property, verdict::Verdict};
+use crate::model::Protocol;
 use remedy::Remedy;
 use crate::source::Span;
 
@@ -54,6 +57,8 @@ pub struct Policy {
     pub faults: Faults,
     pub expect: BTreeMap<Property, Verdict>,
     pub waivers: Vec<Waiver>,
+    /// Of a `[system]`: the policies that are checked together. Empty for a policy on its own.
+    pub members: Vec<(Policy, Arc<Protocol>)>,
 }
 
 /// `[operation]`.
@@ -320,6 +325,28 @@ pub struct Faults {
     pub clock_skew: i64,
     /// Longest stall between two steps of a worker. None: it may stall for ever.
     pub pause: Option<i64>,
+}
+
+impl Faults {
+    /// The greater budget of each kind, and the longer stall.
+    pub fn most(self, other: &Faults) -> Faults {
+        Faults {
+            crashes: self.crashes.max(other.crashes),
+            restart: self.restart || other.restart,
+            lost_requests: self.lost_requests.max(other.lost_requests),
+            lost_responses: self.lost_responses.max(other.lost_responses),
+            ambiguous_acks: self.ambiguous_acks.max(other.ambiguous_acks),
+            aborts: self.aborts.max(other.aborts),
+            failovers: self.failovers.max(other.failovers),
+            store_errors: self.store_errors.max(other.store_errors),
+            lock_losses: self.lock_losses.max(other.lock_losses),
+            duplicate_requests: self.duplicate_requests.max(other.duplicate_requests),
+            late_requests: self.late_requests.max(other.late_requests),
+            redeliveries: self.redeliveries.max(other.redeliveries),
+            clock_skew: self.clock_skew.max(other.clock_skew),
+            pause: self.pause.zip(other.pause).map(|(a, b)| a.max(b)),
+        }
+    }
 }
 
 /// `[[waiver]]`: a reviewed override.

@@ -290,7 +290,7 @@ fn native_key(table: &Table<'_>, reader: &mut Reader) -> Option<Located<NativeKe
     }
 }
 
-fn faults(table: Option<Table<'_>>, reader: &mut Reader) -> Faults {
+pub(super) fn faults(table: Option<Table<'_>>, reader: &mut Reader) -> Faults {
     let mut faults = Faults {
         crashes: 1,
         restart: false,
@@ -384,7 +384,7 @@ fn waits(root: &Table<'_>, reader: &mut Reader) -> (Waits, Option<Span>) {
     (out, Some(map.header))
 }
 
-fn expect(root: &Table<'_>, reader: &mut Reader) -> BTreeMap<Property, Verdict> {
+pub(super) fn expect(root: &Table<'_>, reader: &mut Reader) -> BTreeMap<Property, Verdict> {
     let mut out = BTreeMap::new();
     let Some(map) = map(root, "expect", reader) else { return out };
     let Some(Kind::Map(_, Kind::OneOf(verdicts))) = POLICY.key("expect").map(|key| key.kind) else {
@@ -425,7 +425,7 @@ fn property(name: &Located<String>, reader: &mut Reader) -> Option<Property> {
     found
 }
 
-fn waivers(root: &Table<'_>, reader: &mut Reader) -> Vec<Waiver> {
+pub(super) fn waivers(root: &Table<'_>, reader: &mut Reader) -> Vec<Waiver> {
     let mut out: Vec<Waiver> = Vec::new();
     let mut places: Vec<(Property, Span)> = Vec::new();
     for table in reader.tables(root, "waiver") {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::check::property::Property;
 use crate::check::verdict::{Counterexample, PolicyResult, Report};
+use crate::policy::load::MemberTexts;
 
 /// The version of [`TraceFile`] that this build writes and reads.
 pub const TRACE_VERSION: u32 = 1;
@@ -24,6 +25,9 @@ pub struct TraceFile {
     pub policy_text: String,
     pub model: String,
     pub model_text: String,
+    /// Of a system: what its members were read from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<MemberTexts>,
     pub property: Property,
     pub reason: String,
     pub counterexample: Counterexample,
@@ -31,7 +35,12 @@ pub struct TraceFile {
 
 impl TraceFile {
     /// One file per counterexample of a policy.
-    pub fn of(result: &PolicyResult, policy_text: &str, model_text: &str) -> Vec<TraceFile> {
+    pub fn of(
+        result: &PolicyResult,
+        policy_text: &str,
+        model_text: &str,
+        members: &[MemberTexts],
+    ) -> Vec<TraceFile> {
         let file = |property: &crate::check::verdict::PropertyResult| {
             Some(TraceFile {
                 version: TRACE_VERSION,
@@ -41,6 +50,7 @@ impl TraceFile {
                 policy_text: policy_text.to_owned(),
                 model: result.model.clone(),
                 model_text: model_text.to_owned(),
+                members: members.to_vec(),
                 property: property.property,
                 reason: property.reason.clone(),
                 counterexample: property.counterexample.clone()?,

@@ -347,6 +347,14 @@ impl Reader {
     }
 
     /// A list of texts, none of them blank.
+    /// The same, each with its place; empty where it is absent or wrong.
+    pub fn located_texts(&mut self, table: &Table<'_>, name: &str) -> Vec<Located<String>> {
+        let Some(texts) = self.texts(table, name) else { return Vec::new() };
+        let items = table.entry(name).and_then(|(_, value)| value.get_ref().as_array());
+        let spans = items.into_iter().flat_map(|items| items.iter().map(Spanned::span));
+        texts.into_iter().zip(spans).map(|(text, span)| Located::new(text, span)).collect()
+    }
+
     pub fn texts(&mut self, table: &Table<'_>, name: &str) -> Option<Vec<String>> {
         let (key, value) = table.entry(name)?;
         let texts = value.get_ref().as_array().and_then(|items| {

@@ -9,7 +9,7 @@ use super::world::{
     LockState, Native, Phase, ROWS_MAX, Receipt, Slot, Status, World,
 };
 use crate::model::operation::WaitFor;
-use crate::model::{Answer, Operation, Outcome, Protocol, RecordAs, StateId, Target, WriteKind};
+use crate::model::{Answer, Operation, Outcome, Protocol, RecordAs, State, StateId, Target, WriteKind};
 use crate::policy::{Errors, Faults, Lock, Policy, Replay, RoleScope, SuppliedBy, TriggerKind, TtlFrom};
 use crate::time::NO_BOUND;
 
@@ -192,29 +192,31 @@ impl System {
     /// # Errors
     /// See [`CompileError`]; none occurs for a pair that came through the reader.
     pub fn new(policy: &Policy, protocol: &Protocol) -> Result<System, CompileError> {
-        let count = protocol.states.len();
+        let alone = [(policy, protocol)];
+        let together: Vec<(&Policy, &Protocol)> =
+            policy.members.iter().map(|(policy, protocol)| (policy, protocol.as_ref())).collect();
+        let parts = if together.is_empty() { &alone[..] } else { &together[..] };
+        let count = parts.iter().map(|(_, protocol)| protocol.states.len()).sum();
         if count > 127 {
             return Err(CompileError::TooManyStates(count));
         }
         let mut table = Vec::with_capacity(count);
-        for state in &protocol.states {
-            let mut next = [Next::Nowhere; OUTCOMES];
-            for (outcome, target) in &state.next {
-                next[*outcome as usize] = resolve(policy, protocol, target)?;
-            }
-            let wait = match &state.operation {
-                Operation::Wait(WaitFor::Fixed(ms)) => Some(*ms),
-                Operation::Wait(WaitFor::Named(name)) => {
-                    let wait = policy.waits.get(name).copied();
-                    Some(wait.ok_or_else(|| CompileError::Undecided(name.clone()))?)
+        // Where each part begins its runs.
+        let mut firsts = Vec::with_capacity(parts.len());
+        for (policy, protocol) in parts {
+            let offset = table.len();
+            firsts.push(offset + protocol.start);
+            for state in &protocol.states {
+                let mut row = row(policy, protocol, state, offset)?;
+                if parts.len() > 1 {
+                    row.name = format!("{}/{}", policy.name, row.name);
                 }
-                _ => None,
-            };
-            table.push(Row { name: state.name.clone(), operation: state.operation.clone(), wait, next });
+                table.push(row);
+            }
         }
         let role_starts = protocol.roles.iter().map(|role| role.start);
         let starts: Vec<StateId> =
-            [protocol.start].into_iter().chain(role_starts).chain(protocol.resume).collect();
+            firsts.iter().copied().chain(role_starts).chain(protocol.resume).collect();
         let used = reachable(&table, &starts);
         let any = |test: &dyn Fn(&Operation) -> bool| used.iter().any(|at| test(&table[*at].operation));
         let uses_store = any(&|op| op.uses_receipts());
@@ -246,8 +248,11 @@ impl System {
         let unfenced_records = any(&|op| matches!(op, Operation::Record { fenced: false, .. }));
         let lands = (0..count).map(|at| can_land(&table, at)).collect();
         let waits = used.iter().filter_map(|at| table[*at].wait).collect();
-        let mut remedy =
-            policy.remedy.as_ref().and_then(|declared| Rules::new(&[(policy, declared, protocol.start as u8)]));
+        let declared = parts.iter().zip(&firsts);
+        let declared: Vec<_> = declared
+            .filter_map(|((policy, _), first)| Some((*policy, policy.remedy.as_ref()?, *first as u8)))
+            .collect();
+        let mut remedy = Rules::new(&declared);
         let times = Times::new(policy, waits, remedy.as_mut());
         let roles = protocol.roles.iter().zip(&times.roles).map(|(role, every)| RoleRow {
             name: role.name.clone(),
@@ -535,6 +540,26 @@ impl Times {
 
 fn greatest_common_divisor(a: i64, b: i64) -> i64 {
     if b == 0 { a } else { greatest_common_divisor(b, a % b) }
+}
+
+/// A state of a model as a row, in a table in which the model begins at `offset`.
+fn row(policy: &Policy, protocol: &Protocol, state: &State, offset: usize) -> Result<Row, CompileError> {
+    let mut next = [Next::Nowhere; OUTCOMES];
+    for (outcome, target) in &state.next {
+        next[*outcome as usize] = match resolve(policy, protocol, target)? {
+            Next::State(state) => Next::State(state + offset as u8),
+            other => other,
+        };
+    }
+    let wait = match &state.operation {
+        Operation::Wait(WaitFor::Fixed(ms)) => Some(*ms),
+        Operation::Wait(WaitFor::Named(name)) => {
+            let wait = policy.waits.get(name).copied();
+            Some(wait.ok_or_else(|| CompileError::Undecided(name.clone()))?)
+        }
+        _ => None,
+    };
+    Ok(Row { name: state.name.clone(), operation: state.operation.clone(), wait, next })
 }
 
 fn resolve(policy: &Policy, protocol: &Protocol, target: &Target) -> Result<Next, CompileError> {

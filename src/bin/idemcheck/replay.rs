@@ -23,9 +23,15 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let text = std::fs::read_to_string(&args.file).with_context(|| format!("cannot read {shown}"))?;
     let file = TraceFile::from_json(&text).map_err(|fault| anyhow!("{shown}: {fault}"))?;
     let model_path = format!("{}.toml", file.model);
+    let members: Vec<_> = file
+        .members
+        .iter()
+        .map(|member| (member.path.as_ref(), member.policy_text.as_str(), member.model_text.as_str()))
+        .collect();
     let loaded = input::read_texts(
         (file.policy_path.as_ref(), &file.policy_text),
         (model_path.as_ref(), &file.model_text),
+        &members,
     );
     let [source] = loaded.policies.as_slice() else {
         bail!("this idemcheck can't read the policy in {shown} (written by idemcheck {})", file.tool);

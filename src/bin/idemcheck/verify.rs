@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use idemcheck::policy::load::MemberTexts;
 use idemcheck::check::property::Property;
 use idemcheck::check::verdict::{CheckFailure, PolicyResult, Report};
 use idemcheck::check::{self, Engine, Limits, VerifyOptions};
@@ -114,7 +115,8 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         match checked {
             Ok(result) => {
                 results.push(result);
-                texts.push(loaded.texts(source));
+                let (policy, model) = loaded.texts(source);
+                texts.push((policy, model, loaded.member_texts(source)));
             }
             Err(failure) => failures.push(failure),
         }
@@ -204,13 +206,14 @@ fn check_all(
 /// Writes the counterexamples; gives their paths, by index of the policy.
 fn write_traces(
     report: &Report,
-    texts: &[(&str, &str)],
+    texts: &[(&str, &str, Vec<MemberTexts>)],
     folder: &Path,
 ) -> anyhow::Result<BTreeMap<(usize, Property), String>> {
     let names = trace::file_names(report);
     let mut paths = BTreeMap::new();
-    for (index, (result, (policy_text, model_text))) in report.policies.iter().zip(texts).enumerate() {
-        for file in TraceFile::of(result, policy_text, model_text) {
+    for (index, (result, (policy_text, model_text, members))) in report.policies.iter().zip(texts).enumerate()
+    {
+        for file in TraceFile::of(result, policy_text, model_text, members) {
             let Some(name) = names.get(&(index, file.property)) else { continue };
             let path = folder.join(name);
             output::to_file(&path, |out| out.write_all(file.to_json().as_bytes()))?;
