@@ -38,6 +38,21 @@ impl Endless {
         Endless::of(system).into_iter().find(|endless| endless.property == property)
     }
 
+    /// The one that concerns attempts, whatever the model's states can repeat.
+    pub fn of_attempts(property: Property) -> Option<Endless> {
+        (property == Property::NoStuckKey).then(|| Endless { property, repeating: BTreeSet::new() })
+    }
+
+    /// As [`Endless::stays`], for a search that knows nothing of the table's loops.
+    pub fn stays_anyhow(&self, system: &System, world: &World) -> bool {
+        self.property == Property::NoStuckKey || self.stays(system, world)
+    }
+
+    /// The endless part may be one in which nobody is at work at times.
+    pub fn needs_nobody(&self) -> bool {
+        self.property != Property::NoStuckKey
+    }
+
     /// The endless part may begin here.
     pub fn begins(&self, system: &System, world: &World) -> bool {
         self.stays(system, world) && (self.property != Property::NoStuckKey || world.live().next().is_some())

@@ -18,6 +18,7 @@ use anyhow::{Context as _, bail};
 use rustc_hash::FxHashMap;
 use stateright::{Checker as _, Model, Property as Always};
 
+use super::endless::{self, Endless};
 use super::graph::Components;
 use super::judge::broken_by;
 use super::property::Property;
@@ -126,6 +127,7 @@ impl Ticking {
         findings.effects_most = findings.effects_most.max(effects);
         let lost = World::unpack(&edge.target).messages_lost();
         findings.lost_most = findings.lost_most.max(lost);
+        findings.note_target(&self.system, &World::unpack(&edge.target));
         if let (Some(clock), Some(after)) = (edge.label.orphans, self.system.claimable_after) {
             let age = if clock == 0 { 0 } else { from.clocks[clock as usize - 1] };
             findings.note_stuck(after - age);
@@ -219,6 +221,7 @@ pub(super) fn search(
     let whole = run(system, options, states_max, began, 0);
     let mut findings = whole.findings;
     findings.search = whole.stats;
+    findings.note_target(system, &system.initial_world());
     for property in Property::ALL {
         if !options.wants(property) || findings.facts & broken_by(property) == 0 {
             continue;
@@ -234,11 +237,19 @@ pub(super) fn search(
             None => return Err(CheckError::Unreplayable(property, "no moments fit".to_owned())),
         }
     }
-    let sought = options.wants(Property::NoStuckKey);
-    if sought && findings.broken.iter().all(|b| b.property != Property::NoStuckKey) {
-        let (stats, broken) = endless(system, states_max, &patience.to_seek())?;
-        findings.loops = Some(stats);
-        findings.broken.extend(broken);
+    for property in endless::PROPERTIES {
+        let sought = options.wants(property) && findings.broken.iter().all(|b| b.property != property);
+        // Runs without end are sought even where the search over zones sees from the table that there
+        // can be none: of attempts that go round, that is, as remedies are another matter.
+        let kind = Endless::named(property, system).or_else(|| Endless::of_attempts(property));
+        if let (true, Some(kind)) = (sought, kind) {
+            let (stats, broken) = endless_run(system, &kind, states_max, &patience.to_seek())?;
+            findings.loops = Some(match findings.loops.take() {
+                Some(before) if !before.complete => before,
+                _ => stats,
+            });
+            findings.broken.extend(broken);
+        }
     }
     findings.search.seconds = began.elapsed().as_secs_f64();
     Ok(findings)
@@ -320,11 +331,13 @@ struct Node {
 ///
 /// # Errors
 /// As [`search`].
-fn endless(
+fn endless_run(
     system: &System,
+    kind: &Endless,
     states_max: u64,
     patience: &Patience,
 ) -> Result<(SearchStats, Option<Broken>), CheckError> {
+    let system = &system.clone().without_counts();
     let plain = system.clone().with_symmetry(false);
     let mut numbers: FxHashMap<Timed<Packed>, usize> = FxHashMap::default();
     let mut nodes: Vec<Node> = Vec::new();
@@ -357,8 +370,12 @@ fn endless(
             }
             number
         };
+        // Where the endless part can't be, its arcs are no matter.
+        let stays = |state: &Packed| kind.stays_anyhow(&plain, &World::unpack(state));
+        let here = stays(&from.state);
         if let Some(later) = ticks::tick(&plain, &from) {
-            out.push((reach(later, None), None));
+            let number = reach(later, None);
+            out.extend(here.then_some((number, None)));
         }
         let mut edges = Vec::new();
         plain.edges(&from.state, &mut edges);
@@ -374,7 +391,7 @@ fn endless(
             }
             let number = reach(Timed { state: edge.target.clone(), clocks }, Some(edge.label));
             stats.transitions += 1;
-            if !edge.label.is_fault_or_send() {
+            if here && !kind.excludes(&edge.label) && stays(&edge.target) {
                 out.push((number, Some(edge.label)));
             }
         }
@@ -387,23 +404,25 @@ fn endless(
     stats.states = nodes.len() as u64;
     let components =
         Components::find(nodes.len(), |node, at| arcs[node].get(at).map(|(to, _)| (*to, at + 1)));
-    let mut inner: Vec<(bool, BTreeSet<(u8, u8)>)> = vec![Default::default(); components.count];
+    let mut inner: Vec<Inner> = vec![Inner::default(); components.count];
     for (from, out) in arcs.iter().enumerate() {
         for (_, label) in out.iter().filter(|(to, _)| components.of[*to] == components.of[from]) {
-            let (ticks, actors) = &mut inner[components.of[from]];
+            let Inner { ticks, actors, wanted } = &mut inner[components.of[from]];
             match label {
                 None => *ticks = true,
                 Some(label) => {
                     actors.insert(actor_key(label.actor));
+                    *wanted |= kind.wants(&plain, label);
                 }
             }
         }
     }
     let endless = (0..nodes.len()).find(|node| {
-        let (ticks, actors) = &inner[components.of[*node]];
+        let Inner { ticks, actors, wanted } = &inner[components.of[*node]];
         let world = World::unpack(&nodes[*node].timed.state);
         let all_act = world.live().all(|(who, _)| actors.contains(&actor_key(who.into())));
-        *ticks && world.live().next().is_some() && all_act
+        let begins = kind.needs_nobody() || world.live().next().is_some();
+        *ticks && *wanted && begins && (all_act || !kind.everybody_acts())
     });
     let Some(node) = endless else { return Ok((stats, None)) };
     let mut way = Vec::new();
@@ -414,7 +433,11 @@ fn endless(
     }
     way.reverse();
     // Once round first: a round is from a last step to the next one, ticks between them included.
-    let round = cycle(node, &arcs, &components, &inner[components.of[node]].1);
+    let nobody = BTreeSet::new();
+    let acting = if kind.everybody_acts() { &inner[components.of[node]].actors } else { &nobody };
+    let mut goals: Vec<Goal> = acting.iter().map(|actor| Goal::Acts(*actor)).collect();
+    goals.extend([Goal::Wanted, Goal::Tick, Goal::Home]);
+    let round = cycle(node, &arcs, &components, &goals, |label| kind.wants(&plain, label));
     way.extend_from_slice(&round);
     let stem = way.iter().filter(|(_, by)| by.is_some()).count();
     way.extend(round);
@@ -429,7 +452,7 @@ fn endless(
             }
         }
     }
-    let property = Property::NoStuckKey;
+    let property = kind.property;
     match concretize(system, property, &path, Some(stem), patience) {
         Some(counterexample) => Ok((stats, Some(Broken { property, counterexample }))),
         None if patience.is_over() => {
@@ -441,30 +464,54 @@ fn endless(
     }
 }
 
+/// What is in a component.
+#[derive(Clone, Default)]
+struct Inner {
+    ticks: bool,
+    actors: BTreeSet<(u8, u8)>,
+    wanted: bool,
+}
+
+/// What a round has to have.
+enum Goal {
+    /// A step of this actor.
+    Acts((u8, u8)),
+    /// A step without which the run breaks nothing.
+    Wanted,
+    Tick,
+    Home,
+}
+
 /// A round from `start` back to it on which every actor acts: each node that it comes to, and
 /// by which step, none for a tick.
 fn cycle(
     start: usize,
     arcs: &[Vec<(usize, Option<Label>)>],
     components: &Components,
-    actors: &BTreeSet<(u8, u8)>,
+    goals: &[Goal],
+    wanted: impl Fn(&Label) -> bool,
 ) -> Vec<(usize, Option<Label>)> {
     let mut round = Vec::new();
     let mut at = start;
-    // One goal after the other, the nearest arc of each actor and a tick; at the end, the way home.
-    let goals = actors.iter().map(|actor| Some(Some(*actor))).chain([Some(None), None]);
+    // One goal after the other, the nearest arc of each; at the end, the way home.
     for goal in goals {
         let mut from: FxHashMap<usize, (usize, Option<Label>)> = FxHashMap::default();
         let mut queue = VecDeque::from([at]);
         let mut last = None;
         'search: while let Some(node) = queue.pop_front() {
-            if goal.is_none() && node == start {
+            if matches!(goal, Goal::Home) && node == start {
                 last = Some((node, None));
                 break;
             }
             for (to, label) in arcs[node].iter().filter(|(to, _)| components.of[*to] == components.of[start])
             {
-                if goal == Some(label.map(|l| actor_key(l.actor))) {
+                let met = match (goal, label) {
+                    (Goal::Acts(actor), Some(label)) => actor_key(label.actor) == *actor,
+                    (Goal::Wanted, Some(label)) => wanted(label),
+                    (Goal::Tick, None) => true,
+                    _ => false,
+                };
+                if met {
                     last = Some((node, Some((*to, *label))));
                     break 'search;
                 }

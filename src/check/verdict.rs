@@ -91,6 +91,8 @@ pub struct LintResult {
     pub confirmed_by: Option<Property>,
     /// The same as a sentence, or why no run bears it out.
     pub confirmation: String,
+    /// Why the policy accepts it (`[[silence]]`).
+    pub silenced: Option<String>,
 }
 
 /// How the search went.

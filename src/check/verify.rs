@@ -754,7 +754,8 @@ fn lints(policy: &Policy, protocol: &Protocol, properties: &[PropertyResult]) ->
             (None, None, None) => "not checked: no property applies".to_owned(),
         };
         let (name, source) = (lint.name.to_owned(), lint.source.to_owned());
-        LintResult { name, says, source, confirmed_by, confirmation }
+        let silenced = policy.silenced.get(lint.name).cloned();
+        LintResult { name, says, source, confirmed_by, confirmation, silenced }
     };
     crate::lints::findings(policy, protocol).into_iter().map(result).collect()
 }

@@ -1,14 +1,24 @@
 //! Lints: inequalities between what a policy declares, one per file, each with its source. A lint
 //! proves nothing; the check that runs beside it says whether a run bears it out.
 
+mod approval_above_deadline;
 mod bound;
+mod cooldown_below_action;
+mod cooldown_below_settle;
+mod dead_guard;
 mod dedup_below_horizon;
+mod grace_below_boot;
 mod identity_left_out;
 mod key_per_attempt;
 mod lease_below_handler;
+mod lock_below_action;
 mod lock_below_handler;
 mod native_key_below_ttl;
+mod over_tight_guard;
+mod quiet_reset_evaded;
+mod remedy_changes_nothing;
 mod ttl_below_horizon;
+mod two_writers;
 mod visibility_below_handler;
 
 use crate::check::property::Property;
@@ -33,7 +43,7 @@ pub struct Lint {
 }
 
 /// Every lint, in the order in which people see them.
-pub static LINTS: [&Lint; 8] = [
+pub static LINTS: [&Lint; 18] = [
     &key_per_attempt::LINT,
     &identity_left_out::LINT,
     &ttl_below_horizon::LINT,
@@ -42,12 +52,33 @@ pub static LINTS: [&Lint; 8] = [
     &native_key_below_ttl::LINT,
     &visibility_below_handler::LINT,
     &dedup_below_horizon::LINT,
+    &dead_guard::LINT,
+    &over_tight_guard::LINT,
+    &cooldown_below_action::LINT,
+    &cooldown_below_settle::LINT,
+    &lock_below_action::LINT,
+    &remedy_changes_nothing::LINT,
+    &quiet_reset_evaded::LINT,
+    &grace_below_boot::LINT,
+    &approval_above_deadline::LINT,
+    &two_writers::LINT,
 ];
 
 /// The lints that a policy does not meet, each with the inequality.
 pub fn findings(policy: &Policy, protocol: &Protocol) -> Vec<(&'static Lint, String)> {
-    let uses = protocol.uses(|choice| policy.choices.get(choice).map(String::as_str));
-    LINTS.into_iter().filter_map(|lint| (lint.find)(policy, &uses).map(|says| (lint, says))).collect()
+    let alone = |policy: &Policy, protocol: &Protocol| -> Vec<(&'static Lint, String)> {
+        let uses = protocol.uses(|choice| policy.choices.get(choice).map(String::as_str));
+        LINTS.into_iter().filter_map(|lint| (lint.find)(policy, &uses).map(|says| (lint, says))).collect()
+    };
+    if policy.members.is_empty() {
+        return alone(policy, protocol);
+    }
+    let of_members = policy.members.iter().flat_map(|(member, protocol)| {
+        let found = alone(member, protocol).into_iter();
+        found.map(|(lint, says)| (lint, format!("{}: {says}", member.name)))
+    });
+    let together = (two_writers::LINT.find)(policy, &Uses::default()).map(|says| (&two_writers::LINT, says));
+    together.into_iter().chain(of_members).collect()
 }
 
 /// The longest that an attempt can be at work between its claim and its record, call included.

@@ -154,6 +154,7 @@ fn policy(draft: &Draft, model: &Protocol) -> Option<Policy> {
         faults: draft.faults.clone(),
         expect: draft.expect.clone(),
         waivers: draft.waivers.clone(),
+        silenced: draft.silenced.clone(),
         members: Vec::new(),
     })
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::keys::SYSTEM_FILE;
-use super::read::{expect, faults, waivers};
+use super::read::{expect, faults, silenced, waivers};
 use super::remedy::Target;
 use super::{Faults, LoadedPolicy, Policy, Waiver};
 use crate::check::{property::Property, verdict::Verdict};
@@ -29,6 +29,7 @@ pub struct SystemDraft {
     pub faults: Option<Faults>,
     pub expect: BTreeMap<Property, Verdict>,
     pub waivers: Vec<Waiver>,
+    pub silenced: BTreeMap<String, String>,
 }
 
 /// Reads a file with a `[system]`.
@@ -51,6 +52,7 @@ pub fn read(file: FileId, path: &Path, text: &str) -> (Option<SystemDraft>, Vec<
         faults: reader.table(&root, "faults").map(|table| faults(Some(table), &mut reader)),
         expect: expect(&root, &mut reader),
         waivers: waivers(&root, &mut reader),
+        silenced: silenced(&root, &mut reader),
     };
     (Some(draft), reader.out)
 }
@@ -102,6 +104,7 @@ pub fn compose(
     policy.path = draft.path.clone();
     policy.expect = draft.expect.clone();
     policy.waivers = draft.waivers.clone();
+    policy.silenced = draft.silenced.clone();
     policy.faults = match &draft.faults {
         Some(faults) => faults.clone(),
         None => members.iter().skip(1).fold(policy.faults, |all, member| all.most(&member.policy.faults)),

@@ -40,6 +40,7 @@ pub struct Draft {
     pub faults: Faults,
     pub expect: BTreeMap<Property, Verdict>,
     pub waivers: Vec<Waiver>,
+    pub silenced: BTreeMap<String, String>,
     /// The top-level keys that are there, whatever their values.
     pub given: BTreeSet<String>,
     /// Each `kind` that names a preset, with its place.

@@ -158,6 +158,7 @@ pub static POLICY: Section = Section {
             "What the check must find: this policy is a test case, too.",
         ),
         Key::new("waiver", Kind::Tables(&WAIVER), "[[waiver]]", "Reviewed overrides, each with its end."),
+        Key::new("silence", Kind::Tables(&SILENCE), "[[silence]]", "Lints that are known and accepted."),
     ],
     later: &[
         ("load", "races against a real endpoint"),
@@ -186,6 +187,7 @@ pub static SYSTEM_FILE: Section = Section {
             "What the check must find: this system is a test case, too.",
         ),
         Key::new("waiver", Kind::Tables(&WAIVER), "[[waiver]]", "Reviewed overrides, each with its end."),
+        Key::new("silence", Kind::Tables(&SILENCE), "[[silence]]", "Lints that are known and accepted."),
     ],
     later: &[],
 };
@@ -698,6 +700,25 @@ pub static FAULTS: Section = Section {
     ],
     later: &[],
 };
+
+pub static SILENCE: Section = Section {
+    doc: "A lint that is known and accepted: shown as such in every report.",
+    keys: &[
+        Key::new("lint", Kind::OneOf(lints), "lint = \"dead-guard\"", "The lint.").required(),
+        Key::new(
+            "reason",
+            Kind::Text,
+            "reason = \"the limit is only a backstop\"",
+            "Why, for those who read the report.",
+        )
+        .required(),
+    ],
+    later: &[],
+};
+
+fn lints() -> Vec<&'static str> {
+    crate::lints::LINTS.into_iter().map(|lint| lint.name).collect()
+}
 
 pub static WAIVER: Section = Section {
     doc: "A reviewed override: shown in every report, and an error once past its day.",

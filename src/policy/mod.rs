@@ -57,6 +57,8 @@ pub struct Policy {
     pub faults: Faults,
     pub expect: BTreeMap<Property, Verdict>,
     pub waivers: Vec<Waiver>,
+    /// Lints that are known and accepted, by name, each with the reason.
+    pub silenced: BTreeMap<String, String>,
     /// Of a `[system]`: the policies that are checked together. Empty for a policy on its own.
     pub members: Vec<(Policy, Arc<Protocol>)>,
 }

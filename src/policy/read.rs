@@ -70,6 +70,7 @@ pub fn read(file: FileId, path: &Path, text: &str) -> (Option<Draft>, Vec<Diagno
         faults: faults(reader.table(&root, "faults"), &mut reader),
         expect: expect(&root, &mut reader),
         waivers: waivers(&root, &mut reader),
+        silenced: silenced(&root, &mut reader),
         given: given(&root),
         kinds,
     };
@@ -449,6 +450,16 @@ pub(super) fn waivers(root: &Table<'_>, reader: &mut Reader) -> Vec<Waiver> {
             let reason = reason.value.trim().to_owned();
             out.push(Waiver { property: property.value, reason, until: until.value, span: table.header });
         }
+    }
+    out
+}
+
+pub(super) fn silenced(root: &Table<'_>, reader: &mut Reader) -> BTreeMap<String, String> {
+    let mut out = BTreeMap::new();
+    for table in reader.tables(root, "silence") {
+        let lint = reader.word(&table, "lint", &[]).map(|word| word.value.to_owned());
+        let reason = reader.text(&table, "reason").map(|reason| reason.value.trim().to_owned());
+        out.extend(lint.zip(reason));
     }
     out
 }

@@ -105,7 +105,8 @@ fn policy(index: usize, result: &PolicyResult, options: &Options, out: &mut dyn 
         writeln!(out, "  {DIM}– not applicable: {}{PLAIN}", names.join(", "))?;
     }
     for lint in &result.lints {
-        writeln!(out, "  {CYAN}~ lint:{PLAIN} {}: {} ({})", lint.name, lint.says, lint.confirmation)?;
+        let silenced = lint.silenced.as_ref().map(|reason| format!("; silenced: {reason}")).unwrap_or_default();
+        writeln!(out, "  {CYAN}~ lint:{PLAIN} {}: {} ({}{silenced})", lint.name, lint.says, lint.confirmation)?;
     }
     for warning in &result.warnings {
         writeln!(out, "  {YELLOW}! warning:{PLAIN} {warning}")?;

@@ -6,9 +6,10 @@ use super::world::{
     Row, Status, World,
 };
 use super::{Action, Actor, Ending, Landing, Sending, Step, System};
-use super::remedy::{Effected, Event, TargetState};
+use super::remedy::{Effected, Event, GuardState, Rules, TargetState};
 use crate::model::{Operation, Outcome, RecordAs};
 use crate::policy::TriggerKind;
+use crate::policy::remedy::GuardKind;
 
 /// A step as a person reads it.
 pub struct Description {
@@ -46,7 +47,10 @@ impl System {
         let (does, mut sees) = match label.action {
             Action::Send(sending) => {
                 let Actor::Client(index) = label.actor else { unreachable!("only clients send") };
-                self.sending_text(&before.clients[index as usize], sending)
+                match &self.remedy {
+                    Some(rules) => self.trigger_text(rules, &before.clients[index as usize], step, index),
+                    None => self.sending_text(&before.clients[index as usize], sending),
+                }
             }
             Action::Publish => ("is published".to_owned(), String::new()),
             Action::Drop => ("is published again".to_owned(), "dropped: the id is known".to_owned()),
@@ -124,14 +128,6 @@ impl System {
     /// A client, a broker or a role begins an attempt.
     fn sending_text(&self, client: &Client, sending: Sending) -> (String, String) {
         let name = self.attempt_name((client.name, client.sent.wrapping_add(1)));
-        if let Some(rules) = &self.remedy {
-            let verb = match rules.parts[usize::from(client.source >> 4)].trigger {
-                TriggerKind::Alert if client.phase == Phase::Idle => "fires and begins",
-                TriggerKind::Alert => "fires again and begins",
-                _ => "begins",
-            };
-            return (format!("{verb} {name}"), String::new());
-        }
         let verb = match (client.phase, sending) {
             _ if client.role > 0 => return ("begins a run".to_owned(), String::new()),
             (_, Sending::Redriven) => "takes from the dead letters",
@@ -253,14 +249,7 @@ impl System {
             );
         }
         if let Some(rules) = &self.remedy {
-            let part = &rules.parts[usize::from(client.source >> 4)];
-            let what = match part.trigger {
-                TriggerKind::Alert => "alert",
-                TriggerKind::Schedule => "schedule",
-                _ => "loop",
-            };
-            let whose = if rules.parts.len() > 1 { format!(" of {}", part.name) } else { String::new() };
-            return format!("{what} {}{whose}", client.name);
+            return self.trigger_name(rules, client);
         }
         let what = if self.queue { "message" } else { "client" };
         format!("{what} {}{}", client.name, class_text(client.class))
@@ -274,11 +263,41 @@ impl System {
 }
 
 impl System {
+    /// An alert, a schedule or a loop begins a run.
+    fn trigger_text(&self, rules: &Rules, client: &Client, step: &Step, index: u8) -> (String, String) {
+        let name = self.attempt_name((client.name, client.sent.wrapping_add(1)));
+        let alert = rules.parts[usize::from(client.source >> 4)].trigger == TriggerKind::Alert;
+        let verb = match client.phase {
+            Phase::Idle if alert => "fires and begins",
+            _ if alert => "fires again and begins",
+            _ => "begins",
+        };
+        let aim = step.world.clients[index as usize].attempt.as_ref().map(|attempt| attempt.aim);
+        let on = match aim {
+            Some(aim) if rules.size() > 1 => format!(" on {}", self.target_name(aim.target)),
+            _ => String::new(),
+        };
+        let stale = alert && aim.is_some_and(|aim| !aim.fresh);
+        let sees = if stale { "diverged (an old sample)" } else { "" };
+        (format!("{verb} {name}{on}"), sees.to_owned())
+    }
+
     fn target_name(&self, index: u8) -> String {
         match &self.remedy {
             Some(rules) if rules.size() > 1 => format!("member {}", index + 1),
             _ => "target".to_owned(),
         }
+    }
+
+    fn trigger_name(&self, rules: &Rules, client: &Client) -> String {
+        let part = &rules.parts[usize::from(client.source >> 4)];
+        let what = match part.trigger {
+            TriggerKind::Alert => "alert",
+            TriggerKind::Schedule => "schedule",
+            _ => "loop",
+        };
+        let whose = if rules.parts.len() > 1 { format!(" of {}", part.name) } else { String::new() };
+        format!("{what} {}{whose}", client.name)
     }
 
     /// What a run saw, with what makes it worth little.
@@ -413,6 +432,26 @@ impl System {
                 note(name.clone(), health(was), health(is));
                 let hands = |target: &TargetState| if target.paged { "a person" } else { "nobody" }.to_owned();
                 note(format!("{name}, in the hands of"), hands(was), hands(is));
+            }
+            for (place, (rule, (was, is))) in
+                rules.guard_rules().zip(was.guards.iter().zip(&is.guards)).enumerate()
+            {
+                // Those of other members are no matter.
+                let state = |guard: &GuardState| match (rule.kind, guard.mode) {
+                    (GuardKind::Breaker, 1) => "open".to_owned(),
+                    (GuardKind::Breaker, 2) => format!("half open, {} tried", guard.count),
+                    (GuardKind::Breaker, _) => format!("closed, {} failed", guard.bits.count_ones()),
+                    (GuardKind::Flap, 1) => "flapping".to_owned(),
+                    (GuardKind::Flap, _) => "steady".to_owned(),
+                    (GuardKind::Sliding, _) => format!("{} counted", guard.clocks.len()),
+                    _ => format!("{} counted", guard.count),
+                };
+                let member = if rules.size() > 1 { format!(" ({})", place + 1) } else { String::new() };
+                note(format!("guard {}{member}", rule.name), state(was), state(is));
+            }
+            for (was, is) in before.clients.iter().zip(&after.clients) {
+                let due = |client: &Client| if client.phase == Phase::Between { "due" } else { "waits" };
+                note(self.trigger_name(rules, is), due(was).to_owned(), due(is).to_owned());
             }
             let under_way = |world: &World| self.under_way(world).to_string();
             note("actions under way".to_owned(), under_way(before), under_way(after));

@@ -33,8 +33,9 @@ impl System {
         let all = 0..self.table.len() as u8;
         let on_loop = |at: &u8| self.successors(*at).any(|next| self.reaches(next, *at));
         let states: BTreeSet<u8> = all.filter(on_loop).collect();
-        // Now the replica answers, now the store itself: what an attempt finds changes by itself.
-        if self.stale_reads || !self.conditional {
+        // Now the replica answers, now the store itself: what an attempt finds changes by itself. And so
+        // does a target.
+        if self.stale_reads || !self.conditional || self.remedy.is_some() {
             return states;
         }
         let changes = |at: u8| VIEWS.into_iter().any(|view| !self.rounds(at, view, &states).1);

@@ -13,7 +13,7 @@ use idemcheck::check::{CheckError, Engine, Limits, Reductions, VerifyOptions, ve
 use idemcheck::system::System;
 
 use crate::cases::{self, Case};
-use crate::{kinds, reference, runs};
+use crate::{kinds, reference, remedies, runs};
 
 /// Timed states of integer time, beyond which a case is left out.
 const TICKS_MAX: usize = 20_000;
@@ -214,6 +214,11 @@ fn engines_agree_on_random_tables() {
 #[test]
 fn engines_agree_on_mutated_models() {
     try_all("mutated models", 60, cases::mutated_models());
+}
+
+#[test]
+fn engines_agree_on_remediations() {
+    try_all("remediations", 120, remedies::remediations());
 }
 
 #[test]

@@ -53,7 +53,7 @@ pub fn crowds() -> impl Strategy<Value = Case> {
 }
 
 /// What the reader demands of a table: every state is reachable, and every path can end.
-fn tidy(protocol: &mut Protocol) {
+pub fn tidy(protocol: &mut Protocol) {
     loop {
         let ends = protocol.ends();
         let Some(stuck) = ends.iter().position(|ends| !ends) else { break };

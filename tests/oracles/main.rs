@@ -10,6 +10,7 @@ mod kinds;
 mod pins;
 mod policies;
 mod reference;
+mod remedies;
 mod regressions;
 mod regressions_delivery;
 mod runs;

@@ -387,6 +387,11 @@ pub fn policy(gene: &PolicyGene, protocol: &Protocol) -> Policy {
             timeout: timeout.filter(|_| queue.is_none()),
             backoff,
             within: within.map(|within| if retries > 0 { within.max(earliest) } else { within }),
+            every: 0,
+            delay: None,
+            repeat: None,
+            notifiers: 1,
+            overlapping: 1,
         },
         store: does(protocol, Operation::uses_store).then(|| gene.store(count(Fault::Failover) > 0, splits)),
         downstream: calls.then(|| Downstream {
@@ -430,5 +435,8 @@ pub fn policy(gene: &PolicyGene, protocol: &Protocol) -> Policy {
         },
         expect: BTreeMap::new(),
         waivers: Vec::new(),
+        remedy: None,
+        silenced: BTreeMap::new(),
+        members: Vec::new(),
     }
 }

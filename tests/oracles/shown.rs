@@ -49,6 +49,9 @@ pub fn model(protocol: &Protocol) -> String {
             Operation::Release { fenced } | Operation::Unlock { fenced } => {
                 let _ = writeln!(out, "fenced = {fenced}");
             }
+            Operation::Observe { fresh } => {
+                let _ = writeln!(out, "fresh = {fresh}");
+            }
             Operation::Commit { writes, at, if_unchanged } => {
                 let writes: Vec<&str> = writes.iter().map(|write| write.name()).collect();
                 let _ = writeln!(out, "writes = {writes:?}\nif_unchanged = {if_unchanged}");
@@ -81,7 +84,13 @@ pub fn model(protocol: &Protocol) -> String {
             | Operation::Nack
             | Operation::Extend
             | Operation::Publish
-            | Operation::Mark => {}
+            | Operation::Mark
+            | Operation::Act
+            | Operation::Undo
+            | Operation::Admit
+            | Operation::Report { .. }
+            | Operation::Approve
+            | Operation::Page => {}
         }
         for (outcome, to) in &state.next {
             let _ = writeln!(out, "{outcome} = {:?}", target(to));
@@ -101,6 +110,9 @@ fn time(out: &mut String, key: &str, ms: Option<i64>) {
 }
 
 pub fn policy(policy: &Policy, protocol: &Protocol) -> String {
+    if let Some(remedy) = &policy.remedy {
+        return format!("{:#?}\n{remedy:#?}\n{:#?}\n{:#?}", policy.trigger, policy.lock, policy.faults);
+    }
     let mut out = format!("policy = {:?}\nsummary = {:?}\n", policy.name, policy.summary);
     let out = &mut out;
     line(out, "model", format!("{:?}", policy.model));

@@ -154,6 +154,28 @@ pub fn slow() -> impl Strategy<Value = Protocol> {
     table_of(extras(), waits, 2..=4, prop_oneof![6 => vec(role(), 0..=0), 1 => vec(role(), 1)])
 }
 
+/// Tables that work on a target.
+pub fn remedies() -> impl Strategy<Value = Protocol> {
+    let menu = |extras: Extras| {
+        let mut menu: Menu = vec![
+            (9, |_, _| Operation::Act),
+            (7, |flags, _| Operation::Observe { fresh: flags & 1 != 0 }),
+            (6, |_, _| Operation::Admit),
+            (2, |flags, _| Operation::Report { success: flags & 1 != 0 }),
+            (2, |_, _| Operation::Undo),
+            (3, |_, _| Operation::Page),
+            (1, |_, _| Operation::Approve),
+            (2, |flags, _| wait(flags)),
+        ];
+        if extras.lock {
+            menu.push((6, |_, _| Operation::Acquire));
+            menu.push((4, |flags, _| Operation::Unlock { fenced: flags & 1 != 0 }));
+        }
+        menu
+    };
+    table_of(extras(), menu, 1..=5, vec(role(), 0..=0)).prop_map(|protocol| Protocol { resume: None, ..protocol })
+}
+
 /// What a role does, how often, and where that leads.
 #[derive(Clone, Debug)]
 struct RoleGene {
@@ -285,6 +307,11 @@ fn usual(n: u8, operation: &Operation, outcome: Outcome, place: Place) -> Target
         Outcome::Acquired | Outcome::Message | Outcome::Found | Outcome::Extended => onward(Answer::Success),
         Outcome::Busy | Outcome::Empty | Outcome::None => sometimes(Answer::Error),
         Outcome::Acked | Outcome::Requeued | Outcome::Marked | Outcome::Swept => onward(Answer::Success),
+        Outcome::Diverged | Outcome::Admitted | Outcome::Done | Outcome::Approved => onward(Answer::Success),
+        Outcome::Converged | Outcome::Denied | Outcome::Paged => sometimes(Answer::Success),
+        Outcome::Cooling | Outcome::Limited | Outcome::Open | Outcome::Flapping | Outcome::Exhausted => {
+            sometimes(Answer::Error)
+        }
     }
 }
 

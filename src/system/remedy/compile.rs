@@ -146,7 +146,7 @@ impl Rules {
     }
 
     /// Every guard's state with its rule.
-    pub(super) fn guard_rules(&self) -> impl Iterator<Item = &GuardRule> {
+    pub(in crate::system) fn guard_rules(&self) -> impl Iterator<Item = &GuardRule> {
         let rules = self.parts.iter().flat_map(|part| &part.guards);
         rules.flat_map(|rule| std::iter::repeat_n(rule, self.places(rule)))
     }

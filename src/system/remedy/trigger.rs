@@ -2,7 +2,7 @@
 
 use super::{Aim, Remedy, Rules, Saw};
 use crate::policy::TriggerKind;
-use crate::system::world::{Phase, Slot, World};
+use crate::system::world::{Client, Phase, Slot, World};
 use crate::system::{Action, Actor, Draft, Sending, Steps, at_least, at_most};
 use crate::time::Constraint;
 
@@ -18,8 +18,9 @@ impl Steps<'_> {
         }
         let waits = rule.spacing();
         // Alike until the first of them has sent: let that be the first.
-        let alike = |other: &crate::system::world::Client| {
-            other.source == client.source && other.phase == Phase::Idle && client.phase == Phase::Idle
+        let alike = |other: &Client| {
+            let fresh = |c: &Client| c.phase == Phase::Idle && c.attempt.is_none();
+            other.source == client.source && fresh(other) && fresh(client)
         };
         if self.system.symmetry && index > 0 && alike(&self.before.clients[index - 1]) {
             return;

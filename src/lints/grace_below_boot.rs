@@ -1,0 +1,25 @@
+//! `grace-below-boot`. A wait after the action that is over before the target shows what came of it.
+
+use super::Lint;
+use super::bound::below;
+use crate::check::property::Property;
+use crate::model::graph::Uses;
+use crate::policy::Policy;
+
+pub static LINT: Lint = Lint {
+    name: "grace-below-boot",
+    brief: "the wait after an action is shorter than what it waits for",
+    why: "The look that follows sees a target that is still coming up, and calls a good action a failure. Let the wait be \
+          longer than the settling and the lag together.",
+    source: "AWS Auto Scaling HealthCheckGracePeriod (0 through the API, 300 in the console); eks-anywhere#4709",
+    shown_by: &[Property::ActsOnlyWhenDiverged, Property::SingleFlight],
+    find,
+};
+
+fn find(policy: &Policy, uses: &Uses) -> Option<String> {
+    let remedy = policy.remedy.as_ref().filter(|_| uses.target)?;
+    let (name, wait) = ["settle", "grace"].into_iter().find_map(|name| policy.waits.get_key_value(name))?;
+    let target = &remedy.target;
+    let named = if name == "settle" { "waits.settle" } else { "waits.grace" };
+    below((named, *wait), &[("target.settle", Some(target.settle)), ("target.lag", target.lag)])
+}
