@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::property::Property;
-use crate::system::world::World;
+use crate::model::Outcome;
+use crate::system::world::{Attempt, World};
 use crate::system::{Action, Label, System};
 
 /// What a run without end can break.
-pub(super) const PROPERTIES: [Property; 3] =
-    [Property::NoStuckKey, Property::Quiesces, Property::Escalates];
+pub(super) const PROPERTIES: [Property; 4] =
+    [Property::NoStuckKey, Property::Quiesces, Property::Escalates, Property::BacksOut];
 
 /// What the endless part of a run has to be for the run to break a property.
 pub(super) struct Endless {
@@ -26,7 +27,7 @@ impl Endless {
             all.push(Endless { property: Property::NoStuckKey, repeating });
         }
         if system.remedy.is_some() {
-            for property in [Property::Quiesces, Property::Escalates] {
+            for property in [Property::Quiesces, Property::Escalates, Property::BacksOut] {
                 all.push(Endless { property, repeating: BTreeSet::new() });
             }
         }
@@ -63,13 +64,20 @@ impl Endless {
         match self.property {
             Property::NoStuckKey => world.live().all(|(_, a)| self.repeating.contains(&a.at)),
             Property::Escalates => system.has_unattended_fault(world),
+            Property::BacksOut => system.has_unattended_half(world),
             _ => true,
         }
     }
 
     /// A step that the endless part does not have: a fault, and where requests come to an end, a request.
     pub fn excludes(&self, label: &Label) -> bool {
-        if self.property == Property::NoStuckKey { label.is_fault_or_send() } else { label.is_fault() }
+        // What comes without a budget can come for ever: an action that takes too long, a look that
+        // tells nothing.
+        let endless = matches!(label.action, Action::Operate { outcome: Outcome::Timeout | Outcome::Unknown });
+        match self.property {
+            Property::NoStuckKey => label.is_fault_or_send(),
+            _ => label.is_fault() && !endless,
+        }
     }
 
     /// Its endless part has such a step.
@@ -81,5 +89,10 @@ impl Endless {
     /// Everybody who is at work takes part: one that only stalls is a fault that has not stopped.
     pub fn everybody_acts(&self) -> bool {
         self.property != Property::Quiesces
+    }
+
+    /// It may take no part in what goes on for ever: it waits for an action that need never end.
+    pub fn excuses(&self, system: &System, attempt: &Attempt) -> bool {
+        self.property != Property::NoStuckKey && system.may_hang(attempt)
     }
 }

@@ -52,7 +52,7 @@ fn roles_of_remedy(world: &World) -> Vec<Roles> {
     place(world.lock.clock, true);
     let remedy = world.remedy();
     for target in &remedy.targets {
-        [target.changed, target.over, target.since, target.undone].into_iter().for_each(|slot| place(slot, true));
+        [target.changed, target.went, target.over, target.since, target.undone].into_iter().for_each(|slot| place(slot, true));
         target.starts.iter().for_each(|slot| place(*slot, false));
     }
     remedy.jobs.iter().for_each(|job| place(job.clock, false));

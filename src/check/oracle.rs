@@ -420,7 +420,8 @@ fn endless_run(
     let endless = (0..nodes.len()).find(|node| {
         let Inner { ticks, actors, wanted } = &inner[components.of[*node]];
         let world = World::unpack(&nodes[*node].timed.state);
-        let all_act = world.live().all(|(who, _)| actors.contains(&actor_key(who.into())));
+        let acts = |who| actors.contains(&actor_key(who));
+        let all_act = world.live().all(|(who, a)| acts(who.into()) || kind.excuses(&plain, a));
         let begins = kind.needs_nobody() || world.live().next().is_some();
         *ticks && *wanted && begins && (all_act || !kind.everybody_acts())
     });

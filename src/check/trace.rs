@@ -17,7 +17,7 @@ use super::judge::broken_by;
 use super::moments::Moments;
 use super::property::Property;
 use super::verdict::{Change, Counterexample, Step};
-use crate::system::world::{Packed, World};
+use crate::system::world::{Attempt, Packed, Who, World};
 use crate::system::{Actor, CompileError, Label, Step as SystemStep, System, facts};
 use crate::time::ticks::{self, Values};
 use crate::time::{ClockFrom, Constraint, TimedSystem as _};
@@ -508,7 +508,8 @@ impl<'a> Run<'a> {
         if length <= 0 {
             return Err(ReplayError::NoLoop);
         }
-        let mut idle: Vec<Actor> = self.world.live().map(|(who, _)| who.into()).collect();
+        let busy = |(_, attempt): &(Who, &Attempt)| !endless.excuses(self.system, attempt);
+        let mut idle: Vec<Actor> = self.world.live().filter(busy).map(|(who, _)| who.into()).collect();
         let mut wanted = false;
         let cap = canonical.greatest_constant() + 1;
         let mut known = HashSet::new();

@@ -405,7 +405,8 @@ fn find_endless(
         let mut live = world.live();
         let acts = |who| actors[components.of[arc.from]].contains(&actor_key(who));
         endless.wants(system, &arc.label)
-            && (!endless.everybody_acts() || live.all(|(who, _)| acts(who.into())))
+            && (!endless.everybody_acts()
+                || live.all(|(who, attempt)| acts(who.into()) || endless.excuses(system, attempt)))
     };
     let mut within = (usize::MAX, BTreeMap::new());
     for (first, _) in kept().filter(all_act).take(ROUNDS_TRIED) {

@@ -39,7 +39,7 @@ pub fn check(draft: &Draft, model: Option<&Protocol>) -> (Option<Policy>, Vec<Di
     downstream::promises(draft, &model.name, &uses, &mut out);
     delivery::model(draft, model, &uses, &mut out);
     delivery::faults(draft, &mut out);
-    remedy::model(draft, &model.name, &uses, &mut out);
+    remedy::model(draft, &model.name, !model.roles.is_empty(), &uses, &mut out);
     key::needed(draft, &model.name, &uses, &mut out);
     if crate::diag::any_error(&out) {
         return (None, out);

@@ -80,6 +80,15 @@ pub fn compose(
             continue;
         };
         let Some(shared) = &first else { continue };
+        let facts = |target: &Target| (target.fault, target.period, target.faulty, target.harm);
+        if (&own.name, own.kind) == (&shared.name, shared.kind) && facts(&own) != facts(shared) {
+            sound = false;
+            let message = format!(
+                "`{}` and `{}` say different things of the fault of their target",
+                member.policy.name, members[0].policy.name
+            );
+            out.push(fault(message).at(place.span, "").help("`fault`, `period`, `faulty` and `harm` are the target's"));
+        }
         if (&own.name, own.kind) != (&shared.name, shared.kind) {
             sound = false;
             let message = format!(
@@ -109,8 +118,20 @@ pub fn compose(
         Some(faults) => faults.clone(),
         None => members.iter().skip(1).fold(policy.faults, |all, member| all.most(&member.policy.faults)),
     };
-    if policy.lock.is_none() {
-        policy.lock = members.iter().find_map(|member| member.policy.lock.clone());
+    let mut locks = members.iter().filter_map(|member| member.policy.lock.as_ref());
+    policy.lock = locks.next().cloned();
+    if let (Some(first), Some(other)) = (&policy.lock, locks.find(|lock| policy.lock.as_ref() != Some(lock))) {
+        let message = format!("the members' locks differ: {first:?}, {other:?}");
+        out.push(fault(message).at(draft.header, "").help("there is one lock for the target: describe it alike"));
+        return None;
+    }
+    // What any of them promises of the target, the system promises.
+    if let Some(all) = &mut policy.remedy {
+        for own in members.iter().filter_map(target) {
+            all.target.limit = all.target.limit.into_iter().chain(own.limit).min();
+            all.target.hold = all.target.hold.max(own.hold);
+            all.target.reversals = all.target.reversals.min(own.reversals);
+        }
     }
     policy.members = members.iter().map(|m| (m.policy.clone(), m.protocol.clone())).collect();
     Some(policy)

@@ -204,7 +204,7 @@ pub struct Queue {
 }
 
 /// `[lock]`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lock {
     /// None: it never ends by itself.
     pub lease: Option<i64>,

@@ -213,6 +213,7 @@ impl Steps<'_> {
     /// `end.*`: the attempt is over and its client hears nothing.
     pub(super) fn end(&mut self, who: Who, action: Action, at: u8, mut draft: Draft) {
         self.system.drop_open_call(&mut draft, who);
+        let aim = draft.world.attempt(who).aim;
         let actor = match who {
             Who::Client(index) => {
                 draft.world.clients[index].attempt = None;
@@ -224,7 +225,7 @@ impl Steps<'_> {
             }
         };
         if self.system.remedy.is_some() {
-            for draft in self.after_run(self.before.attempt(who).aim.part, draft) {
+            for draft in self.after_run(aim, draft) {
                 self.emit(actor, action, at, Some(Ending::Ended), draft);
             }
             return;

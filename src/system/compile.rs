@@ -252,7 +252,7 @@ impl System {
         let declared: Vec<_> = declared
             .filter_map(|((policy, _), first)| Some((*policy, policy.remedy.as_ref()?, *first as u8)))
             .collect();
-        let mut remedy = Rules::new(&declared);
+        let mut remedy = Rules::new(&declared, policy.faults.pause);
         let times = Times::new(policy, waits, remedy.as_mut());
         let roles = protocol.roles.iter().zip(&times.roles).map(|(role, every)| RoleRow {
             name: role.name.clone(),

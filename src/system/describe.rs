@@ -82,7 +82,7 @@ impl System {
             }
             Action::Restart if self.restart => ("is run again".to_owned(), String::new()),
             Action::Restart => ("arrives late (fault)".to_owned(), String::new()),
-            Action::Effect(effected) => ("takes effect".to_owned(), effected_text(effected).to_owned()),
+            Action::Effect(effected) => ("is over".to_owned(), effected_text(effected).to_owned()),
             Action::Happens(event) => event_text(event),
             Action::Call => match self.table[label.at as usize].operation {
                 Operation::Act | Operation::Undo => (self.operation_text(label.at), "begins".to_owned()),
@@ -323,7 +323,8 @@ fn effected_text(effected: Effected) -> &'static str {
         Effected::Done => "done",
         Effected::Refused => "refused: the target is not as it was when it was looked at",
         Effected::Deduplicated => "known: done before in this episode",
-        Effected::Broken => "breaks off half-way (fault)",
+        Effected::Broken => "breaks off half-way",
+        Effected::Failed => "fails: nothing was done",
         Effected::Unheard => "done, and its caller never hears of it (fault)",
     }
 }

@@ -34,7 +34,7 @@ facts! {
     /// A claim whose owner is gone and that no later attempt can take.
     DEAD_KEY = 11, "leaves a claim or a lock that no later attempt can take";
     /// A call without a timeout: it may never come back.
-    ENDLESS_CALL = 12, "makes a call that may never come back: no timeout is declared";
+    ENDLESS_CALL = 12, "makes a call, or begins an action, that may never end: no timeout is declared";
     SELF_CONFLICT = 13, "takes its own claim for somebody else's";
     UNRESERVED_EFFECT = 14, "sends the effect without holding the claim";
     FALSE_IN_FLIGHT = 15, "says `in flight` though nothing is";

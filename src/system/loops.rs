@@ -229,7 +229,8 @@ impl System {
             Operation::Approve => vec![(Outcome::Approved, view), (Outcome::Denied, view)],
             Operation::Act | Operation::Undo => match self.act_min_least() {
                 0 => vec![(Outcome::Ok, view), (Outcome::Error, view)],
-                _ => vec![(Outcome::Error, view)],
+                _ if self.acts_fail() => vec![(Outcome::Error, view)],
+                _ => vec![],
             },
             Operation::Wait(_) => vec![],
         }

@@ -146,7 +146,7 @@ impl Label {
             | Action::Failover
             | Action::LockLost
             | Action::Happens(_)
-            | Action::Effect(remedy::Effected::Unheard | remedy::Effected::Broken) => true,
+            | Action::Effect(remedy::Effected::Unheard) => true,
             Action::Publish
             | Action::Drop
             | Action::Pick { .. }
@@ -288,6 +288,12 @@ impl System {
     /// How long an action of this part can be under way.
     fn act_most(&self, part: u8) -> Option<i64> {
         self.remedy.as_ref().and_then(|rules| rules.parts[usize::from(part)].act_max)
+    }
+
+    /// Some action can end with an error, at any moment.
+    fn acts_fail(&self) -> bool {
+        let mut parts = self.remedy.iter().flat_map(|rules| &rules.parts);
+        parts.any(|part| part.errors != crate::policy::remedy::ActErrors::Never)
     }
 
     /// The shortest time that an action takes.

@@ -1,5 +1,6 @@
 //! Workers: an attempt does the operation of its state, moves on, or dies.
 
+use super::remedy::Aim;
 use super::world::{Call, FLIGHTS_MAX, Flight, Grip, Phase, Slot, Who};
 use super::{Action, Actor, Draft, Steps, at_least, at_most, facts};
 use crate::model::{Operation, Outcome};
@@ -165,7 +166,10 @@ impl Steps<'_> {
         let at = self.before.attempt(who).at;
         for (restart, noticed, draft) in self.deaths(who, self.draft()) {
             if self.system.remedy.is_some() {
-                for draft in self.after_run(self.before.attempt(who).aim.part, draft) {
+                // What it had been admitted for is counted with its action, or forgotten with it.
+                let aim = self.before.attempt(who).aim;
+                let counted = aim.counted && !self.system.is_acting(self.before.attempt(who));
+                for draft in self.after_run(Aim { counted, ..aim }, draft) {
                     self.emit(actor(who), Action::Crash { restart, noticed }, at, None, draft);
                 }
                 continue;

@@ -29,6 +29,7 @@ struct Gene {
     guards: Vec<GuardRule>,
     partial: bool,
     approval: Option<i64>,
+    silences: bool,
     lock: (Option<i64>, bool),
     faults: (u32, u32, Option<i64>),
 }
@@ -93,12 +94,12 @@ fn gene() -> impl Strategy<Value = Gene> {
         Just(Change::Toggles),
     ];
     let action = (kind, form, change, (0..2_u32, 1..3_u32));
-    let rest = (any::<bool>(), weighted(0.6, 1..3_i64), (weighted(0.5, 1..3_i64), any::<bool>()));
+    let rest = (any::<bool>(), any::<bool>(), weighted(0.6, 1..3_i64), (weighted(0.5, 1..3_i64), any::<bool>()));
     let faults = (0..2_u32, 0..2_u32, weighted(0.6, 0..=1_i64));
     let guards = vec(guard(), 1..=2);
     (trigger, target, act, looks, errors, fault, judged, action, guards, rest, faults).prop_map(
         |(trigger, target, act, looks, errors, fault, judged, action, guards, rest, faults)| {
-            let (partial, approval, lock) = rest;
+            let (partial, silences, approval, lock) = rest;
             Gene {
                 trigger,
                 target,
@@ -111,6 +112,7 @@ fn gene() -> impl Strategy<Value = Gene> {
                 guards,
                 partial,
                 approval,
+                silences,
                 lock,
                 faults,
             }
@@ -181,12 +183,16 @@ fn policy(gene: &Gene, protocol: &Protocol) -> Policy {
         },
         action: Action {
             kind: action.0,
-            form: action.1,
+            form: if value && action.1 == Form::Keyed { Form::Plain } else { action.1 },
             change: if value { action.2 } else { Change::None },
             wants: (action.3.0, action.3.0.max(action.3.1)),
         },
         guards: guards.collect(),
-        human: Human { approval: gene.approval, within: judged.3.filter(|_| !value) },
+        human: Human {
+            approval: gene.approval,
+            within: judged.3.filter(|_| !value),
+            silences: gene.silences,
+        },
     };
     let locks = does(protocol, |op| op.uses_lock());
     Policy {

@@ -10,7 +10,7 @@ pub const VALUE_MAX: u32 = 15;
 /// Admissions that a guard counts.
 pub const LIMIT_MAX: u32 = 8;
 /// Actions that a breaker remembers.
-pub const CALLS_MAX: u32 = 20;
+pub const CALLS_MAX: u32 = 15;
 /// Guards of one policy.
 pub const GUARDS_MAX: usize = 6;
 /// Runs of one trigger at the same time.
@@ -228,6 +228,13 @@ pub static HUMAN: Section = Section {
             .default("it waits for ever"),
         Key::new("within", POSITIVE, "within = \"30m\"", "`escalates`: a fault that lasts reaches a person within this time.")
             .default("no deadline"),
+        Key::new(
+            "silences",
+            Kind::Bool,
+            "silences = true",
+            "Whether a page takes the target out of the automation's sight: no alert about it, and no look tells anything.",
+        )
+        .default("false"),
     ],
     later: &[],
 };

@@ -243,4 +243,6 @@ pub struct Human {
     pub approval: Option<i64>,
     /// `escalates`: a fault that lasts reaches a person within this time.
     pub within: Option<i64>,
+    /// A page takes the target out of the automation's sight until the person has repaired it.
+    pub silences: bool,
 }

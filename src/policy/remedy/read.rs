@@ -210,5 +210,6 @@ pub fn human(table: &Table<'_>, reader: &mut Reader) -> Human {
     Human {
         approval: reader.duration(table, "approval").map(|time| time.value),
         within: reader.duration(table, "within").map(|time| time.value),
+        silences: flag(table, "silences", false, reader),
     }
 }

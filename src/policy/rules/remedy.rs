@@ -4,7 +4,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::model::graph::Uses;
 use crate::policy::TriggerKind;
 use crate::policy::draft::Draft;
-use crate::policy::remedy::{Change, Fault, Target, TargetKind};
+use crate::policy::remedy::{Change, Fault, Form, Target, TargetKind};
 use crate::source::{Located, Span};
 
 fn is_endless(draft: &Draft) -> bool {
@@ -79,6 +79,14 @@ pub fn parts(draft: &Draft, out: &mut Vec<Diagnostic>) {
             ),
             _ => {}
         }
+        if value && action.value.form == Form::Keyed {
+            misfit(
+                action.span,
+                "a value has no episodes that an action could be keyed by",
+                "compare with what was seen instead",
+                "form = \"compare-and-set\"",
+            );
+        }
     }
     if value && *fault != Fault::None {
         misfit(*span, "a value has no `fault`: it is what somebody set it to", "remove the line", "");
@@ -86,7 +94,7 @@ pub fn parts(draft: &Draft, out: &mut Vec<Diagnostic>) {
 }
 
 /// The model's operations on a target.
-pub fn model(draft: &Draft, model: &str, uses: &Uses, out: &mut Vec<Diagnostic>) {
+pub fn model(draft: &Draft, model: &str, roles: bool, uses: &Uses, out: &mut Vec<Diagnostic>) {
     let at = draft.model.as_ref().map(|model| model.span).unwrap_or_default();
     if uses.target && !draft.given.contains("target") {
         out.push(
@@ -145,6 +153,24 @@ pub fn model(draft: &Draft, model: &str, uses: &Uses, out: &mut Vec<Diagnostic>)
             .at(draft.trigger.header.unwrap_or(at), "")
             .help("say what starts it: an alert, a schedule, or a loop")
             .paste("[trigger]\nkind   = \"alert\"\nrepeat = \"5m\""),
+        );
+    }
+    if uses.target && draft.faults.restart {
+        out.push(
+            Diagnostic::new(Code::TargetMismatch, draft.file, "`faults.restart` has no meaning for a remediation")
+                .at(at, "the next run of its trigger is its restart")
+                .help("remove `restart` from `[faults]`"),
+        );
+    }
+    if uses.target && roles {
+        out.push(
+            Diagnostic::new(
+                Code::TargetMismatch,
+                draft.file,
+                format!("the model `{model}` works on a target and has roles"),
+            )
+            .at(at, "")
+            .help("give what runs beside it a policy of its own, and put both into a `[system]`"),
         );
     }
     if uses.store || uses.receipts || uses.call || uses.publish {

@@ -49,6 +49,8 @@ pub struct Rules {
     pub reversals: u8,
     /// The deadline for telling a person.
     pub within: Option<i64>,
+    /// A page takes the target out of the automation's sight.
+    pub silences: bool,
     /// Faults that arise in all; ignored where they come again and again.
     pub episodes: u8,
     pub parts: Vec<Part>,
@@ -63,7 +65,7 @@ impl Part {
 
 impl Rules {
     /// The target's facts are those of the first policy.
-    pub(in crate::system) fn new(declared: &[(&Policy, &Declared, u8)]) -> Option<Rules> {
+    pub(in crate::system) fn new(declared: &[(&Policy, &Declared, u8)], pause: Option<i64>) -> Option<Rules> {
         let (_, Declared { target, .. }, _) = declared.first()?;
         let mut parts = Vec::new();
         let mut guards_from = 0;
@@ -90,7 +92,7 @@ impl Rules {
                 approval: human.approval,
                 guards: guards.clone(),
                 guards_from,
-                pause: policy.faults.pause,
+                pause,
             });
             let size = members(target.kind);
             guards_from += guards.iter().map(|rule| if rule.per_target { size } else { 1 }).sum::<usize>();
@@ -106,6 +108,7 @@ impl Rules {
             hold: target.hold,
             reversals: target.reversals as u8,
             within,
+            silences: declared.iter().all(|(_, declared, _)| declared.human.silences),
             episodes: if target.fault == Fault::None { 0 } else { target.faulty as u8 },
             parts,
         })
@@ -209,7 +212,8 @@ impl Rules {
         let seen = self.parts.iter().filter_map(|part| Some(part.settle + part.lag?)).max();
         let lag = self.parts.iter().filter_map(|part| part.lag).max();
         for target in &remedy.targets {
-            set(target.changed, (self.fault == Fault::Recurring).then_some(self.period), lag);
+            set(target.changed, None, lag);
+            set(target.went, Some(self.period), None);
             set(target.over, settle, seen);
             set(target.since, self.within.map(|within| within + 1), None);
             set(target.undone, None, self.hold.map(|hold| hold - 1));
@@ -223,7 +227,7 @@ impl Rules {
         }
         for (guard, rule) in remedy.guards.iter().zip(self.guard_rules()) {
             for clock in &guard.clocks {
-                set(*clock, Some(rule.span), Some(rule.span));
+                set(*clock, Some(rule.span + 1), Some(rule.span + 1));
             }
         }
     }
@@ -239,13 +243,14 @@ impl Rules {
         let sums = self.parts.iter().map(|part| part.settle + part.lag.unwrap_or(0));
         let due = self.parts.iter().map(|part| part.spacing() + part.delay.unwrap_or(0));
         let mut greatest = sums.chain(due).max().unwrap_or(0).max(self.within.unwrap_or(0) + 1);
-        self.clone().each(|time| greatest = greatest.max(*time));
+        // A guard that is asked on the millisecond compares with one more.
+        self.clone().each(|time| greatest = greatest.max(*time + 1));
         greatest
     }
 
     /// Clocks that a state can have at the most.
     pub(in crate::system) fn clocks_most(&self) -> usize {
-        let each = 4 + self.limit.map_or(0, |(most, _)| usize::from(most));
+        let each = 5 + self.limit.map_or(0, |(most, _)| usize::from(most));
         let guards = self.guard_rules().map(|rule| match rule.kind {
             GuardKind::Sliding => rule.limit as usize,
             _ => 1,

@@ -11,8 +11,8 @@ use crate::guard::Flap;
 use crate::model::Outcome;
 use crate::policy::remedy::{Boundary, GuardKind, GuardRule};
 use crate::system::world::{Slot, Who, World};
-use crate::system::{Draft, Steps};
-use crate::time::{Constraint, Guard};
+use crate::system::{Draft, Steps, at_least, at_most};
+use crate::time::Guard;
 
 /// One way in which a guard can answer.
 struct Answer {
@@ -28,20 +28,13 @@ const HALF_OPEN: u8 = 2;
 
 /// The clock may read as within the span.
 fn within(clock: Slot, rule: &GuardRule) -> Guard {
-    let constraint = clock.clock().map(|clock| match rule.edge {
-        Boundary::Reached => Constraint::below(clock, rule.span),
-        Boundary::Either | Boundary::Exceeded => Constraint::at_most(clock, rule.span),
-    });
-    constraint.into_iter().collect()
+    // Real guards count in whole units of their clock: below a span is one unit less.
+    at_most(clock, rule.span - i64::from(rule.edge == Boundary::Reached)).into_iter().collect()
 }
 
 /// The clock may read as beyond the span.
 fn over(clock: Slot, rule: &GuardRule) -> Guard {
-    let constraint = clock.clock().map(|clock| match rule.edge {
-        Boundary::Exceeded => Constraint::above(clock, rule.span),
-        Boundary::Either | Boundary::Reached => Constraint::at_least(clock, rule.span),
-    });
-    constraint.into_iter().collect()
+    at_least(clock, rule.span + i64::from(rule.edge == Boundary::Exceeded)).into_iter().collect()
 }
 
 fn admits(when: Guard, after: GuardState) -> Answer {
@@ -52,9 +45,14 @@ fn refuses(outcome: Outcome, when: Guard, state: &GuardState) -> Answer {
     Answer { refuses: Some(outcome), when, after: state.clone() }
 }
 
-/// Every answer of a guard; `busy` is how many actions are under way, `unwell` how many members are
-/// not well, both as far as they concern it.
-fn answers(rule: &GuardRule, state: &GuardState, busy: u8, unwell: u8) -> SmallVec<[Answer; 3]> {
+/// Every answer of a guard. `again`: the run has been admitted before and is counted. `unwell` gives
+/// each number of members that can be seen not to be well, and what must hold for it.
+fn answers(
+    rule: &GuardRule,
+    state: &GuardState,
+    again: bool,
+    unwell: &[(u8, Guard)],
+) -> SmallVec<[Answer; 3]> {
     let limit = rule.limit as u8;
     let first = state.clocks.first().copied();
     let started = |count: u8| GuardState { count, clocks: smallvec![Slot::ZERO], ..state.clone() };
@@ -66,16 +64,20 @@ fn answers(rule: &GuardRule, state: &GuardState, busy: u8, unwell: u8) -> SmallV
                 refuses(Outcome::Cooling, within(clock, rule), state),
             ],
         },
-        GuardKind::CooldownFromCompletion | GuardKind::Stabilization => match first {
-            _ if busy > 0 && rule.kind == GuardKind::CooldownFromCompletion => {
-                smallvec![refuses(Outcome::Cooling, Guard::new(), state)]
+        GuardKind::CooldownFromCompletion | GuardKind::Stabilization => {
+            let counts = rule.kind == GuardKind::CooldownFromCompletion;
+            let taken = GuardState { count: state.count + u8::from(counts && !again), ..state.clone() };
+            match first {
+                _ if state.count > u8::from(again) => {
+                    smallvec![refuses(Outcome::Cooling, Guard::new(), state)]
+                }
+                None => smallvec![admits(Guard::new(), taken)],
+                Some(clock) => smallvec![
+                    admits(over(clock, rule), taken),
+                    refuses(Outcome::Cooling, within(clock, rule), state),
+                ],
             }
-            None => smallvec![admits(Guard::new(), state.clone())],
-            Some(clock) => smallvec![
-                admits(over(clock, rule), state.clone()),
-                refuses(Outcome::Cooling, within(clock, rule), state),
-            ],
-        },
+        }
         GuardKind::Tumbling => match first {
             _ if limit == 0 => smallvec![refuses(Outcome::Limited, Guard::new(), state)],
             None => smallvec![admits(Guard::new(), started(1))],
@@ -115,10 +117,17 @@ fn answers(rule: &GuardRule, state: &GuardState, busy: u8, unwell: u8) -> SmallV
                 smallvec![admits(over(clock, rule), started(1)), again]
             }
         },
-        GuardKind::InFlight if busy < limit => smallvec![admits(Guard::new(), state.clone())],
-        GuardKind::Population if unwell <= limit => smallvec![admits(Guard::new(), state.clone())],
-        GuardKind::InFlight | GuardKind::Population => {
-            smallvec![refuses(Outcome::Limited, Guard::new(), state)]
+        GuardKind::InFlight if again => smallvec![admits(Guard::new(), state.clone())],
+        GuardKind::InFlight if state.count < limit => {
+            smallvec![admits(Guard::new(), GuardState { count: state.count + 1, ..state.clone() })]
+        }
+        GuardKind::InFlight => smallvec![refuses(Outcome::Limited, Guard::new(), state)],
+        GuardKind::Population => {
+            let answer = |(seen, when): &(u8, Guard)| match *seen <= limit {
+                true => admits(when.clone(), state.clone()),
+                false => refuses(Outcome::Limited, when.clone(), state),
+            };
+            unwell.iter().map(answer).collect()
         }
         GuardKind::Flap if state.mode == 0 => smallvec![admits(Guard::new(), state.clone())],
         GuardKind::Flap => smallvec![refuses(Outcome::Flapping, Guard::new(), state)],
@@ -145,12 +154,18 @@ fn report(rule: &GuardRule, state: &GuardState, success: bool) -> GuardState {
     match state.mode {
         // A late result of a call from before counts as nobody's.
         OPEN => state.clone(),
-        HALF_OPEN if success => {
-            // Above the trials: how many went well.
-            let bits = state.bits + 1;
-            if bits >= rule.trials { GuardState::default() } else { GuardState { bits, ..state.clone() } }
+        HALF_OPEN => {
+            // The trials are judged together: the lower half counts failures, the upper one results.
+            let bits = state.bits + (1 << 16) + u32::from(!success);
+            let (results, failures) = (bits >> 16, bits & 0xffff);
+            if results < rule.trials.min(rule.minimum_calls) {
+                GuardState { bits, ..state.clone() }
+            } else if failures * 100 >= rule.failure_percent * results {
+                opened()
+            } else {
+                GuardState::default()
+            }
         }
-        HALF_OPEN => opened(),
         _ => {
             let calls = rule.minimum_calls.min(crate::policy::remedy::keys::CALLS_MAX);
             let kept = (1_u32 << calls) - 1;
@@ -184,11 +199,12 @@ impl Steps<'_> {
         // Who was admitted so far, and what must hold for it.
         let mut admitted = vec![self.draft()];
         for (place, rule) in rules.guards_of(aim.part, aim.target) {
-            let target = rule.per_target.then_some(aim.target);
-            let busy = self.system.busy(world, Some(aim.part), target);
-            let unwell = self.system.unwell(world);
+            let unwell = match rule.kind {
+                GuardKind::Population => self.system.seen_unwell(world, rules.parts[usize::from(aim.part)].lag),
+                _ => Vec::new(),
+            };
             let mut next = Vec::new();
-            for answer in answers(rule, &world.remedy().guards[place], busy, unwell) {
+            for answer in answers(rule, &world.remedy().guards[place], aim.counted, &unwell) {
                 for draft in &admitted {
                     let mut draft = draft.clone();
                     draft.guard.extend(answer.when.iter().copied());
@@ -204,7 +220,8 @@ impl Steps<'_> {
             }
             admitted = next;
         }
-        for draft in admitted {
+        for mut draft in admitted {
+            draft.world.attempt_mut(who).aim.counted = rules.counts_actions(aim.part);
             self.go(who, Outcome::Admitted, draft);
         }
     }
@@ -236,25 +253,46 @@ impl Rules {
         }
     }
 
-    /// An action of this policy on this target is over.
-    pub(super) fn completed(&self, world: &mut World, part: u8, target: u8) {
+    /// Some guard of this policy counts who was admitted and is not done.
+    fn counts_actions(&self, part: u8) -> bool {
+        let rules = &self.parts[usize::from(part)].guards;
+        rules.iter().any(|r| matches!(r.kind, GuardKind::InFlight | GuardKind::CooldownFromCompletion))
+    }
+
+    /// Who was admitted is done: its action is over (`acted`), or will never begin.
+    pub(super) fn release(&self, world: &mut World, part: u8, target: u8, acted: bool) {
         for (place, rule) in self.guards_of(part, target) {
-            if rule.kind == GuardKind::CooldownFromCompletion {
-                world.remedy_mut().guards[place].clocks = smallvec![Slot::ZERO];
+            let state = &mut world.remedy_mut().guards[place];
+            match rule.kind {
+                GuardKind::InFlight => state.count = state.count.saturating_sub(1),
+                GuardKind::CooldownFromCompletion => {
+                    state.count = state.count.saturating_sub(1);
+                    if acted {
+                        state.clocks = smallvec![Slot::ZERO];
+                    }
+                }
+                _ => {}
             }
         }
     }
 
     /// The worker's memory is gone, and with it what its guards counted there.
     pub(in crate::system) fn forget(&self, world: &mut World, part: u8) {
-        let part = &self.parts[usize::from(part)];
-        let mut from = part.guards_from;
-        for rule in &part.guards {
+        let rule_of = &self.parts[usize::from(part)];
+        let mut from = rule_of.guards_from;
+        for rule in &rule_of.guards {
             let to = from + self.places(rule);
             if !rule.durable {
                 world.remedy_mut().guards[from..to].fill(GuardState::default());
             }
             from = to;
+        }
+        // What was counted there is counted no more, and ends without a trace.
+        let kept = |rule: &GuardRule| {
+            rule.durable && matches!(rule.kind, GuardKind::InFlight | GuardKind::CooldownFromCompletion)
+        };
+        if !rule_of.guards.iter().any(kept) {
+            world.uncount(part);
         }
     }
 }

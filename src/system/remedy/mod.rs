@@ -41,9 +41,12 @@ pub struct Aim {
     /// An index into [`Remedy::targets`].
     pub target: u8,
     pub saw: Saw,
-    /// The look is from after the last action settled; of an action under way: nothing else took effect
-    /// since that look.
+    /// The look is from after the last action settled.
     pub fresh: bool,
+    /// Nothing took effect on the target since that look.
+    pub current: bool,
+    /// The guards admitted it, and its action is not over.
+    pub counted: bool,
 }
 
 /// An action under way that nobody waits for any more.
@@ -52,7 +55,9 @@ pub struct Job {
     pub part: u8,
     pub target: u8,
     pub undo: bool,
-    pub fresh: bool,
+    /// As in [`Aim`].
+    pub current: bool,
+    pub counted: bool,
     /// It was begun under a lock.
     pub locked: bool,
     /// Its worker died: it may break off.
@@ -75,6 +80,8 @@ pub struct TargetState {
     pub overdue: bool,
     /// An action took effect in this episode.
     pub acted: bool,
+    /// The last action cured it: backed out, the fault is back.
+    pub cured: bool,
     pub value: u8,
     /// The value before the last action changed it, while nothing else did.
     pub was: Option<u8>,
@@ -82,8 +89,10 @@ pub struct TargetState {
     pub reversals: u8,
     /// Actions begun in this episode.
     pub actions: u8,
-    /// Since what it shows changed.
+    /// Since what it shows changed by itself.
     pub changed: Slot,
+    /// Since its last fault went, where the next one comes a time after that.
+    pub went: Slot,
     /// Since the last action on it was over.
     pub over: Slot,
     /// Since its fault.
@@ -135,6 +144,8 @@ pub enum Effected {
     Deduplicated,
     /// It broke off half-way.
     Broken,
+    /// It failed, and nobody hears of it.
+    Failed,
     /// It was done, and its caller never hears of it.
     Unheard,
 }
@@ -151,11 +162,13 @@ impl Remedy {
             paged: false,
             overdue: false,
             acted: false,
+            cured: false,
             value,
             was: None,
             reversals: 0,
             actions: 0,
             changed: Slot::NONE,
+            went: Slot::NONE,
             over: Slot::NONE,
             since: Slot::NONE,
             undone: Slot::NONE,
@@ -173,6 +186,7 @@ impl Remedy {
     pub fn each_place(&mut self, mut visit: impl FnMut(&mut Slot)) {
         for target in &mut self.targets {
             visit(&mut target.changed);
+            visit(&mut target.went);
             visit(&mut target.over);
             visit(&mut target.since);
             visit(&mut target.undone);

@@ -11,16 +11,16 @@ impl Remedy {
         out(self.episodes);
         for t in &self.targets {
             let flags = [t.faulty, t.half, t.paged, t.overdue, t.acted];
-            out(bits(&flags) | t.reversals << 5);
+            out(bits(&flags) | t.reversals << 5 | u8::from(t.cured) << 7);
             out(t.value);
             out(t.was.map_or(0, |was| was + 1));
             out(t.actions << 4 | t.starts.len() as u8);
-            out(bits(&[t.changed, t.over, t.since, t.undone].map(Slot::present)));
+            out(bits(&[t.changed, t.went, t.over, t.since, t.undone].map(Slot::present)));
         }
         out(self.jobs.len() as u8);
         for job in &self.jobs {
             out(job.part << 4 | job.target);
-            out(bits(&[job.undo, job.fresh, job.locked, job.breaks, job.clock.present()]));
+            out(bits(&[job.undo, job.current, job.counted, job.locked, job.breaks, job.clock.present()]));
         }
         out(self.guards.len() as u8);
         for guard in &self.guards {
@@ -46,14 +46,16 @@ impl Remedy {
                 paged: has(2),
                 overdue: has(3),
                 acted: has(4),
-                reversals: flags >> 5,
+                cured: has(7),
+                reversals: flags >> 5 & 3,
                 value,
                 was: was.checked_sub(1),
                 actions: counts >> 4,
                 changed: slot(clocks & 1 != 0),
-                over: slot(clocks & 2 != 0),
-                since: slot(clocks & 4 != 0),
-                undone: slot(clocks & 8 != 0),
+                went: slot(clocks & 2 != 0),
+                over: slot(clocks & 4 != 0),
+                since: slot(clocks & 8 != 0),
+                undone: slot(clocks & 16 != 0),
                 starts: (0..counts & 15).map(|_| slot(true)).collect(),
             });
         }
@@ -65,10 +67,11 @@ impl Remedy {
                 part: place >> 4,
                 target: place & 15,
                 undo: has(0),
-                fresh: has(1),
-                locked: has(2),
-                breaks: has(3),
-                clock: slot(has(4)),
+                current: has(1),
+                counted: has(2),
+                locked: has(3),
+                breaks: has(4),
+                clock: slot(has(5)),
                 name: (0, 0),
             });
         }

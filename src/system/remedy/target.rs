@@ -6,7 +6,7 @@
 
 use smallvec::SmallVec;
 
-use super::{ACTIONS_MAX, Effected, Event, JOBS_MAX, Job, Rules, Saw, TargetState};
+use super::{ACTIONS_MAX, Aim, Effected, Event, JOBS_MAX, Job, Rules, Saw, TargetState};
 use crate::model::{Operation, Outcome};
 use crate::policy::TriggerKind;
 use crate::policy::remedy::{ActErrors, ActionKind, Change, Fault, Form, Harm};
@@ -19,13 +19,15 @@ use crate::time::Guard;
 pub(super) struct Look {
     pub saw: Saw,
     pub fresh: bool,
+    /// Nothing took effect since the sample.
+    pub current: bool,
     pub when: Guard,
 }
 
 impl Look {
     /// Nobody looked.
     pub fn none() -> Look {
-        Look { saw: Saw::Nothing, fresh: false, when: Guard::new() }
+        Look { saw: Saw::Nothing, fresh: false, current: true, when: Guard::new() }
     }
 }
 
@@ -36,7 +38,9 @@ struct Strike {
     target: u8,
     undo: bool,
     /// Nothing else took effect on the target since its sender looked.
-    fresh: bool,
+    current: bool,
+    /// The guards have it in their count.
+    counted: bool,
 }
 
 impl System {
@@ -58,10 +62,29 @@ impl System {
         self.busy(world, None, None)
     }
 
-    /// Members that are not well, or have an action under way.
-    pub(super) fn unwell(&self, world: &World) -> u8 {
-        let targets = (0..).zip(&world.remedy().targets);
-        targets.filter(|(t, state)| !state.is_well() || self.busy(world, None, Some(*t)) > 0).count() as u8
+    /// How many members can be seen not to be well, or to have an action under way, and what must hold
+    /// for each number: what came within the lag may not have been seen yet.
+    pub(super) fn seen_unwell(&self, world: &World, lag: Option<i64>) -> Vec<(u8, Guard)> {
+        let mut out = vec![(0, Guard::new())];
+        for (index, state) in (0..).zip(&world.remedy().targets) {
+            let busy = self.busy(world, None, Some(index)) > 0;
+            if state.is_well() && !busy {
+                continue;
+            }
+            let recent = lag.and_then(|lag| at_most(state.changed, lag));
+            let hides = lag != Some(0) && (state.changed.present() || state.is_well());
+            let mut next = Vec::new();
+            for (count, when) in out {
+                next.push((count + 1, when.clone()));
+                if hides {
+                    let mut when: Guard = when;
+                    when.extend(recent);
+                    next.push((count, when));
+                }
+            }
+            out = next;
+        }
+        out
     }
 
     /// Members that serve, or the value.
@@ -90,6 +113,15 @@ impl Rules {
         (!state.faulty || self.fault == Fault::Apparent) && !state.half
     }
 
+    /// Somebody will still look after this target.
+    fn is_to_come(&self, world: &World, target: u8) -> bool {
+        world.clients.iter().any(|client| {
+            let part = &self.parts[usize::from(client.source >> 4)];
+            let fires = part.repeat.is_some() || client.phase != Phase::Done;
+            part.trigger != TriggerKind::Alert || fires && client.source & 15 == target
+        })
+    }
+
     /// What the target is, to the eyes of this policy.
     pub(super) fn diverged(&self, part: u8, state: &TargetState) -> bool {
         let (low, high) = self.parts[usize::from(part)].action.wants;
@@ -106,21 +138,22 @@ impl Rules {
 /// Applied a second time, the action leaves the target as the first time did.
 fn is_idempotent(kind: ActionKind, change: Change) -> bool {
     match change {
-        Change::Sets(_) => true,
         Change::Adds(_) | Change::Removes(_) | Change::Toggles => false,
-        Change::None => !matches!(
+        // What the catalogue does not know to be safe is not.
+        Change::Sets(_) | Change::None => matches!(
             kind,
-            ActionKind::Failover
-                | ActionKind::FailBack
-                | ActionKind::Restore
-                | ActionKind::Rotate
-                | ActionKind::Append
-                | ActionKind::Purge
-                | ActionKind::Replay
-                | ActionKind::Charge
-                | ActionKind::Replace
-                | ActionKind::PowerCycle
-                | ActionKind::Other
+            ActionKind::Restart
+                | ActionKind::Reboot
+                | ActionKind::ScaleTo
+                | ActionKind::Delete
+                | ActionKind::DeleteBySelector
+                | ActionKind::Drain
+                | ActionKind::Cordon
+                | ActionKind::Reconfigure
+                | ActionKind::Rollback
+                | ActionKind::SwitchDns
+                | ActionKind::ClearCache
+                | ActionKind::Pause
         ),
     }
 }
@@ -142,32 +175,37 @@ impl<'a> Steps<'a> {
         let diverged = rules.diverged(part, state);
         let reading = |diverged| if diverged { Saw::Diverged } else { Saw::Converged };
         let mut out = Vec::new();
-        if state.paged {
+        if state.paged && rules.silences {
             // Under maintenance: it shows nothing, and no alert is about it.
-            out.push(Look { saw: Saw::Unknown, fresh: false, when: Guard::new() });
+            out.push(Look { saw: Saw::Unknown, fresh: false, current: true, when: Guard::new() });
             return out;
         }
         let under_way = self.system.busy(self.before, None, Some(target)) > 0;
         if !under_way {
             // A sample from after the last action settled.
             let settled: Guard = at_least(state.over, rule.settle).into_iter().collect();
-            out.push(Look { saw: reading(diverged), fresh: true, when: settled.clone() });
+            out.push(Look { saw: reading(diverged), fresh: true, current: true, when: settled.clone() });
             if rule.lag != Some(0) && state.changed.present() {
                 // From before the last change, which is no older than the lag.
                 let mut when = settled;
                 when.extend(rule.lag.and_then(|lag| at_most(state.changed, lag)));
-                out.push(Look { saw: reading(!diverged), fresh: true, when });
+                out.push(Look { saw: reading(!diverged), fresh: true, current: true, when });
             }
         }
         let unsettled = state.over.present() && (rule.lag != Some(0) || rule.settle > 0);
         if under_way || unsettled {
             let recent = rule.lag.filter(|_| !under_way).and_then(|lag| at_most(state.over, lag + rule.settle));
+            // From before an effect, for all that is known, where one came within the lag.
+            let outdated = rule.action.form == Form::CompareAndSet && state.over.present();
             for saw in [Saw::Diverged, Saw::Converged] {
-                out.push(Look { saw, fresh: false, when: recent.into_iter().collect() });
+                out.push(Look { saw, fresh: false, current: true, when: recent.into_iter().collect() });
+                if outdated {
+                    out.push(Look { saw, fresh: false, current: false, when: recent.into_iter().collect() });
+                }
             }
         }
         if rule.unknown {
-            out.push(Look { saw: Saw::Unknown, fresh: false, when: Guard::new() });
+            out.push(Look { saw: Saw::Unknown, fresh: false, current: true, when: Guard::new() });
         }
         out
     }
@@ -182,7 +220,9 @@ impl<'a> Steps<'a> {
             let mut draft = self.draft();
             draft.guard.extend(look.when);
             let attempt = draft.world.attempt_mut(who);
-            (attempt.aim.saw, attempt.aim.fresh) = (look.saw, look.fresh && look.saw == Saw::Diverged);
+            let diverged = look.saw == Saw::Diverged;
+            (attempt.aim.saw, attempt.aim.fresh) = (look.saw, look.fresh && diverged);
+            attempt.aim.current = look.current && diverged;
             let outcome = match look.saw {
                 Saw::Diverged => Outcome::Diverged,
                 Saw::Converged => Outcome::Converged,
@@ -203,6 +243,8 @@ impl<'a> Steps<'a> {
         let undo = self.system.table[attempt.at as usize].operation == Operation::Undo;
         let before = self.state(aim.target);
         let mut draft = self.draft();
+        let rule = &rules.parts[usize::from(aim.part)];
+        draft.fact(facts::ENDLESS_CALL, rule.act_max.is_none() && rule.timeout.is_none());
         let others = self.system.busy(self.before, None, Some(aim.target));
         draft.fact(facts::OVERLAP, others > 0);
         let locked = matches!(attempt.lock, Grip::Holds | Grip::Believes);
@@ -215,10 +257,11 @@ impl<'a> Steps<'a> {
         draft.fact(facts::ACTED_AFTER_PAGE, before.paged && !undo);
         let system = self.system;
         // Whoever looked before this has seen what is no more.
-        draft.world.outdate(aim.target, |attempt| !system.is_acting(attempt));
+        draft.world.outdate(aim.target, |aim| aim.fresh = false);
         let acting = draft.world.attempt_mut(who);
-        acting.aim.saw = Saw::Nothing;
-        acting.aim.fresh = aim.fresh || undo;
+        // Who never looked knows only what it meets.
+        acting.aim.current = aim.current || undo || aim.saw != Saw::Diverged;
+        (acting.aim.saw, acting.aim.fresh) = (Saw::Nothing, false);
         acting.call = Call::Pending;
         acting.clock = Slot::started(system.needs_clock(acting));
         let most = rules.limit.map_or(0, |(most, _)| usize::from(most));
@@ -262,7 +305,8 @@ impl<'a> Steps<'a> {
         let not_after = rule.act_max.and_then(|most| at_most(attempt.clock, most));
         let undo = self.system.table[attempt.at as usize].operation == Operation::Undo;
         let aim = attempt.aim;
-        let strike = Strike { part: aim.part, target: aim.target, undo, fresh: aim.fresh };
+        let Aim { part, target, current, counted, .. } = aim;
+        let strike = Strike { part, target, undo, current, counted };
         if attempt.call == Call::Pending {
             for (effected, draft) in self.strikes(strike, self.closed_action(who)) {
                 let draft = draft.when(not_before).when(not_after);
@@ -279,7 +323,7 @@ impl<'a> Steps<'a> {
             }
             if rule.errors != ActErrors::Never {
                 let mut draft = self.closed_action(who).when(not_after);
-                self.over(&mut draft.world, aim.part, aim.target);
+                self.over(&mut draft.world, strike);
                 if rule.partial {
                     let mut half = draft.clone();
                     half.world.remedy_mut().targets[usize::from(aim.target)].half = true;
@@ -303,7 +347,8 @@ impl<'a> Steps<'a> {
 
     fn closed_action(&self, who: Who) -> Draft {
         let mut draft = self.draft();
-        draft.world.attempt_mut(who).call = Call::None;
+        let attempt = draft.world.attempt_mut(who);
+        (attempt.call, attempt.aim.counted) = (Call::None, false);
         draft
     }
 
@@ -314,64 +359,78 @@ impl<'a> Steps<'a> {
         let not_before = (rule.act_min > 0).then(|| at_least(job.clock, rule.act_min)).flatten();
         let mut draft = self.draft();
         draft.world.remedy_mut().jobs.remove(index);
-        let strike = Strike { part: job.part, target: job.target, undo: job.undo, fresh: job.fresh };
+        let Job { part, target, undo, current, counted, .. } = job;
+        let strike = Strike { part, target, undo, current, counted };
         for (effected, draft) in self.strikes(strike, draft.clone()) {
             let draft = draft.when(not_before);
             self.emit(Actor::Job(index as u8), Action::Effect(effected), 0, None, draft);
         }
-        if job.breaks && rule.partial {
-            self.over(&mut draft.world, job.part, job.target);
-            draft.world.remedy_mut().targets[usize::from(job.target)].half = true;
-            self.emit(Actor::Job(index as u8), Action::Effect(Effected::Broken), 0, None, draft);
+        // It may fail with nobody to hear of it, or end with its worker.
+        if job.breaks || rule.errors != ActErrors::Never {
+            self.over(&mut draft.world, strike);
+            if rule.partial {
+                let mut half = draft.clone();
+                half.world.remedy_mut().targets[usize::from(target)].half = true;
+                self.emit(Actor::Job(index as u8), Action::Effect(Effected::Broken), 0, None, half);
+            }
+            self.emit(Actor::Job(index as u8), Action::Effect(Effected::Failed), 0, None, draft);
         }
     }
 
     /// The action is over, whatever came of it.
-    fn over(&self, world: &mut World, part: u8, target: u8) {
+    fn over(&self, world: &mut World, Strike { part, target, counted, .. }: Strike) {
         let rules = self.rules();
         let looks = rules.parts.iter().any(|part| part.settle > 0 || part.lag != Some(0));
         world.remedy_mut().targets[usize::from(target)].over = Slot::started(looks);
-        rules.completed(world, part, target);
+        if counted {
+            rules.release(world, part, target, true);
+        }
     }
 
     /// The ways in which an action can take effect.
     fn strikes(&self, strike: Strike, mut draft: Draft) -> Vec<(Effected, Draft)> {
-        let Strike { part, target, undo, fresh } = strike;
+        let Strike { part, target, undo, current, .. } = strike;
         let rules = self.rules();
         let action = &rules.parts[usize::from(part)].action;
-        self.over(&mut draft.world, part, target);
+        self.over(&mut draft.world, strike);
         let state = self.state(target);
-        if !undo && action.form == Form::CompareAndSet && !fresh {
+        if !undo && action.form == Form::CompareAndSet && !current {
             return vec![(Effected::Refused, draft)];
         }
         if !undo && action.form == Form::Keyed && state.acted {
             return vec![(Effected::Deduplicated, draft)];
         }
         let idempotent = is_idempotent(action.kind, action.change);
-        draft.fact(facts::REPEATED_EFFECT, !undo && !fresh && !idempotent);
+        draft.fact(facts::REPEATED_EFFECT, !undo && !current && state.acted && !idempotent);
         let system = self.system;
         // Whoever acts or looked does so on what is no more.
-        draft.world.outdate(target, |_| true);
+        draft.world.outdate(target, |aim| (aim.fresh, aim.current) = (false, false));
         for job in &mut draft.world.remedy_mut().jobs {
-            job.fresh &= job.target != target || job.undo;
+            job.current &= job.target != target || job.undo;
         }
         if rules.is_value() {
             self.change_value(strike, &mut draft);
             return vec![(Effected::Done, draft)];
         }
         let now = &mut draft.world.remedy_mut().targets[usize::from(target)];
-        let was_well = now.is_well();
+        let was_faulty = now.faulty;
         now.half = false;
+        let curable =
+            matches!(rules.fault, Fault::Curable | Fault::Transient | Fault::Recurring | Fault::Flapping);
+        let mut struck: SmallVec<[u8; 3]> = SmallVec::new();
         if undo {
             now.undone = Slot::started(rules.hold.is_some());
+            if std::mem::take(&mut now.cured) {
+                struck.push(target);
+            }
         } else {
             now.acted = true;
-            if matches!(rules.fault, Fault::Curable | Fault::Transient | Fault::Recurring | Fault::Flapping) {
+            if curable {
+                now.cured = now.faulty;
                 now.faulty = false;
             }
         }
         let nothing_faulty = self.before.remedy().targets.iter().all(|target| !target.faulty);
-        let mut struck: SmallVec<[u8; 3]> = SmallVec::new();
         match rules.harm {
             _ if undo => {}
             Harm::None => {}
@@ -383,10 +442,13 @@ impl<'a> Steps<'a> {
             struck.extend(0..rules.size() as u8);
             draft.fact(facts::REPEATED_EFFECT, true);
         }
-        let harmed = !struck.is_empty();
+        let mut harmed = false;
         for index in struck {
             if !draft.world.remedy().targets[usize::from(index)].faulty {
                 draft.world.fails(rules, index);
+                // Only what surroundings do shows late: this is part of the action.
+                draft.world.remedy_mut().targets[usize::from(index)].changed = Slot::NONE;
+                harmed |= !undo;
             }
         }
         if harmed {
@@ -394,12 +456,9 @@ impl<'a> Steps<'a> {
             draft.fact(facts::UNDER_FLOOR, serving < rules.floor());
         }
         let now = &mut draft.world.remedy_mut().targets[usize::from(target)];
-        if now.is_well() != was_well {
-            now.changed = rules.change_clock();
-        }
-        if now.is_well() {
-            now.calm(rules);
-        }
+        // A sample from after it settled shows what came of it, whatever was there before.
+        now.changed = Slot::NONE;
+        now.calm(rules, was_faulty);
         vec![(Effected::Done, draft)]
     }
 
@@ -432,7 +491,6 @@ impl<'a> Steps<'a> {
             now.was = Some(old);
         }
         now.value = new;
-        now.changed = rules.change_clock();
         let reversals = now.reversals + u8::from(back);
         now.reversals = reversals.min(rules.reversals);
         draft.fact(facts::WENT_BACK, reversals > rules.reversals);
@@ -450,8 +508,7 @@ impl<'a> Steps<'a> {
             let at = usize::from(index);
             let due = !target.faulty && faulty < usize::from(rules.faulty);
             if rules.fault != Fault::None && due && (again || remedy.episodes > 0) {
-                let recurs = rules.fault == Fault::Recurring && target.changed.present() && rules.period > 0;
-                let period = recurs.then(|| at_least(target.changed, rules.period)).flatten();
+                let period = at_least(target.went, rules.period);
                 let mut draft = draft.clone().when(period);
                 let world = &mut draft.world;
                 if !again {
@@ -467,15 +524,17 @@ impl<'a> Steps<'a> {
                 let now = &mut draft.world.remedy_mut().targets[at];
                 now.faulty = false;
                 now.changed = rules.change_clock();
-                now.calm(rules);
+                now.calm(rules, true);
                 self.happens(index, Event::Recovers, draft);
             }
-            if target.paged && self.system.busy(self.before, None, Some(index)) == 0 {
+            if target.paged {
                 let mut draft = draft.clone();
                 let now = &mut draft.world.remedy_mut().targets[at];
                 (now.faulty, now.half, now.paged) = (false, false, false);
-                now.changed = rules.change_clock();
-                now.calm(rules);
+                if !target.is_well() {
+                    now.changed = rules.change_clock();
+                }
+                now.calm(rules, target.faulty);
                 self.happens(index, Event::Repaired, draft);
             }
             if let (Some(within), false, false, true) =
@@ -520,8 +579,8 @@ impl World {
         rules.alarms(self, target);
         let now = &mut self.remedy_mut().targets[usize::from(target)];
         now.faulty = true;
-        now.acted = false;
-        now.overdue = false;
+        now.went = Slot::NONE;
+        (now.acted, now.cured, now.overdue) = (false, false, false);
         now.changed = rules.change_clock();
         if !now.since.present() {
             now.since = Slot::started(rules.within.is_some());
@@ -531,8 +590,11 @@ impl World {
 }
 
 impl TargetState {
-    /// It is well again.
-    fn calm(&mut self, _: &Rules) {
+    /// It may be well again; `was_faulty`: it was not before.
+    fn calm(&mut self, rules: &Rules, was_faulty: bool) {
+        if was_faulty && !self.faulty {
+            self.went = Slot::started(rules.fault == Fault::Recurring && rules.period > 0);
+        }
         if self.is_well() {
             self.since = Slot::NONE;
             self.overdue = false;
@@ -543,19 +605,27 @@ impl TargetState {
 impl Rules {
     /// A clock for the age of a change, where somebody asks for it.
     fn change_clock(&self) -> Slot {
-        let seen_late = self.parts.iter().any(|part| part.lag != Some(0));
-        Slot::started(seen_late || self.fault == Fault::Recurring && self.period > 0)
+        Slot::started(self.parts.iter().any(|part| part.lag != Some(0)))
     }
 }
 
 impl World {
-    /// Those who looked at the target, and are meant, know no longer what it is like.
-    fn outdate(&mut self, target: u8, meant: impl Fn(&Attempt) -> bool) {
+    /// Those who looked at the target know less of what it is like.
+    fn outdate(&mut self, target: u8, mut forget: impl FnMut(&mut Aim)) {
         let attempts = self.clients.iter_mut().filter_map(|client| client.attempt.as_mut());
-        for attempt in attempts.chain(&mut self.zombies) {
-            if attempt.aim.target == target && meant(attempt) {
-                attempt.aim.fresh = false;
-            }
+        for attempt in attempts.chain(&mut self.zombies).filter(|attempt| attempt.aim.target == target) {
+            forget(&mut attempt.aim);
+        }
+    }
+
+    /// No guard of this part counts anybody any more.
+    pub(super) fn uncount(&mut self, part: u8) {
+        let attempts = self.clients.iter_mut().filter_map(|client| client.attempt.as_mut());
+        for attempt in attempts.chain(&mut self.zombies).filter(|attempt| attempt.aim.part == part) {
+            attempt.aim.counted = false;
+        }
+        for job in self.remedy_mut().jobs.iter_mut().filter(|job| job.part == part) {
+            job.counted = false;
         }
     }
 }
@@ -573,15 +643,21 @@ impl System {
             part: attempt.aim.part,
             target: attempt.aim.target,
             undo: self.table[attempt.at as usize].operation == Operation::Undo,
-            fresh: attempt.aim.fresh,
+            current: attempt.aim.current,
+            counted: attempt.aim.counted,
             locked: matches!(attempt.lock, Grip::Holds | Grip::Believes),
-            breaks: dies && rule.partial,
+            breaks: dies,
             clock: if rule.act_min > 0 || rule.act_max.is_some() { attempt.clock } else { Slot::NONE },
             name: attempt.name,
         };
-        draft.world.attempt_mut(who).call = Call::None;
+        let caller = draft.world.attempt_mut(who);
+        (caller.call, caller.aim.counted) = (Call::None, false);
         let jobs = &mut draft.world.remedy_mut().jobs;
-        jobs.push(job);
+        // Of actions that are alike and have no clock, two show all that any number can do.
+        let alike = |other: &&Job| Job { name: job.name, ..**other } == job;
+        if job.clock.present() || job.counted || jobs.iter().filter(alike).count() < 2 {
+            jobs.push(job);
+        }
         if jobs.len() > JOBS_MAX {
             jobs.pop();
             draft.fact(facts::JOB_LIMIT, true);
@@ -597,18 +673,28 @@ impl System {
     /// A fault is there, nobody is at work on it, nobody will be, and nobody was told.
     pub(in crate::system) fn drops_a_fault(&self, world: &World) -> bool {
         let (Some(rules), Some(remedy)) = (&self.remedy, &world.remedy) else { return false };
-        let to_come = world.clients.iter().any(|client| {
-            let part = &rules.parts[usize::from(client.source >> 4)];
-            part.trigger != TriggerKind::Alert || part.repeat.is_some() || client.phase != Phase::Done
-        });
-        let idle = world.live().next().is_none() && remedy.jobs.is_empty();
-        idle && !to_come && remedy.targets.iter().any(|target| rules.is_unattended(target))
+        let mut left = (0..).zip(&remedy.targets).filter(|(_, target)| rules.is_unattended(target));
+        self.is_idle(world) && left.any(|(index, _)| !rules.is_to_come(world, index))
+    }
+
+    fn is_idle(&self, world: &World) -> bool {
+        world.live().next().is_none() && world.remedy().jobs.is_empty()
     }
 
     /// An action was broken off or backed out half-way, nobody is at work on it, and nobody was told.
     pub(in crate::system) fn leaves_half(&self, world: &World) -> bool {
-        let Some(remedy) = &world.remedy else { return false };
-        let idle = world.live().next().is_none() && remedy.jobs.is_empty();
-        idle && self.drops_a_fault(world) && remedy.targets.iter().any(|target| target.half && !target.paged)
+        let (Some(rules), Some(remedy)) = (&self.remedy, &world.remedy) else { return false };
+        let mut left = (0..).zip(&remedy.targets).filter(|(_, target)| target.half && !target.paged);
+        self.is_idle(world) && left.any(|(index, _)| !rules.is_to_come(world, index))
+    }
+
+    /// A target is half-done, and nobody was told.
+    pub fn has_unattended_half(&self, world: &World) -> bool {
+        world.remedy.iter().flat_map(|remedy| &remedy.targets).any(|target| target.half && !target.paged)
+    }
+
+    /// Whether the attempt waits for an action that need never end.
+    pub fn may_hang(&self, attempt: &Attempt) -> bool {
+        self.is_acting(attempt) && self.stay_at_most(attempt).is_none()
     }
 }

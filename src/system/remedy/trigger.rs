@@ -49,9 +49,13 @@ impl Steps<'_> {
                 let left = client.attempt.take();
                 let mut attempt = self.system.new_attempt(0, 0, name);
                 attempt.at = rule.first;
-                attempt.aim = Aim { part, target, saw: look.saw, fresh: look.fresh };
+                let (saw, fresh, current) = (look.saw, look.fresh, look.current);
+                attempt.aim = Aim { part, target, saw, fresh, current, counted: false };
                 attempt.clock = Slot::started(self.system.needs_clock(&attempt));
                 client.attempt = Some(attempt);
+                if look.saw == Saw::Diverged {
+                    rules.watched(world, part, target, true);
+                }
                 world.zombies.extend(left);
                 self.emit(Actor::Client(index as u8), Action::Send(Sending::Arrives), 0, None, draft);
             }
@@ -75,7 +79,8 @@ impl Rules {
             let (Some(delay), Some(clock)) = (rule.delay, client.clock.clock()) else { continue };
             let state = &remedy.targets[usize::from(target)];
             // An alert has to come only while there is what it is about.
-            let idle = rule.trigger == TriggerKind::Alert && (!state.faulty || state.paged);
+            let silent = state.paged && self.silences;
+            let idle = rule.trigger == TriggerKind::Alert && (!state.faulty || silent);
             if client.phase == Phase::Done || idle || self.is_full(world, part) {
                 continue;
             }
@@ -99,8 +104,12 @@ impl Rules {
 impl Steps<'_> {
     /// A run of this part is over: what has waited for it is due. One draft for each way in which the
     /// clocks can stand.
-    pub(in crate::system) fn after_run(&self, part: u8, draft: Draft) -> Vec<Draft> {
-        let rules = self.rules();
+    pub(in crate::system) fn after_run(&self, aim: Aim, mut draft: Draft) -> Vec<Draft> {
+        let (rules, part) = (self.rules(), aim.part);
+        if aim.counted {
+            // Admitted, and never acted.
+            rules.release(&mut draft.world, aim.part, aim.target, false);
+        }
         let rule = &rules.parts[usize::from(part)];
         let was_full = rules.is_full(self.before, part);
         let mut out = vec![draft];
@@ -115,8 +124,13 @@ impl Steps<'_> {
                 }
                 continue;
             }
-            let clock = self.before.clients[index].clock;
-            if !was_full || rule.delay.is_none() || self.before.clients[index].phase != Phase::Waiting {
+            let Client { clock, phase, .. } = self.before.clients[index];
+            if !was_full || rule.delay.is_none() {
+                continue;
+            }
+            if phase != Phase::Waiting {
+                // It was due all the time, and could not come.
+                out.iter_mut().for_each(|draft| draft.world.clients[index].clock = Slot::ZERO);
                 continue;
             }
             let mut both = Vec::new();

@@ -229,8 +229,9 @@ pub(super) fn attempt_record(attempt: &Attempt) -> Record {
         ]);
     }
     if aimed {
-        let Aim { part, target, saw, fresh } = attempt.aim;
-        out.extend_from_slice(&[part << 4 | target, saw as u8 | u8::from(fresh) << 2]);
+        let Aim { part, target, saw, fresh, current, counted } = attempt.aim;
+        let flags = u8::from(fresh) << 2 | u8::from(current) << 3 | u8::from(counted) << 4;
+        out.extend_from_slice(&[part << 4 | target, saw as u8 | flags]);
     }
     out
 }
@@ -357,7 +358,8 @@ impl Reader<'_> {
                 2 => Saw::Diverged,
                 _ => Saw::Unknown,
             };
-            Aim { part: place >> 4, target: place & 15, saw, fresh: look & 4 != 0 }
+            let (fresh, current, counted) = (look & 4 != 0, look & 8 != 0, look & 16 != 0);
+            Aim { part: place >> 4, target: place & 15, saw, fresh, current, counted }
         } else {
             Aim::default()
         };
