@@ -32,6 +32,8 @@ pub struct Draft {
     pub waits: Vec<(Located<String>, Option<Located<i64>>)>,
     pub waits_header: Option<Span>,
     pub faults: Faults,
+    /// Where each key of `[faults]` is given.
+    pub fault_spans: BTreeMap<String, Span>,
     pub expect: BTreeMap<Property, Verdict>,
     pub waivers: Vec<Waiver>,
     /// The top-level keys that are there, whatever their values.

@@ -116,7 +116,7 @@ pub static POLICY: Section = Section {
         Key::new(
             "choices",
             Kind::Map(None, &Kind::Identifier),
-            "[choices]",
+            "[choices]\nin_flight = \"reject\"",
             "The option of each of the model's choices.",
         ),
         Key::new(
@@ -132,7 +132,12 @@ pub static POLICY: Section = Section {
             "[expect]",
             "What the check must find: this policy is a test case, too.",
         ),
-        Key::new("waiver", Kind::Tables(&WAIVER), "[[waiver]]", "Reviewed overrides, each with its end."),
+        Key::new(
+            "waiver",
+            Kind::Tables(&WAIVER),
+            "[[waiver]]\nproperty = \"no-stuck-key\"\nreason   = \"keys are swept by hand until the sweeper ships\"\nuntil    = 2027-01-31",
+            "Reviewed overrides, each with its end.",
+        ),
     ],
     later: &[
         ("target", "remediation of a target"),
@@ -363,6 +368,13 @@ pub static QUEUE: Section = Section {
         )
         .default("true without a visibility timeout, false with one"),
         Key::new(
+            "duplicates",
+            Kind::Bool,
+            "duplicates = true",
+            "Whether the broker may deliver a message twice though nobody was slow: `faults.redeliveries` says how often.",
+        )
+        .default("false"),
+        Key::new(
             "redrives",
             Kind::Count { min: 0, max: 2 },
             "redrives = 1",
@@ -461,7 +473,7 @@ pub static DOWNSTREAM: Section = Section {
             "latency",
             Kind::DurationRange,
             "latency = [\"20ms\", \"8s\"]",
-            "The shortest and the longest time to an answer.",
+            "The shortest and the longest time to an answer. A refusal, or a gateway's error, may come at once: only the longest bounds it.",
         )
         .default("any time"),
         Key::new("timeout", POSITIVE, "timeout = \"9s\"", "When the caller gives up.")

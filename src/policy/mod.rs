@@ -163,6 +163,8 @@ pub struct Queue {
     pub visibility: Option<i64>,
     /// A message published again within this time is dropped. None: never.
     pub dedup: Option<i64>,
+    /// The broker may deliver a message twice for no reason of ours.
+    pub duplicates: bool,
     /// How often the message is taken back from the dead letters.
     pub redrives: u32,
     /// The broker sees a consumer's connection break, and delivers again at once.
