@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
+use super::Limits;
 use super::judge::broken_by;
 use super::moments::Moments;
 use super::property::Property;
@@ -91,9 +92,9 @@ impl<'a> Patience<'a> {
     pub fn is_over(&self) -> bool {
         if self.stopped.get().is_none() {
             if self.cancel.load(Ordering::Relaxed) {
-                self.stopped.set(Some(("an interrupt", Instant::now())));
+                self.stopped.set(Some((Limits::INTERRUPT, Instant::now())));
             } else if self.end.is_some_and(|end| Instant::now() > end) {
-                self.stopped.set(Some(("the limit of time", Instant::now())));
+                self.stopped.set(Some((Limits::OF_TIME, Instant::now())));
             }
         }
         self.stopped.get().is_some_and(|(_, since)| since.elapsed() >= self.grace)

@@ -12,14 +12,15 @@ use super::property::Property;
 use super::search::{Exploration, Extrapolation, Observer, SearchError, SearchOptions, Subsumption, explore};
 use super::trace::{self, PathStep, Patience, ReplayError, concretize, repeat};
 use super::verdict::{
-    Counterexample, LintResult, Number, PolicyResult, PropertyResult, Scope, SearchStats, Step, Verdict,
-    format_ms,
+    Counterexample, LintResult, Number, PolicyResult, PropertyResult, Scope, SearchStats, Standing, Step,
+    Verdict, format_ms, grouped,
 };
 use super::{Engine, Limits, VerifyOptions, oracle};
 use crate::lints::Lint;
 use crate::model::{Operation, Outcome, Protocol};
 use crate::policy::{Faults, Policy, Waiver};
 use crate::system::compile::Next;
+use crate::system::describe::LATE_CALL;
 use crate::system::world::{EFFECTS_MAX, Packed, World};
 use crate::system::{Action, Actor, CompileError, Label, Sending, System, facts};
 use crate::time::Edge;
@@ -129,7 +130,7 @@ pub fn verify_with(
         .map(|p| judge(p, policy, &system, &mut findings, options))
         .collect::<Vec<_>>();
     let scope = scope(policy, &system);
-    let warnings = [waivers(policy, &properties, options), warnings(policy, &system, &findings)].concat();
+    let warnings = [trusted(policy, &properties, options), warnings(policy, &system, &findings)].concat();
     // A lint may be borne out by a property that nobody asked for.
     let lints = lints(policy, protocol, &properties);
     properties.retain(|result| options.wants(result.property));
@@ -138,6 +139,7 @@ pub fn verify_with(
         summary: policy.summary.clone(),
         path: policy.path.display().to_string(),
         model: protocol.name.clone(),
+        severity: policy.operation.severity.clone(),
         engine: match options.engine {
             Engine::Zones => "zones".to_owned(),
             Engine::Stateright => "stateright".to_owned(),
@@ -557,8 +559,9 @@ fn judge(
     if let Some(stats) = stopped {
         result.verdict = Verdict::Inconclusive;
         let limit = stats.stopped_by.as_deref().unwrap_or("a limit");
-        result.reason =
-            format!("stopped by {limit} after {} zones, {} steps deep", stats.visited, stats.depth);
+        let what = if options.engine == Engine::Zones { "zones" } else { "states" };
+        let (zones, depth) = (format!("{} {what}", grouped(stats.visited)), stats.depth);
+        result.reason = format!("stopped by {limit}, after {zones} explored, {depth} steps deep");
     } else if property == Property::NoStuckKey && findings.endless_untold {
         result.verdict = Verdict::Inconclusive;
         result.reason = match findings.untold_by {
@@ -591,11 +594,14 @@ fn number(property: Property, system: &System, findings: &Findings) -> Option<Nu
         Property::NoStuckKey if system.claims => {
             let unbounded = findings.facts & (facts::DEAD_KEY | facts::ENDLESS_CALL) != 0
                 || findings.broken.iter().any(|b| b.property == Property::NoStuckKey);
-            let worst = findings.stuck_most.map(|units| units * system.times.unit_ms);
-            let (value, exact) = match (unbounded, worst) {
+            let worst = findings.stuck_most.map_or(0, |units| units * system.times.unit_ms);
+            let unfinished = !findings.search.complete
+                || findings.loops.as_ref().is_some_and(|loops| !loops.complete)
+                || findings.endless_untold;
+            let (value, exact) = match (unbounded, unfinished) {
                 (true, _) => ("unbounded".to_owned(), None),
-                (false, Some(ms)) => (format_ms(ms), Some(ms)),
-                (false, None) => ("0s".to_owned(), Some(0)),
+                (false, true) => (format!("{} or more", format_ms(worst)), Some(worst)),
+                (false, false) => (format_ms(worst), Some(worst)),
             };
             Some(Number { name: "worst stuck time".to_owned(), value, exact })
         }
@@ -661,6 +667,7 @@ fn lints(policy: &Policy, protocol: &Protocol, properties: &[PropertyResult]) ->
             (Some(property), ..) => format!("borne out: {property} is violated"),
             (None, Some(property), _) => format!("open: {property} is inconclusive"),
             (None, None, Some(property)) => format!("no run in this scope bears it out: {property} holds"),
+            (None, None, None) if lint.shown_by.is_empty() => "outside of what is checked".to_owned(),
             (None, None, None) => "not checked: no property applies".to_owned(),
         };
         let (name, source) = (lint.name.to_owned(), lint.source.to_owned());
@@ -669,8 +676,8 @@ fn lints(policy: &Policy, protocol: &Protocol, properties: &[PropertyResult]) ->
     crate::lints::findings(policy, protocol).into_iter().map(result).collect()
 }
 
-/// Waivers that waive nothing, and a store that is trusted more than it promises.
-fn waivers(policy: &Policy, properties: &[PropertyResult], options: &VerifyOptions) -> Vec<String> {
+/// Waivers that waive nothing, and surroundings that are trusted more than they promise.
+fn trusted(policy: &Policy, properties: &[PropertyResult], options: &VerifyOptions) -> Vec<String> {
     let mut out = Vec::new();
     for Waiver { property, until, .. } in &policy.waivers {
         let result = properties.iter().find(|result| result.property == *property);
@@ -683,6 +690,30 @@ fn waivers(policy: &Policy, properties: &[PropertyResult], options: &VerifyOptio
     if policy.faults.failovers == 0 && policy.store.as_ref().is_some_and(|store| store.loses_writes) {
         let what = "the store can lose its last writes, and no failover is budgeted (`faults.failovers`)";
         out.push(format!("{what}: not tested"));
+    }
+    if policy.faults.redeliveries == 0 && policy.queue.as_ref().is_some_and(|queue| queue.duplicates) {
+        let what = "the queue may deliver a message twice at any moment, and no redelivery is budgeted";
+        out.push(format!("{what} (`faults.redeliveries`): not tested"));
+    }
+    if policy.downstream.as_ref().is_some_and(|downstream| downstream.late.is_none()) {
+        let unexpected = |result: &&PropertyResult| result.standing() == Standing::Unexpected;
+        let lands_late = |result: &&PropertyResult| {
+            let steps = result.counterexample.iter().flat_map(|run| &run.steps);
+            steps.into_iter().any(|step| step.who.starts_with(LATE_CALL))
+        };
+        let names: Vec<&str> = properties
+            .iter()
+            .filter(unexpected)
+            .filter(lands_late)
+            .map(|result| result.property.name())
+            .collect();
+        if !names.is_empty() {
+            let names = names.join(", ");
+            out.push(format!(
+                "the run against {names} has a call that lands after its caller gave up, and nothing bounds how \
+                 late: if something does, declare it (`downstream.late`); else no lease is long enough"
+            ));
+        }
     }
     out
 }
