@@ -99,6 +99,28 @@ fn a_search_for_a_run_without_end_heeds_the_limit_of_time() {
     assert_eq!(said.stderr, "");
 }
 
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_a_search_and_what_is_known_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("policy.toml"), REFUND).unwrap();
+    let child = std::process::Command::new(assert_cmd::cargo::cargo_bin("idemcheck"))
+        .args(["verify", "policy.toml"])
+        .current_dir(folder.path())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(1500));
+    let began = Instant::now();
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout.contains("stopped by an interrupt"), "{stdout}");
+}
+
 #[test]
 fn what_is_not_asked_for_is_not_sought() {
     let began = Instant::now();

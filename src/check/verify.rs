@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Instant;
 
-use super::fewest::{abstract_path, path_to, simpler};
+use super::fewest::{self, abstract_path, path_to, simpler};
 use super::graph::Graph;
 use super::judge::{broken_by, not_applicable};
 use super::lasso::{Flow, Lasso, Roles};
@@ -310,10 +310,11 @@ fn search_zones(
     findings.effects_most = exploration.states().map(effects).max().unwrap_or(0);
     let lost = |state: &Packed| World::unpack(state).messages_lost();
     findings.lost_most = exploration.states().map(lost).max().unwrap_or(0);
+    let budget = fewest::budget(findings.search.visited);
     for property in Property::ALL.into_iter().filter(|property| options.wants(*property)) {
         let bits = broken_by(property);
         if let Some(path) = path_to(system, &exploration, bits, |state| state) {
-            let path = simpler(system, &path, bits, &search).unwrap_or(path);
+            let path = simpler(system, &path, bits, &search, patience, &budget).unwrap_or(path);
             match concretize(system, property, &path, None, patience) {
                 Some(counterexample) => findings.broken.push(Broken { property, counterexample }),
                 None if patience.is_over() => break,
