@@ -84,6 +84,7 @@ fn explain_knows_every_name_it_lists() {
 fn explain_suggests_the_name_that_was_meant() {
     snapshot!("explain_misspelt", &["explain", "single-excution"]);
     snapshot!("explain_in_part", &["explain", "stuck"]);
+    snapshot!("explain_beginning", &["explain", "stripe"]);
     snapshot!("explain_unknown", &["explain", "xylophone"]);
 }
 
@@ -104,6 +105,39 @@ fn presets_are_listed_and_shown() {
     let one = idemcheck(&["presets", "qonto", "--format", "json"]).stdout;
     let one: serde_json::Value = serde_json::from_slice(&one).unwrap();
     assert_eq!(one["presets"][0]["facts"]["native_key"]["compares"], false);
+}
+
+#[test]
+fn models_are_listed_and_shown() {
+    snapshot!("models_receipt", &["models", "receipt"]);
+    snapshot!("models_in_part", &["models", "outb"]);
+    let list = String::from_utf8(idemcheck(&["models"]).stdout).unwrap();
+    let json: serde_json::Value =
+        serde_json::from_slice(&idemcheck(&["models", "--format", "json"]).stdout).unwrap();
+    let models = json["models"].as_array().unwrap();
+    assert!(json["version"] == 1 && models.len() >= 18);
+    for model in models {
+        let name = model["name"].as_str().unwrap();
+        assert!(list.contains(&format!("{name}  {}\n", model["title"].as_str().unwrap())), "{name}");
+        let file = idemcheck(&["models", name, "--format", "toml"]).stdout;
+        let path = format!("{}/models/{name}.toml", env!("CARGO_MANIFEST_DIR"));
+        assert_eq!(file, std::fs::read(path).unwrap(), "{name}");
+    }
+    assert_eq!(idemcheck(&["models", "--format", "toml"]).status.code(), Some(2));
+}
+
+#[test]
+fn explain_knows_keys_targets_presets_and_models() {
+    snapshot!("explain_timeout", &["explain", "timeout"]);
+    snapshot!("explain_waiver", &["explain", "waiver"]);
+    snapshot!("explain_respond", &["explain", "respond.replay"]);
+    for name in ["retries", "lease", "choices", "latency", "respond", "end.page", "stripe-v1", "receipt"] {
+        let output = idemcheck(&["explain", name]);
+        assert_eq!(output.status.code(), Some(0), "{name}");
+        assert!(output.stdout.len() > 80, "{name}");
+    }
+    let check = String::from_utf8(idemcheck(&["explain", "lease.check"]).stdout).unwrap();
+    assert!(check.contains("run out?\n"), "{check}");
 }
 
 #[test]

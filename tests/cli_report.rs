@@ -48,6 +48,7 @@ fn policy(name: &str, properties: Vec<PropertyResult>) -> PolicyResult {
         summary: "Charge a card once per order".to_owned(),
         path: format!("policies/shop/{name}.toml"),
         model: "receipt".to_owned(),
+        severity: Some("money".to_owned()),
         engine: "zones".to_owned(),
         scope: scope(),
         scope_line: scope().line(),

@@ -99,6 +99,28 @@ fn a_search_for_a_run_without_end_heeds_the_limit_of_time() {
     assert_eq!(said.stderr, "");
 }
 
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_a_search_and_what_is_known_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("policy.toml"), REFUND).unwrap();
+    let child = std::process::Command::new(assert_cmd::cargo::cargo_bin("idemcheck"))
+        .args(["verify", "policy.toml"])
+        .current_dir(folder.path())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(1500));
+    let began = Instant::now();
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout.contains("stopped by an interrupt"), "{stdout}");
+}
+
 #[test]
 fn what_is_not_asked_for_is_not_sought() {
     let began = Instant::now();
@@ -120,4 +142,158 @@ fn a_run_has_no_fault_that_it_does_not_need() {
         let sees = column(&report, name, "sees").concat() + &column(&report, name, "does").concat();
         assert!(!sees.contains("(fault)"), "{name}: {sees}");
     }
+}
+
+/// A message that is consumed twice without anybody noticing.
+const QUEUE: &str = r#"
+policy = "consumer"
+model  = "consumer"
+
+[operation]
+effect   = "create"
+identity = ["order_id"]
+
+[trigger]
+kind     = "queue"
+requests = 1
+retries  = 1
+
+[queue]
+kind = "sqs-standard"
+
+[store]
+kind = "postgres"
+
+[choices]
+unknown = "again"
+
+[faults]
+pause = "40s"
+"#;
+
+#[test]
+fn a_step_that_leaves_its_client_waiting_says_no_more() {
+    let report = verify(REFUND, &["--property", "truthful-conflict", "--format", "json"]).json();
+    let sees = column(&report, "truthful-conflict", "sees").join("\n");
+    assert!(sees.contains("its client gives up before it hears `failed`"), "{sees}");
+}
+
+#[test]
+fn what_ran_out_is_seen_in_what_changed() {
+    let changes = |policy: &str, name: &str| {
+        let report = verify(policy, &["--property", name, "--format", "json"]).json();
+        property(&report, name)["counterexample"]["steps"].to_string()
+    };
+    let native = changes(REFUND, "single-execution");
+    assert!(native.contains(r#""from":"known, expired","to":"known""#), "{native}");
+    let atomic = REFUND.replace("eventual-kv", "postgres").replace("lease = \"30s\"", "ttl = \"1h\"");
+    let atomic =
+        atomic.replace("\"receipt\"", "\"atomic-receipt\"").replace("take_over = \"reconcile\"\n", "");
+    let receipt = changes(&atomic, "ttl-covers-retries");
+    assert!(receipt.contains(", expired\""), "{receipt}");
+    let leased = REFUND.replace("eventual-kv", "postgres").replace("lease = \"30s\"", "lease = \"1s\"");
+    let lease = changes(&leased, "claim-exclusive");
+    assert!(lease.contains("in progress (attempt 1.1), lease over"), "{lease}");
+}
+
+#[test]
+fn a_queue_speaks_of_messages_and_brokers() {
+    let said = verify(QUEUE, &["--format", "json"]);
+    let report = said.json();
+    let does = column(&report, "effectively-once", "does").join("\n");
+    assert!(does.contains("is delivered to consumer 1.1"), "{does}");
+    assert!(!said.stdout.contains("its client"), "{does}");
+    let warnings = report["policies"][0]["warnings"].to_string();
+    assert!(warnings.contains("may deliver a message twice"), "{warnings}");
+    let budgeted = QUEUE.replace("[faults]", "[faults]\nredeliveries = 1");
+    let report = verify(&budgeted, &["--format", "json"]).json();
+    let warnings = report["policies"][0]["warnings"].to_string();
+    assert!(!warnings.contains("may deliver a message twice"), "{warnings}");
+}
+
+#[test]
+fn files_that_cannot_be_written_are_found_before_the_search() {
+    for (args, complaint) in [
+        (["--output", "."], "it is a folder, not a file"),
+        (["--traces", "policy.toml"], "it is a file, not a folder"),
+        (["--output", "policy.toml/report.json"], "cannot write policy.toml/report.json"),
+        (["--traces", "policy.toml/traces"], "cannot write policy.toml/traces"),
+    ] {
+        let began = Instant::now();
+        let said = verify(REFUND, &args);
+        assert!(began.elapsed() < Duration::from_secs(10), "{args:?}");
+        assert_eq!(said.code, 2, "{args:?}");
+        assert!(said.stderr.contains(complaint), "{args:?}: {}", said.stderr);
+        assert_eq!(said.stdout, "");
+    }
+}
+
+#[test]
+fn a_dash_is_stdout() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("policy.toml"), QUEUE).unwrap();
+    let said = run(folder.path(), &["verify", "policy.toml", "--output", "-", "--traces", "traces"]);
+    assert!(said.stdout.contains("1 policy"), "{}", said.stderr);
+    assert!(!folder.path().join("-").exists());
+    let left: Vec<_> = std::fs::read_dir(folder.path().join("traces")).unwrap().collect();
+    assert!(
+        left.iter().all(|file| file.as_ref().unwrap().path().extension().is_some_and(|end| end == "json"))
+    );
+}
+
+#[test]
+fn a_limit_is_named_with_its_value_and_what_to_do() {
+    for (args, limit, advice) in [
+        (["--max-states", "500"], "the limit of 500 zones held", "raise --max-states"),
+        (["--max-memory", "1MiB"], "the limit of 1 MiB of memory", "raise --max-memory"),
+        (["--timeout", "500ms"], "the limit of time", "raise --timeout (now 500ms)"),
+    ] {
+        let said = verify(REFUND, &args);
+        assert!(said.stdout.contains(&format!("stopped by {limit}")), "{}", said.stdout);
+        assert!(said.stdout.contains(&format!("hint: {advice}")), "{}", said.stdout);
+        assert!(said.stdout.contains("worst stuck time 30s or more: stopped by"), "{}", said.stdout);
+    }
+}
+
+#[test]
+fn what_is_at_stake_is_in_every_report() {
+    let said = verify(REFUND, &["--property", "single-execution"]);
+    assert!(said.stdout.contains("(model receipt, severity money)"), "{}", said.stdout);
+    let report = verify(REFUND, &["--property", "single-execution", "--format", "json"]).json();
+    assert_eq!(report["policies"][0]["severity"], "money");
+}
+
+#[test]
+fn an_effect_without_a_bound_on_its_lateness_gets_a_hint() {
+    let warnings = |policy: &str| {
+        let report = verify(policy, &["--property", "no-stale-overwrite", "--format", "json"]).json();
+        report["policies"][0]["warnings"].to_string()
+    };
+    assert!(warnings(REFUND).contains("declare it (`downstream.late`)"), "{}", warnings(REFUND));
+    let bounded = REFUND.replace("query   = true", "query   = true\nlate    = \"60s\"");
+    assert!(!warnings(&bounded).contains("downstream.late"), "{}", warnings(&bounded));
+}
+
+#[test]
+fn a_stable_field_beside_the_identity_gets_a_lint() {
+    let stable = REFUND.replace("severity = \"money\"", "stable   = [\"intent\"]").replace(
+        "from        = [\"tenant\", \"refund_id\"]",
+        "from        = [\"tenant\", \"refund_id\", \"intent\"]",
+    );
+    let report = verify(&stable, &["--property", "single-execution", "--format", "json"]).json();
+    let lints = report["policies"][0]["lints"].to_string();
+    assert!(lints.contains("stable-beside-identity"), "{lints}");
+}
+
+#[test]
+fn what_no_policy_of_a_model_sees_is_for_those_who_ask() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["one", "two"] {
+        let text = QUEUE.replace("\"consumer\"\nmodel", &format!("\"{name}\"\nmodel"));
+        std::fs::write(folder.path().join(format!("{name}.toml")), text.replace("40s", "1s")).unwrap();
+    }
+    let never = "no policy that uses the model";
+    assert!(!run(folder.path(), &["verify", "."]).stdout.contains(never));
+    let all = run(folder.path(), &["verify", ".", "-v"]).stdout;
+    assert!(all.contains(never), "{all}");
 }

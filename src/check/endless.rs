@@ -73,7 +73,8 @@ impl Endless {
     pub fn excludes(&self, label: &Label) -> bool {
         // What comes without a budget can come for ever: an action that takes too long, a look that
         // tells nothing.
-        let endless = matches!(label.action, Action::Operate { outcome: Outcome::Timeout | Outcome::Unknown });
+        let endless =
+            matches!(label.action, Action::Operate { outcome: Outcome::Timeout | Outcome::Unknown });
         match self.property {
             Property::NoStuckKey => label.is_fault_or_send(),
             _ => label.is_fault() && !endless,

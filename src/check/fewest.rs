@@ -1,15 +1,22 @@
 //! Of the shortest runs to a violation, one with the fewest faults, and then the fewest attempts: a
 //! fault that is not needed tells a wrong story.
 
+use std::cell::Cell;
+
 use super::Limits;
 use super::search::{Exploration, SearchOptions, Witness, WitnessStep, explore};
-use super::trace::PathStep;
+use super::trace::{PathStep, Patience};
 use crate::system::world::{Packed, World};
 use crate::system::{Action, Label, Sending, System};
 use crate::time::{Constraint, Edge, Interchangeable, TimedSystem};
 
-/// Zones after which a search for a simpler run gives up: the run that is known will do.
-const ZONES_MAX: u64 = 50_000;
+/// Zones that all searches for simpler runs of a policy may visit together, or a part of those that its
+/// own search took: after that the runs that are known will do.
+pub(super) fn budget(visited: u64) -> Cell<u64> {
+    const ZONES: u64 = 20_000;
+    const PART: u64 = 8;
+    Cell::new(ZONES.max(visited / PART))
+}
 
 /// What happened on the way to a state. The order is that of preference.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,18 +61,25 @@ pub(super) fn simpler(
     path: &[PathStep],
     bits: u64,
     search: &SearchOptions,
+    patience: &Patience,
+    budget: &Cell<u64>,
 ) -> Option<Vec<PathStep>> {
-    let limits = Limits { states_max: Some(ZONES_MAX), ..search.limits.clone() };
-    let search = SearchOptions {
-        limits: &limits,
-        stop_at: bits,
-        depth_max: u32::try_from(path.len()).ok(),
-        progress: &|_| (),
-        ..*search
-    };
     let within = |faults, attempts| {
+        let limits = Limits {
+            states_max: Some(budget.get()),
+            time_max: patience.left(),
+            memory_max: search.limits.memory_max,
+        };
+        let search = SearchOptions {
+            limits: &limits,
+            stop_at: bits,
+            depth_max: u32::try_from(path.len()).ok(),
+            progress: &|_| (),
+            ..*search
+        };
         let frugal = Frugal { system, most: Spent { faults, attempts } };
         let found = explore(&frugal, &search, &mut ()).ok()?;
+        budget.set(budget.get().saturating_sub(found.stats().visited));
         path_to(system, &found, bits, |state| &state.0)
     };
     let spent = |path: &[PathStep]| Spent::on(path.iter().map(|step| &step.label));

@@ -56,7 +56,10 @@ pub fn not_applicable(property: Property, policy: &Policy, system: &System) -> O
         Property::NoCrossPayload if system.remedy.is_some() => unasked,
         Property::SingleFlight | Property::ActsOnlyWhenDiverged | Property::Quiesces => untargeted,
         Property::LockSafe | Property::LockLive => unlocked,
-        Property::BoundedActions | Property::NoOscillation | Property::CapacityFloor | Property::Escalates
+        Property::BoundedActions
+        | Property::NoOscillation
+        | Property::CapacityFloor
+        | Property::Escalates
         | Property::BacksOut => untargeted.or_else(|| undeclared(property, system.remedy.as_ref()?)),
         Property::NoFalseDedup => {
             (system.splits).then_some("every attempt has a key of its own: nothing can be shared")

@@ -47,12 +47,16 @@ fn roles_of_remedy(world: &World) -> Vec<Roles> {
     };
     place(world.horizon, true);
     for key in &world.keys {
-        [key.receipt.clock, key.receipt.born, key.native.clock].into_iter().for_each(|slot| place(slot, true));
+        [key.receipt.clock, key.receipt.born, key.native.clock]
+            .into_iter()
+            .for_each(|slot| place(slot, true));
     }
     place(world.lock.clock, true);
     let remedy = world.remedy();
     for target in &remedy.targets {
-        [target.changed, target.went, target.over, target.since, target.undone].into_iter().for_each(|slot| place(slot, true));
+        [target.changed, target.went, target.over, target.since, target.undone]
+            .into_iter()
+            .for_each(|slot| place(slot, true));
         target.starts.iter().for_each(|slot| place(*slot, false));
     }
     remedy.jobs.iter().for_each(|job| place(job.clock, false));

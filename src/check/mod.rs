@@ -33,11 +33,31 @@ pub enum Engine {
 /// Where a search gives up. Each is printed when it ends a search.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Zones stored.
+    /// Zones held; states of integer time under stateright.
     pub states_max: Option<u64>,
     /// Bytes held by the search.
     pub memory_max: Option<u64>,
     pub time_max: Option<Duration>,
+}
+
+impl Limits {
+    /// What a search says of the limit of zones, or of states in integer time, that ended it.
+    pub(crate) fn of_count(most: u64, what: &str) -> String {
+        format!("the limit of {} {what} held", verdict::grouped(most))
+    }
+
+    /// What a search says of the limit of memory that ended it.
+    pub(crate) fn of_memory(most: u64) -> String {
+        match most >> 20 {
+            0 => format!("the limit of {} bytes of memory", verdict::grouped(most)),
+            mebibytes => format!("the limit of {} MiB of memory", verdict::grouped(mebibytes)),
+        }
+    }
+
+    /// The same of time. Its value is the whole run's, which a search does not know.
+    pub(crate) const OF_TIME: &str = "the limit of time";
+    /// The same of an interrupt.
+    pub(crate) const INTERRUPT: &str = "an interrupt";
 }
 
 /// Everything that steers a check, apart from the policy.

@@ -25,7 +25,7 @@ use super::property::Property;
 use super::trace::{PathStep, Patience, breaks, concretize};
 use super::verdict::SearchStats;
 use super::verify::{Broken, CheckError, Findings, actor_key};
-use super::{Progress, VerifyOptions};
+use super::{Limits, Progress, VerifyOptions};
 use crate::model::Protocol;
 use crate::policy::Policy;
 use crate::system::world::{Packed, World};
@@ -291,19 +291,18 @@ fn run(system: &System, options: &VerifyOptions, states_max: u64, began: Instant
     let bad = checker.discovery("the property holds").map(|path| without_ticks(system, &path.into_vec()));
     let over = visited >= states_max;
     stats.complete = bad.is_some() || !(over || stop.load(Ordering::Relaxed));
-    stats.stopped_by = (!stats.complete).then(|| stop_reason(over, late));
+    stats.stopped_by = (!stats.complete).then(|| stop_reason(over.then_some(states_max), late));
     let seen = checker.model().seen.lock().map(|mut seen| std::mem::take(&mut *seen)).unwrap_or_default();
     stats.transitions = seen.transitions;
     Run { stats, findings: seen.findings, bad }
 }
 
-fn stop_reason(over: bool, late: bool) -> String {
-    match (over, late) {
-        (true, _) => "the limit on states",
-        (_, true) => "the time limit",
-        _ => "Ctrl-C",
+fn stop_reason(states_max: Option<u64>, late: bool) -> String {
+    match (states_max, late) {
+        (Some(most), _) => Limits::of_count(most, "states"),
+        (None, true) => Limits::OF_TIME.to_owned(),
+        (None, false) => Limits::INTERRUPT.to_owned(),
     }
-    .to_owned()
 }
 
 /// The steps of a path, without the ticks between them.
@@ -352,7 +351,7 @@ fn endless_run(
     while next < nodes.len() {
         if nodes.len() as u64 >= states_max {
             stats.complete = false;
-            stats.stopped_by = Some("the limit on states".to_owned());
+            stats.stopped_by = Some(Limits::of_count(states_max, "states"));
             break;
         }
         if patience.is_over() {

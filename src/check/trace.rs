@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use smallvec::SmallVec;
 
+use super::Limits;
 use super::endless::Endless;
 use super::judge::broken_by;
 use super::moments::Moments;
@@ -93,9 +94,9 @@ impl<'a> Patience<'a> {
     pub fn is_over(&self) -> bool {
         if self.stopped.get().is_none() {
             if self.cancel.load(Ordering::Relaxed) {
-                self.stopped.set(Some(("an interrupt", Instant::now())));
+                self.stopped.set(Some((Limits::INTERRUPT, Instant::now())));
             } else if self.end.is_some_and(|end| Instant::now() > end) {
-                self.stopped.set(Some(("the limit of time", Instant::now())));
+                self.stopped.set(Some((Limits::OF_TIME, Instant::now())));
             }
         }
         self.stopped.get().is_some_and(|(_, since)| since.elapsed() >= self.grace)
@@ -535,5 +536,45 @@ impl<'a> Run<'a> {
             shift += length;
         }
         Err(ReplayError::NoLoop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::load_texts;
+
+    const POLICY: &str = "policy = \"p\"\nmodel = \"native-key\"\n[operation]\neffect = \"create\"\n\
+        identity = [\"id\"]\n[key]\nfrom = [\"id\"]\nsupplied_by = \"client\"\n[trigger]\nrequests = 1\n\
+        retries = 0\n[downstream]\ntimeout = \"9s\"\nnative_key = true\n";
+
+    #[test]
+    fn limits_are_heeded_while_a_run_is_made() {
+        let model = include_str!("../../models/native-key.toml");
+        let loaded = load_texts(("p.toml".as_ref(), POLICY), ("m.toml".as_ref(), model));
+        let [source] = &loaded.policies[..] else { panic!("{:?}", loaded.diagnostics) };
+        let system = System::new(&source.policy, &source.protocol).unwrap().with_symmetry(false);
+        let mut steps = Vec::new();
+        system.steps(&system.initial_world(), &mut steps);
+        let SystemStep { label, mut world, .. } = steps.swap_remove(0);
+        world.number_clocks();
+        let path = [PathStep { label, state: system.canonical(&world), facts: 0, at: None }];
+        let made = |patience: &Patience| {
+            concretize(&system, Property::SingleExecution, &path, None, patience).is_some()
+        };
+        let (go, stop) = (AtomicBool::new(false), AtomicBool::new(true));
+        let (past, future) = (Instant::now(), Instant::now() + Duration::from_secs(3600));
+        for (cancel, end, stopped_by) in [
+            (&go, Some(future), None),
+            (&go, Some(past), Some(Limits::OF_TIME)),
+            (&stop, None, Some(Limits::INTERRUPT)),
+        ] {
+            let patience = Patience::to_tell(cancel, end);
+            // What a search has found is told though its time is over.
+            assert!(made(&patience));
+            let seeking = patience.to_seek();
+            assert_eq!(made(&seeking), stopped_by.is_none());
+            assert_eq!(seeking.stopped_by(), stopped_by);
+        }
     }
 }

@@ -250,6 +250,8 @@ pub struct PolicyResult {
     /// As the user named it.
     pub path: String,
     pub model: String,
+    /// What is at stake, as `[operation] severity` says.
+    pub severity: Option<String>,
     pub engine: String,
     pub scope: Scope,
     /// The scope in one line, for people.
@@ -410,6 +412,19 @@ fn counted(count: u32, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
+/// A count with separators: `48,211`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 const SECOND: u64 = 1000;
 const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
@@ -475,6 +490,14 @@ mod tests {
             assert_eq!(format_ms(ms), text);
         }
         assert_eq!(format_ms(i64::MIN).chars().next(), Some('-'));
+    }
+
+    #[test]
+    fn counts_have_separators() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(48_211), "48,211");
+        assert_eq!(grouped(1_000_000), "1,000,000");
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Instant;
 
-use super::fewest::{abstract_path, path_to, simpler};
 use super::endless::{self, Endless};
+use super::fewest::{self, abstract_path, path_to, simpler};
 use super::graph::Graph;
 use super::judge::{broken_by, not_applicable};
 use super::lasso::{Flow, Lasso, Roles};
@@ -13,8 +13,8 @@ use super::property::Property;
 use super::search::{Exploration, Extrapolation, Observer, SearchError, SearchOptions, Subsumption, explore};
 use super::trace::{self, PathStep, Patience, ReplayError, concretize, repeat};
 use super::verdict::{
-    Counterexample, LintResult, Number, PolicyResult, PropertyResult, Scope, SearchStats, Step, Verdict,
-    format_ms,
+    Counterexample, LintResult, Number, PolicyResult, PropertyResult, Scope, SearchStats, Standing, Step,
+    Verdict, format_ms, grouped,
 };
 use super::{Engine, Limits, VerifyOptions, oracle};
 use crate::lints::Lint;
@@ -22,6 +22,7 @@ use crate::model::{Operation, Outcome, Protocol};
 use crate::policy::remedy::{Fault, TargetKind};
 use crate::policy::{Faults, Policy, TriggerKind, Waiver};
 use crate::system::compile::Next;
+use crate::system::describe::LATE_CALL;
 use crate::system::remedy::{ACTIONS_MAX, Rules};
 use crate::system::world::{EFFECTS_MAX, Packed, World};
 use crate::system::{Action, Actor, CompileError, Label, Sending, System, facts};
@@ -134,7 +135,7 @@ pub fn verify_with(
         .map(|p| judge(p, policy, &system, &mut findings, options))
         .collect::<Vec<_>>();
     let scope = scope(policy, &system);
-    let warnings = [waivers(policy, &properties, options), warnings(policy, &system, &findings)].concat();
+    let warnings = [trusted(policy, &properties, options), warnings(policy, &system, &findings)].concat();
     // A lint may be borne out by a property that nobody asked for.
     let lints = lints(policy, protocol, &properties);
     properties.retain(|result| options.wants(result.property));
@@ -143,6 +144,7 @@ pub fn verify_with(
         summary: policy.summary.clone(),
         path: policy.path.display().to_string(),
         model: models(policy, protocol),
+        severity: policy.operation.severity.clone(),
         engine: match options.engine {
             Engine::Zones => "zones".to_owned(),
             Engine::Stateright => "stateright".to_owned(),
@@ -328,10 +330,11 @@ fn search_zones(
             findings.note_target(system, &World::unpack(state));
         }
     }
+    let budget = fewest::budget(findings.search.visited);
     for property in Property::ALL.into_iter().filter(|property| options.wants(*property)) {
         let bits = broken_by(property);
         if let Some(path) = path_to(system, &exploration, bits, |state| state) {
-            let path = simpler(system, &path, bits, &search).unwrap_or(path);
+            let path = simpler(system, &path, bits, &search, patience, &budget).unwrap_or(path);
             match concretize(system, property, &path, None, patience) {
                 Some(counterexample) => findings.broken.push(Broken { property, counterexample }),
                 None if patience.is_over() => break,
@@ -422,10 +425,9 @@ fn find_endless(
         let nobody = BTreeSet::new();
         let acting = if endless.everybody_acts() { &actors[component] } else { &nobody };
         let round = round(&graph, first, acting, &within.1, patience);
-        let found =
-            round.and_then(|round| {
-                endless_run(system, endless.property, exploration, &graph, &origins, &round, patience)
-            });
+        let found = round.and_then(|round| {
+            endless_run(system, endless.property, exploration, &graph, &origins, &round, patience)
+        });
         if let Some(counterexample) = found {
             findings.endless_untold.remove(&endless.property);
             findings.broken.push(Broken { property: endless.property, counterexample });
@@ -587,14 +589,14 @@ fn judge(
         result.verdict = Verdict::Inconclusive;
         return result;
     }
-    let unfinished =
-        [Some(&findings.search), findings.loops.as_ref().filter(|_| endless)];
+    let unfinished = [Some(&findings.search), findings.loops.as_ref().filter(|_| endless)];
     let stopped = unfinished.into_iter().flatten().find(|stats| !stats.complete);
     if let Some(stats) = stopped {
         result.verdict = Verdict::Inconclusive;
         let limit = stats.stopped_by.as_deref().unwrap_or("a limit");
-        result.reason =
-            format!("stopped by {limit} after {} zones, {} steps deep", stats.visited, stats.depth);
+        let what = if options.engine == Engine::Zones { "zones" } else { "states" };
+        let (zones, depth) = (format!("{} {what}", grouped(stats.visited)), stats.depth);
+        result.reason = format!("stopped by {limit}, after {zones} explored, {depth} steps deep");
     } else if findings.endless_untold.contains(&property) {
         result.verdict = Verdict::Inconclusive;
         result.reason = match findings.untold_by {
@@ -642,11 +644,14 @@ fn number(property: Property, system: &System, findings: &Findings) -> Option<Nu
         Property::NoStuckKey if system.claims => {
             let unbounded = findings.facts & (facts::DEAD_KEY | facts::ENDLESS_CALL) != 0
                 || findings.broken.iter().any(|b| b.property == Property::NoStuckKey);
-            let worst = findings.stuck_most.map(|units| units * system.times.unit_ms);
-            let (value, exact) = match (unbounded, worst) {
+            let worst = findings.stuck_most.map_or(0, |units| units * system.times.unit_ms);
+            let unfinished = !findings.search.complete
+                || findings.loops.as_ref().is_some_and(|loops| !loops.complete)
+                || findings.endless_untold.contains(&Property::NoStuckKey);
+            let (value, exact) = match (unbounded, unfinished) {
                 (true, _) => ("unbounded".to_owned(), None),
-                (false, Some(ms)) => (format_ms(ms), Some(ms)),
-                (false, None) => ("0s".to_owned(), Some(0)),
+                (false, true) => (format!("{} or more", format_ms(worst)), Some(worst)),
+                (false, false) => (format_ms(worst), Some(worst)),
             };
             Some(Number { name: "worst stuck time".to_owned(), value, exact })
         }
@@ -725,7 +730,8 @@ fn scope_of_target(rules: &Rules) -> Vec<String> {
         Fault::Flapping => Some("flapping"),
         Fault::Apparent => Some("apparent"),
     };
-    let at_once = if rules.faulty > 1 { format!(", {} at the same time", rules.faulty) } else { String::new() };
+    let at_once =
+        if rules.faulty > 1 { format!(", {} at the same time", rules.faulty) } else { String::new() };
     out.extend(fault.map(|fault| format!("a {fault} fault{at_once}")));
     for part in &rules.parts {
         let what = match part.trigger {
@@ -736,7 +742,10 @@ fn scope_of_target(rules: &Rules) -> Vec<String> {
         };
         let whose = if rules.parts.len() > 1 { format!(" of {}", part.name) } else { String::new() };
         let most = if part.trigger == TriggerKind::Loop { 1 } else { part.overlapping };
-        out.push(format!("{what}{whose} with up to {most} {} at a time", if most == 1 { "run" } else { "runs" }));
+        out.push(format!(
+            "{what}{whose} with up to {most} {} at a time",
+            if most == 1 { "run" } else { "runs" }
+        ));
     }
     out
 }
@@ -752,6 +761,7 @@ fn lints(policy: &Policy, protocol: &Protocol, properties: &[PropertyResult]) ->
             (Some(property), ..) => format!("borne out: {property} is violated"),
             (None, Some(property), _) => format!("open: {property} is inconclusive"),
             (None, None, Some(property)) => format!("no run in this scope bears it out: {property} holds"),
+            (None, None, None) if lint.shown_by.is_empty() => "outside of what is checked".to_owned(),
             (None, None, None) => "not checked: no property applies".to_owned(),
         };
         let (name, source) = (lint.name.to_owned(), lint.source.to_owned());
@@ -761,8 +771,8 @@ fn lints(policy: &Policy, protocol: &Protocol, properties: &[PropertyResult]) ->
     crate::lints::findings(policy, protocol).into_iter().map(result).collect()
 }
 
-/// Waivers that waive nothing, and a store that is trusted more than it promises.
-fn waivers(policy: &Policy, properties: &[PropertyResult], options: &VerifyOptions) -> Vec<String> {
+/// Waivers that waive nothing, and surroundings that are trusted more than they promise.
+fn trusted(policy: &Policy, properties: &[PropertyResult], options: &VerifyOptions) -> Vec<String> {
     let mut out = Vec::new();
     for Waiver { property, until, .. } in &policy.waivers {
         let result = properties.iter().find(|result| result.property == *property);
@@ -775,6 +785,30 @@ fn waivers(policy: &Policy, properties: &[PropertyResult], options: &VerifyOptio
     if policy.faults.failovers == 0 && policy.store.as_ref().is_some_and(|store| store.loses_writes) {
         let what = "the store can lose its last writes, and no failover is budgeted (`faults.failovers`)";
         out.push(format!("{what}: not tested"));
+    }
+    if policy.faults.redeliveries == 0 && policy.queue.as_ref().is_some_and(|queue| queue.duplicates) {
+        let what = "the queue may deliver a message twice at any moment, and no redelivery is budgeted";
+        out.push(format!("{what} (`faults.redeliveries`): not tested"));
+    }
+    if policy.downstream.as_ref().is_some_and(|downstream| downstream.late.is_none()) {
+        let unexpected = |result: &&PropertyResult| result.standing() == Standing::Unexpected;
+        let lands_late = |result: &&PropertyResult| {
+            let steps = result.counterexample.iter().flat_map(|run| &run.steps);
+            steps.into_iter().any(|step| step.who.starts_with(LATE_CALL))
+        };
+        let names: Vec<&str> = properties
+            .iter()
+            .filter(unexpected)
+            .filter(lands_late)
+            .map(|result| result.property.name())
+            .collect();
+        if !names.is_empty() {
+            let names = names.join(", ");
+            out.push(format!(
+                "the run against {names} has a call that lands after its caller gave up, and nothing bounds how \
+                 late: if something does, declare it (`downstream.late`); else no lease is long enough"
+            ));
+        }
     }
     out
 }

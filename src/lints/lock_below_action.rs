@@ -19,5 +19,8 @@ pub static LINT: Lint = Lint {
 fn find(policy: &Policy, uses: &Uses) -> Option<String> {
     let remedy = policy.remedy.as_ref().filter(|_| uses.lock)?;
     let lease = policy.lock.as_ref()?.lease?;
-    below(("lock.lease", lease), &[("target.act", remedy.target.act_max), ("faults.pause", policy.faults.pause)])
+    below(
+        ("lock.lease", lease),
+        &[("target.act", remedy.target.act_max), ("faults.pause", policy.faults.pause)],
+    )
 }

@@ -17,6 +17,7 @@ mod native_key_below_ttl;
 mod over_tight_guard;
 mod quiet_reset_evaded;
 mod remedy_changes_nothing;
+mod stable_beside_identity;
 mod ttl_below_horizon;
 mod two_writers;
 mod visibility_below_handler;
@@ -36,16 +37,17 @@ pub struct Lint {
     pub why: &'static str,
     /// Where the rule comes from.
     pub source: &'static str,
-    /// The properties that a run breaks where the lint is right.
+    /// The properties that a run breaks where the lint is right; none: it is about what no run here shows.
     pub shown_by: &'static [Property],
     /// The inequality with the policy's numbers, where it is not met.
     find: fn(&Policy, &Uses) -> Option<String>,
 }
 
 /// Every lint, in the order in which people see them.
-pub static LINTS: [&Lint; 18] = [
+pub static LINTS: [&Lint; 19] = [
     &key_per_attempt::LINT,
     &identity_left_out::LINT,
+    &stable_beside_identity::LINT,
     &ttl_below_horizon::LINT,
     &lease_below_handler::LINT,
     &lock_below_handler::LINT,

@@ -27,7 +27,9 @@ fn find(policy: &Policy, uses: &Uses) -> Option<String> {
     }
     match (target.fault, target.harm) {
         (Fault::Persistent, _) => Some("the fault is persistent: the action does not cure it".to_owned()),
-        (Fault::Apparent, _) => Some("the fault is apparent: the action does not change the signal".to_owned()),
+        (Fault::Apparent, _) => {
+            Some("the fault is apparent: the action does not change the signal".to_owned())
+        }
         (_, Harm::Relapses) => Some("the action brings the fault back (harm = relapses)".to_owned()),
         _ => None,
     }

@@ -112,6 +112,15 @@ impl Protocol {
     /// `option` gives the option chosen for a choice; where it does not, or names one that is not
     /// there, all options count.
     pub fn uses<'a>(&self, option: impl Fn(&str) -> Option<&'a str>) -> Uses {
+        self.uses_with(option, true)
+    }
+
+    /// The same, where a choice without an option leads nowhere: what is used whatever is chosen.
+    pub fn surely_uses<'a>(&self, option: impl Fn(&str) -> Option<&'a str>) -> Uses {
+        self.uses_with(option, false)
+    }
+
+    fn uses_with<'a>(&self, option: impl Fn(&str) -> Option<&'a str>, open: bool) -> Uses {
         let mut uses = Uses { live: vec![false; self.states.len()], ..Uses::default() };
         let mut pending = self.starts();
         while let Some(id) = pending.pop() {
@@ -129,7 +138,8 @@ impl Protocol {
                         let one = choice.options.iter().find(|(name, _)| Some(name.as_str()) == chosen);
                         match one {
                             Some((_, target)) => vec![target],
-                            None => choice.options.iter().map(|(_, target)| target).collect(),
+                            None if open => choice.options.iter().map(|(_, target)| target).collect(),
+                            None => Vec::new(),
                         }
                     }
                     other => vec![other],

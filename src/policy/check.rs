@@ -1,6 +1,6 @@
 //! [`Draft`] × [`Protocol`] → [`Policy`]: the rules, then the checked value.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::Draft;
 use super::remedy::{Action, ActionKind, Change, Form, Remedy};
@@ -11,6 +11,7 @@ use super::{
 };
 use crate::diag::Diagnostic;
 use crate::model::Protocol;
+use crate::model::graph::Uses;
 use crate::source::Located;
 
 /// Applies every rule. Without a model, those that need none; and there is no policy then. The
@@ -34,13 +35,14 @@ pub fn check(draft: &Draft, model: Option<&Protocol>) -> (Option<Policy>, Vec<Di
         option.as_ref().map(|option| option.value.as_str())
     };
     let uses = model.uses(option);
-    choices::waits(draft, model, &uses.live, &mut out);
-    store::promises(draft, &model.name, &uses, &mut out);
-    downstream::promises(draft, &model.name, &uses, &mut out);
-    delivery::model(draft, model, &uses, &mut out);
+    let mut found = against(draft, model, &uses);
+    // While a choice is open, only what is so whatever is chosen.
+    let whatever = against(draft, model, &model.surely_uses(option));
+    let what = |one: &Diagnostic| (one.code, one.span.map(|span| span.start), one.message.clone());
+    let whatever: BTreeSet<_> = whatever.iter().map(what).collect();
+    found.retain(|diagnostic| whatever.contains(&what(diagnostic)));
+    out.extend(found);
     delivery::faults(draft, &mut out);
-    remedy::model(draft, &model.name, !model.roles.is_empty(), &uses, &mut out);
-    key::needed(draft, &model.name, &uses, &mut out);
     if crate::diag::any_error(&out) {
         return (None, out);
     }
@@ -57,6 +59,18 @@ pub fn check(draft: &Draft, model: Option<&Protocol>) -> (Option<Policy>, Vec<Di
 /// The action of a policy that never acts.
 const UNNAMED: Action =
     Action { kind: ActionKind::Other, form: Form::Plain, change: Change::None, wants: (0, 15) };
+
+/// What the policy says against what the model uses.
+fn against(draft: &Draft, model: &Protocol, uses: &Uses) -> Vec<Diagnostic> {
+    let mut out = Vec::new();
+    choices::waits(draft, model, &uses.live, &mut out);
+    store::promises(draft, &model.name, uses, &mut out);
+    downstream::promises(draft, &model.name, uses, &mut out);
+    delivery::model(draft, model, uses, &mut out);
+    remedy::model(draft, &model.name, !model.roles.is_empty(), uses, &mut out);
+    key::needed(draft, &model.name, uses, &mut out);
+    out
+}
 
 fn policy(draft: &Draft, model: &Protocol) -> Option<Policy> {
     let operation = draft.operation.as_ref()?;

@@ -58,11 +58,7 @@ pub fn read(file: FileId, path: &Path, text: &str) -> (Option<SystemDraft>, Vec<
 }
 
 /// Puts the members together; none where they do not fit.
-pub fn compose(
-    draft: &SystemDraft,
-    members: &[LoadedPolicy],
-    out: &mut Vec<Diagnostic>,
-) -> Option<Policy> {
+pub fn compose(draft: &SystemDraft, members: &[LoadedPolicy], out: &mut Vec<Diagnostic>) -> Option<Policy> {
     let fault = |message: String| Diagnostic::new(Code::SystemMismatch, draft.file, message);
     if !(2..=MEMBERS_MAX).contains(&members.len()) {
         let message = format!("{} members, and a system has 2 to {MEMBERS_MAX}", members.len());
@@ -70,7 +66,8 @@ pub fn compose(
         return None;
     }
     let mut sound = true;
-    let target = |member: &LoadedPolicy| -> Option<Target> { Some(member.policy.remedy.as_ref()?.target.clone()) };
+    let target =
+        |member: &LoadedPolicy| -> Option<Target> { Some(member.policy.remedy.as_ref()?.target.clone()) };
     let first = target(&members[0]);
     for (member, place) in members.iter().zip(&draft.members) {
         let Some(own) = target(member) else {
@@ -87,7 +84,11 @@ pub fn compose(
                 "`{}` and `{}` say different things of the fault of their target",
                 member.policy.name, members[0].policy.name
             );
-            out.push(fault(message).at(place.span, "").help("`fault`, `period`, `faulty` and `harm` are the target's"));
+            out.push(
+                fault(message)
+                    .at(place.span, "")
+                    .help("`fault`, `period`, `faulty` and `harm` are the target's"),
+            );
         }
         if (&own.name, own.kind) != (&shared.name, shared.kind) {
             sound = false;
@@ -120,9 +121,12 @@ pub fn compose(
     };
     let mut locks = members.iter().filter_map(|member| member.policy.lock.as_ref());
     policy.lock = locks.next().cloned();
-    if let (Some(first), Some(other)) = (&policy.lock, locks.find(|lock| policy.lock.as_ref() != Some(lock))) {
+    if let (Some(first), Some(other)) = (&policy.lock, locks.find(|lock| policy.lock.as_ref() != Some(lock)))
+    {
         let message = format!("the members' locks differ: {first:?}, {other:?}");
-        out.push(fault(message).at(draft.header, "").help("there is one lock for the target: describe it alike"));
+        out.push(
+            fault(message).at(draft.header, "").help("there is one lock for the target: describe it alike"),
+        );
         return None;
     }
     // What any of them promises of the target, the system promises.
@@ -160,11 +164,15 @@ pub fn shared_targets(policies: &[LoadedPolicy]) -> Vec<Diagnostic> {
         }
         let listed = crate::source::suggest::list(names.iter().copied());
         let quoted: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
-        let message = format!("the target `{target}` is touched by {listed}, and no system checks them together");
+        let message =
+            format!("the target `{target}` is touched by {listed}, and no system checks them together");
         out.push(
             Diagnostic::new(Code::TargetShared, users[0].policy_file, message)
                 .help("check them together, in a file of its own")
-                .paste(format!("policy = \"{target}-together\"\n\n[system]\nmembers = [{}]", quoted.join(", "))),
+                .paste(format!(
+                    "policy = \"{target}-together\"\n\n[system]\nmembers = [{}]",
+                    quoted.join(", ")
+                )),
         );
     }
     out

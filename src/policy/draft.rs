@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use super::remedy::{Action, GuardRule, Human, Target};
 use super::{
     Effect, Errors, Faults, Lock, NativeKey, Queue, Replay, SuppliedBy, TriggerKind, TtlFrom, Waiver,
 };
-use super::remedy::{Action, GuardRule, Human, Target};
 use crate::check::{property::Property, verdict::Verdict};
 use crate::source::{FileId, Located, Span};
 
@@ -38,6 +38,8 @@ pub struct Draft {
     pub waits: Vec<(Located<String>, Option<Located<i64>>)>,
     pub waits_header: Option<Span>,
     pub faults: Faults,
+    /// Where each key of `[faults]` is given.
+    pub fault_spans: BTreeMap<String, Span>,
     pub expect: BTreeMap<Property, Verdict>,
     pub waivers: Vec<Waiver>,
     pub silenced: BTreeMap<String, String>,

@@ -117,7 +117,7 @@ pub static POLICY: Section = Section {
         Key::new(
             "choices",
             Kind::Map(None, &Kind::Identifier),
-            "[choices]",
+            "[choices]\nin_flight = \"reject\"",
             "The option of each of the model's choices.",
         ),
         Key::new(
@@ -157,19 +157,28 @@ pub static POLICY: Section = Section {
             "[expect]",
             "What the check must find: this policy is a test case, too.",
         ),
-        Key::new("waiver", Kind::Tables(&WAIVER), "[[waiver]]", "Reviewed overrides, each with its end."),
-        Key::new("silence", Kind::Tables(&SILENCE), "[[silence]]", "Lints that are known and accepted."),
+        Key::new(
+            "waiver",
+            Kind::Tables(&WAIVER),
+            "[[waiver]]\nproperty = \"no-stuck-key\"\nreason   = \"keys are swept by hand until the sweeper ships\"\nuntil    = 2027-01-31",
+            "Reviewed overrides, each with its end.",
+        ),
+        Key::new(
+            "silence",
+            Kind::Tables(&SILENCE),
+            "[[silence]]\nlint   = \"dead-guard\"\nreason = \"the limit is only a backstop\"",
+            "Lints that are known and accepted.",
+        ),
     ],
-    later: &[
-        ("load", "races against a real endpoint"),
-    ],
+    later: &[("load", "races against a real endpoint")],
 };
 
 /// A file with a `[system]`: policies that touch the same target, checked together.
 pub static SYSTEM_FILE: Section = Section {
     doc: "Several policies that touch the same target, checked together.",
     keys: &[
-        Key::new("policy", Kind::Name, "policy = \"web-together\"", "The system's name, unique in a run.").required(),
+        Key::new("policy", Kind::Name, "policy = \"web-together\"", "The system's name, unique in a run.")
+            .required(),
         Key::new("summary", Kind::Text, "summary = \"Autoscaler and deployment\"", "One line for people."),
         Key::new(
             "system",
@@ -459,6 +468,13 @@ pub static QUEUE: Section = Section {
         )
         .default("true without a visibility timeout, false with one"),
         Key::new(
+            "duplicates",
+            Kind::Bool,
+            "duplicates = true",
+            "Whether the broker may deliver a message twice though nobody was slow: `faults.redeliveries` says how often.",
+        )
+        .default("false"),
+        Key::new(
             "redrives",
             Kind::Count { min: 0, max: 2 },
             "redrives = 1",
@@ -557,7 +573,7 @@ pub static DOWNSTREAM: Section = Section {
             "latency",
             Kind::DurationRange,
             "latency = [\"20ms\", \"8s\"]",
-            "The shortest and the longest time to an answer.",
+            "The shortest and the longest time to an answer. A refusal, or a gateway's error, may come at once: only the longest bounds it.",
         )
         .default("any time"),
         Key::new("timeout", POSITIVE, "timeout = \"9s\"", "When the caller gives up.")

@@ -365,9 +365,8 @@ impl Loader {
 
     /// A member by its path, or by its name among the policies of this run.
     fn member(&mut self, draft: &SystemDraft, member: &Located<String>) -> Option<LoadedPolicy> {
-        let unknown = |message: String| {
-            Diagnostic::new(Code::SystemMismatch, draft.file, message).at(member.span, "")
-        };
+        let unknown =
+            |message: String| Diagnostic::new(Code::SystemMismatch, draft.file, message).at(member.span, "");
         if member.value.ends_with(".toml") || member.value.contains('/') {
             let path = draft.path.parent().unwrap_or(Path::new("")).join(&member.value);
             if !path.exists() {
@@ -411,14 +410,10 @@ impl Loader {
                 self.names.insert(name.value.clone(), (file, name.span));
             }
             Some((first, span)) => diagnostics.push(
-                Diagnostic::new(
-                    Code::PolicyNameTaken,
-                    file,
-                    format!("a second policy `{}`", name.value),
-                )
-                .at(name.span, "again here")
-                .also_in(*first, *span, "first here")
-                .help("give one of them another name: reports and waivers go by it"),
+                Diagnostic::new(Code::PolicyNameTaken, file, format!("a second policy `{}`", name.value))
+                    .at(name.span, "again here")
+                    .also_in(*first, *span, "first here")
+                    .help("give one of them another name: reports and waivers go by it"),
             ),
         }
     }

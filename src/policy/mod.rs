@@ -21,8 +21,8 @@ use std::sync::Arc;
 
 use crate::check::{property::Property, verdict::Verdict};
 use crate::model::Protocol;
-use remedy::Remedy;
 use crate::source::Span;
+use remedy::Remedy;
 
 /// A policy file that passed every check that needs no model, and those that do.
 #[derive(Clone, Debug)]
@@ -197,6 +197,8 @@ pub struct Queue {
     pub visibility: Option<i64>,
     /// A message published again within this time is dropped. None: never.
     pub dedup: Option<i64>,
+    /// The broker may deliver a message twice for no reason of ours.
+    pub duplicates: bool,
     /// How often the message is taken back from the dead letters.
     pub redrives: u32,
     /// The broker sees a consumer's connection break, and delivers again at once.

@@ -32,8 +32,7 @@ pub fn read(file: FileId, path: &Path, text: &str) -> (Option<Draft>, Vec<Diagno
     let mut kinds = Vec::new();
     let name = reader.text(&root, "policy");
     let called = name.as_ref().map_or("", |name| name.value.as_str()).to_owned();
-    let target =
-        reader.table(&root, "target").and_then(|table| remedy::target(&table, &called, &mut reader));
+    let target = reader.table(&root, "target").and_then(|table| remedy::target(&table, &called, &mut reader));
     let size = match target.as_ref().map(|target| target.value.kind) {
         Some(TargetKind::Members { size, .. }) => size,
         _ => 1,
@@ -68,6 +67,7 @@ pub fn read(file: FileId, path: &Path, text: &str) -> (Option<Draft>, Vec<Diagno
         waits,
         waits_header,
         faults: faults(reader.table(&root, "faults"), &mut reader),
+        fault_spans: fault_spans(&root),
         expect: expect(&root, &mut reader),
         waivers: waivers(&root, &mut reader),
         silenced: silenced(&root, &mut reader),
@@ -196,6 +196,7 @@ pub(super) fn queue(table: &Table<'_>, reader: &mut Reader) -> Located<Queue> {
         // Without a visibility timeout a message can come again at any moment anyway.
         notices: flag(table, "notices_crashes", visibility.is_none(), reader),
         dedup: reader.duration(table, "dedup").map(|time| time.value),
+        duplicates: flag(table, "duplicates", false, reader),
         redrives: reader.count(table, "redrives").map_or(0, |count| count.value),
     };
     Located::new(queue, table.header)
@@ -329,6 +330,12 @@ pub(super) fn faults(table: Option<Table<'_>>, reader: &mut Reader) -> Faults {
     faults.restart = reader.flag(&table, "restart").is_some_and(|flag| flag.value);
     faults.pause = reader.duration(&table, "pause").map(|pause| pause.value);
     faults
+}
+
+fn fault_spans(root: &Table<'_>) -> BTreeMap<String, Span> {
+    let table = root.entry("faults").and_then(|(_, value)| value.get_ref().as_table());
+    let entries = table.into_iter().flat_map(|table| table.iter());
+    entries.map(|(key, _)| (key.get_ref().to_string(), key.span().into())).collect()
 }
 
 /// A table whose keys are the author's: each key with its place, and its value as TOML.

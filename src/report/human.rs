@@ -8,8 +8,8 @@ use std::io::{self, Write};
 
 use crate::check::property::Property;
 use crate::check::verdict::{
-    Change, Counterexample, PolicyResult, PropertyResult, Report, SearchStats, Standing, Step, Verdict,
-    format_moment, format_ms,
+    Change, Counterexample, PolicyResult, PropertyResult, Report, Scope, SearchStats, Standing, Step,
+    Verdict, format_moment, format_ms, grouped,
 };
 
 /// What to show beyond the necessary.
@@ -28,6 +28,8 @@ pub enum Detail {
 #[derive(Debug, Default)]
 pub struct Options<'a> {
     pub detail: Detail,
+    /// `--timeout`, as people write it.
+    pub timeout: Option<String>,
     /// Counterexamples that were written to a file, by index of the policy.
     pub traces: BTreeMap<(usize, Property), &'a str>,
 }
@@ -57,7 +59,9 @@ pub fn render(report: &Report, options: &Options, out: &mut dyn Write) -> io::Re
         writeln!(out, "{BOLD}{}{PLAIN}  {}  {RED}NOT CHECKED{PLAIN}", failure.path, failure.policy)?;
         writeln!(out, "  {}\n", failure.message)?;
     }
-    for (model, outcomes) in report.never_taken() {
+    // About the models, not about any one policy: for those who write them.
+    let never_taken = if options.detail == Detail::All { report.never_taken() } else { BTreeMap::new() };
+    for (model, outcomes) in never_taken {
         let list = outcomes.join(", ");
         writeln!(out, "{YELLOW}!{PLAIN} warning: no policy that uses the model `{model}` ever sees {list}")?;
     }
@@ -69,9 +73,11 @@ fn policy(index: usize, result: &PolicyResult, options: &Options, out: &mut dyn 
     if result.standing() == Standing::Unexpected && !result.properties.iter().any(unexpectedly_violated) {
         word = "expectation not met";
     }
+    let severity =
+        result.severity.as_ref().map_or(String::new(), |severity| format!(", severity {severity}"));
     writeln!(
         out,
-        "{BOLD}{}{PLAIN}  {} (model {})  {colour}{}{PLAIN}",
+        "{BOLD}{}{PLAIN}  {} (model {}{severity})  {colour}{}{PLAIN}",
         result.path,
         result.policy,
         result.model,
@@ -82,6 +88,9 @@ fn policy(index: usize, result: &PolicyResult, options: &Options, out: &mut dyn 
         options.detail != Detail::Quiet
             || matches!(property.standing(), Standing::Unexpected | Standing::Inconclusive)
     };
+    if let Some(advice) = advice(result, options) {
+        writeln!(out, "  {DIM}hint:{PLAIN} {advice}")?;
+    }
     let mut not_applicable = Vec::new();
     let width = result.properties.iter().map(|property| property.property.name().len()).max().unwrap_or(0);
     for property in result.properties.iter().filter(shown) {
@@ -105,8 +114,13 @@ fn policy(index: usize, result: &PolicyResult, options: &Options, out: &mut dyn 
         writeln!(out, "  {DIM}– not applicable: {}{PLAIN}", names.join(", "))?;
     }
     for lint in &result.lints {
-        let silenced = lint.silenced.as_ref().map(|reason| format!("; silenced: {reason}")).unwrap_or_default();
-        writeln!(out, "  {CYAN}~ lint:{PLAIN} {}: {} ({}{silenced})", lint.name, lint.says, lint.confirmation)?;
+        let silenced =
+            lint.silenced.as_ref().map(|reason| format!("; silenced: {reason}")).unwrap_or_default();
+        writeln!(
+            out,
+            "  {CYAN}~ lint:{PLAIN} {}: {} ({}{silenced})",
+            lint.name, lint.says, lint.confirmation
+        )?;
     }
     for warning in &result.warnings {
         writeln!(out, "  {YELLOW}! warning:{PLAIN} {warning}")?;
@@ -203,7 +217,41 @@ fn searched(search: &SearchStats) -> String {
         }
         (None, false) => format!("{YELLOW}NOT COMPLETE{PLAIN}, stopped at depth {}", search.depth),
     };
-    format!("{} zones, {} states, {end}", grouped(search.visited), grouped(search.states))
+    let counted = |count: u64, what: &str| {
+        let plural = if count == 1 { "" } else { "s" };
+        format!("{} {what}{plural}", grouped(count))
+    };
+    format!("{}, {}, {end}", counted(search.visited, "zone"), counted(search.states, "state"))
+}
+
+/// What may help a search that a limit ended.
+fn advice(result: &PolicyResult, options: &Options) -> Option<String> {
+    let searches = [Some(&result.search), result.loops.as_ref()];
+    let stopped = searches.into_iter().flatten().find_map(|search| search.stopped_by.as_deref())?;
+    let raise = match stopped {
+        limit if limit.ends_with("memory") => {
+            "raise --max-memory, or lower --jobs, which share it".to_owned()
+        }
+        limit if limit.ends_with("time") => match &options.timeout {
+            Some(timeout) => format!("raise --timeout (now {timeout})"),
+            None => "raise --timeout".to_owned(),
+        },
+        limit if limit.contains("zones") || limit.contains("states") => "raise --max-states".to_owned(),
+        _ => return None,
+    };
+    let Scope { requests, conflicting, attempts_each, .. } = result.scope;
+    let mut fewer = Vec::new();
+    if requests + conflicting > 1 {
+        fewer.push("requests");
+    }
+    if attempts_each > 1 {
+        fewer.push(if result.scope.queue { "deliveries" } else { "retries" });
+    }
+    fewer.push("faults");
+    let fewer = fewer.join(", ");
+    Some(format!(
+        "{raise}; or declare less: fewer {fewer}; bounds of hours beside steps of milliseconds cost most"
+    ))
 }
 
 /// Steps at the beginning and at the end of a run that are shown, where it is longer than both.
@@ -299,19 +347,6 @@ fn alarm(count: u64, what: &str, colour: &str) -> String {
     if count == 0 { format!("0 {what}") } else { format!("{colour}{} {what}{PLAIN}", grouped(count)) }
 }
 
-/// A count with separators: `48,211`.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 /// A plain count gets separators, `30s` and `unbounded` stay as they are.
 fn grouped_value(value: &str) -> String {
     value.parse().map_or_else(|_| value.to_owned(), grouped)
@@ -332,11 +367,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counts_have_separators() {
-        assert_eq!(grouped(0), "0");
-        assert_eq!(grouped(999), "999");
-        assert_eq!(grouped(48_211), "48,211");
-        assert_eq!(grouped(1_000_000), "1,000,000");
+    fn plain_counts_have_separators() {
         assert_eq!(grouped_value("12034"), "12,034");
         assert_eq!(grouped_value("30s"), "30s");
     }

@@ -85,10 +85,33 @@ fn explain(
 fn not_toml(file: FileId, source: &SourceFile, message: &str, span: Span) -> Diagnostic {
     let line = source.line(source.position(span.start).line);
     let diagnostic = Diagnostic::new(Code::NotToml, file, format!("not TOML: {message}")).at(span, "");
+    if let Some((key, date)) = date(line) {
+        return match last_day(date) {
+            Some(day) => diagnostic.help("the month ends before that day").paste(format!("{key} = {day}")),
+            None => diagnostic.help("there is no such day; a date is year, month and day, as in 2027-01-31"),
+        };
+    }
     match unquoted(line) {
         Some(fixed) => diagnostic.help("strings are written in quotes").paste(fixed),
         None => diagnostic,
     }
+}
+
+/// Key and value of a line whose value has the form of a date.
+fn date(line: &str) -> Option<(&str, &str)> {
+    let (key, value) = line.split_once('=')?;
+    let value = value.split('#').next()?.trim();
+    let digits =
+        |text: &str| text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect::<String>();
+    (digits(value) == "0000-00-00").then_some((key.trim(), value))
+}
+
+/// The last day of a date's month, if there is such a month.
+fn last_day(date: &str) -> Option<String> {
+    let mut parts = date.split('-');
+    let (year, month) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let first = jiff::civil::Date::new(year, month, 1).ok()?;
+    Some(first.last_of_month().to_string())
 }
 
 /// `lease = 30s` with its quotes.
@@ -205,6 +228,15 @@ mod tests {
         let [one] = &diagnose("[x.y]\na = 1\n[x.y]\nb = 2\n")[..] else { panic!("one diagnostic") };
         assert_eq!(one.code, Code::DuplicateKey);
         assert_eq!(one.secondary[0].span, Span { start: 0, end: 5 });
+    }
+
+    #[test]
+    fn a_day_that_is_not_there_is_no_text() {
+        let all = diagnose("until = 2026-02-30 # soon\nsince = 2026-13-01\n");
+        let said: Vec<_> = all.iter().map(|one| (one.help.as_deref(), one.paste.as_deref())).collect();
+        let no_such = "there is no such day; a date is year, month and day, as in 2027-01-31";
+        let ends = "the month ends before that day";
+        assert_eq!(said, [(Some(ends), Some("until = 2026-02-28")), (Some(no_such), None)]);
     }
 
     #[test]

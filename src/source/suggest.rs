@@ -19,6 +19,28 @@ pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
+/// What may have been meant: the one that is a slip away, else those that begin so, else those that have
+/// it somewhere.
+pub fn meant<'a>(word: &str, candidates: &[&'a str]) -> Vec<&'a str> {
+    const SHOWN: usize = 5;
+    if let Some(one) = closest(word, candidates.iter().copied()) {
+        return vec![one];
+    }
+    let fold = |text: &str| text.to_lowercase().replace('-', "_");
+    let word = fold(word);
+    let having = |test: &dyn Fn(&str) -> bool| -> Vec<&'a str> {
+        candidates.iter().copied().filter(|candidate| test(&fold(candidate))).take(SHOWN).collect()
+    };
+    let mut out = Vec::new();
+    if word.len() >= 2 {
+        out = having(&|candidate| candidate.starts_with(&word));
+    }
+    if out.is_empty() && word.len() >= 3 {
+        out = having(&|candidate| candidate.contains(&word));
+    }
+    out
+}
+
 /// `a`, `b` and `c`, each in backquotes.
 pub fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
@@ -65,6 +87,16 @@ mod tests {
         assert_eq!(closest("retires", ["retries", "timeout"]), Some("retries"));
         assert_eq!(closest("in-flight", ["in_flight"]), Some("in_flight"));
         assert_eq!(closest("banana", ["retries", "timeout"]), None);
+    }
+
+    #[test]
+    fn a_beginning_or_a_part_will_do() {
+        let names = ["stripe-v1", "stripe-v2", "no-stuck-key", "square"];
+        assert_eq!(meant("stripe", &names), ["stripe-v1", "stripe-v2"]);
+        assert_eq!(meant("strpie-v1", &names), ["stripe-v1"]);
+        assert_eq!(meant("stuck", &names), ["no-stuck-key"]);
+        assert_eq!(meant("xylophone", &names), [""; 0]);
+        assert_eq!(meant("s", &names), [""; 0]);
     }
 
     #[test]

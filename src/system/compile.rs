@@ -215,8 +215,7 @@ impl System {
             }
         }
         let role_starts = protocol.roles.iter().map(|role| role.start);
-        let starts: Vec<StateId> =
-            firsts.iter().copied().chain(role_starts).chain(protocol.resume).collect();
+        let starts: Vec<StateId> = firsts.iter().copied().chain(role_starts).chain(protocol.resume).collect();
         let used = reachable(&table, &starts);
         let any = |test: &dyn Fn(&Operation) -> bool| used.iter().any(|at| test(&table[*at].operation));
         let uses_store = any(&|op| op.uses_receipts());
@@ -427,7 +426,8 @@ impl System {
                 }
                 _ if self.table[attempt.at as usize].operation.acts() => {
                     let part = self.remedy.as_ref().map(|rules| &rules.parts[usize::from(attempt.aim.part)]);
-                    let times = part.map(|part| (Some(part.act_min).max(part.timeout), part.act_max.max(part.timeout)));
+                    let times = part
+                        .map(|part| (Some(part.act_min).max(part.timeout), part.act_max.max(part.timeout)));
                     times.unwrap_or((None, None))
                 }
                 _ if self.asking(attempt) => (None, t.ask_at_most()),

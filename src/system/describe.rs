@@ -1,15 +1,18 @@
 //! A step in words: who, does what, sees what, and what it changed.
 
 use super::compile::ROLE_NAMES;
+use super::remedy::{Effected, Event, GuardState, Rules, TargetState};
 use super::world::{
     Attempt, CLASS_CONFLICTING, CLASS_MAIN, CLASS_MERGED, Call, Class, Client, Grip, Known, Phase, Receipt,
     Row, Status, World,
 };
-use super::{Action, Actor, Ending, Landing, Sending, Step, System};
-use super::remedy::{Effected, Event, GuardState, Rules, TargetState};
+use super::{Action, Actor, Ending, Landing, Sending, Step, System, facts};
 use crate::model::{Operation, Outcome, RecordAs};
 use crate::policy::TriggerKind;
 use crate::policy::remedy::GuardKind;
+
+/// Who acts where a call takes effect that nobody waits for.
+pub const LATE_CALL: &str = "late call of";
 
 /// A step as a person reads it.
 pub struct Description {
@@ -32,7 +35,7 @@ impl System {
             }
             Actor::Zombie(index) => self.attempt_name(before.zombies[index as usize].name),
             Actor::Flight(index) => {
-                format!("late call of {}", self.attempt_name(before.flights[index as usize].name))
+                format!("{LATE_CALL} {}", self.attempt_name(before.flights[index as usize].name))
             }
             Actor::Store => match label.action {
                 Action::LockLost => "lock".to_owned(),
@@ -100,7 +103,7 @@ impl System {
                 ("call arrives".to_owned(), sees.to_owned())
             }
             Action::Crash { restart, noticed } => {
-                ("crashes (fault)".to_owned(), death_text(restart, noticed))
+                ("crashes (fault)".to_owned(), self.death_text(restart, noticed))
             }
         };
         if step.world.flights.len() > before.flights.len() {
@@ -111,18 +114,21 @@ impl System {
             let text = match ending {
                 Ending::Answered(answer) => format!("answers `{}`", answer.name()),
                 Ending::AnswerLost(answer) => format!("answers `{}`, lost on the way (fault)", answer.name()),
+                // The step is the operation: what follows it may stall beyond the client's timeout.
                 Ending::AnswerLate(answer) => {
-                    format!("answers `{}`, but its client gave up", answer.name())
+                    format!("its client gives up before it hears `{}`", answer.name())
                 }
                 Ending::Died { restart, noticed } => {
-                    format!("crashes before it answers (fault) {}", death_text(restart, noticed))
+                    let text =
+                        format!("crashes before it answers (fault) {}", self.death_text(restart, noticed));
+                    text.trim_end().to_owned()
                 }
                 Ending::Unheard(answer) => format!("answers `{}`, nobody listens", answer.name()),
                 Ending::Ended => "ends without an answer".to_owned(),
             };
             sees = if sees.is_empty() { text } else { format!("{sees}; {text}") };
         }
-        Description { who, does, sees, changes: self.changes(before, &step.world) }
+        Description { who, does, sees, changes: self.changes(before, step) }
     }
 
     /// A client, a broker or a role begins an attempt.
@@ -130,11 +136,11 @@ impl System {
         let name = self.attempt_name((client.name, client.sent.wrapping_add(1)));
         let verb = match (client.phase, sending) {
             _ if client.role > 0 => return ("begins a run".to_owned(), String::new()),
-            (_, Sending::Redriven) => "takes from the dead letters",
-            (Phase::Between, _) if self.queue && client.sent > 0 => "delivers again",
-            (Phase::Waiting, Sending::Again) => "delivers again, for no reason (fault),",
-            (Phase::Waiting, _) if self.queue => "has no acknowledgement and delivers",
-            _ if self.queue => "delivers",
+            (_, Sending::Redriven) => "is taken from the dead letters by",
+            (Phase::Between, _) if self.queue && client.sent > 0 => "is delivered again to",
+            (Phase::Waiting, Sending::Again) => "is delivered twice (fault), now to",
+            (Phase::Waiting, _) if self.queue => "is not acknowledged in time and goes to",
+            _ if self.queue => "is delivered to",
             (Phase::Between, _) => "tries again with",
             (Phase::Waiting, _) => "gives up and sends",
             _ => "sends",
@@ -339,12 +345,6 @@ fn event_text(event: Event) -> (String, String) {
     (does.to_owned(), sees.to_owned())
 }
 
-fn death_text(restart: bool, noticed: bool) -> String {
-    let client = if noticed { "" } else { "its client does not notice" };
-    let run = if restart { "and is to be run again" } else { "" };
-    [run, client].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ")
-}
-
 fn operation_name(operation: &Operation) -> String {
     let name = operation.name();
     match operation {
@@ -393,6 +393,16 @@ fn class_text(class: Class) -> &'static str {
 }
 
 impl System {
+    fn death_text(&self, restart: bool, noticed: bool) -> String {
+        let unnoticed = match self.queue {
+            true => "the broker does not notice",
+            false => "its client does not notice",
+        };
+        let run = if restart { "and is to be run again" } else { "" };
+        let parts = [run, if noticed { "" } else { unnoticed }];
+        parts.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("; ")
+    }
+
     fn receipt_text(&self, receipt: &Receipt) -> String {
         match receipt.status {
             Status::Absent => "absent".to_owned(),
@@ -404,7 +414,30 @@ impl System {
         }
     }
 
-    fn changes(&self, before: &World, after: &World) -> Vec<(String, String, String)> {
+    /// What ran out for this step to be possible, for each key: the receipt or its lease, and the
+    /// downstream's record of the key.
+    fn ended(&self, before: &World, step: &Step, key: usize) -> (&'static str, &'static str) {
+        let acting = match step.label.actor {
+            Actor::Attempt(index) => before.clients[index as usize].attempt.as_ref().map(|a| a.key),
+            Actor::Zombie(index) => Some(before.zombies[index as usize].key),
+            Actor::Flight(index) => Some(before.flights[index as usize].key),
+            Actor::Client(_) | Actor::Store | Actor::Job(_) | Actor::Target(_) => None,
+        };
+        let Some(acting) = acting else { return ("", "") };
+        let receipt = match step.label.action {
+            _ if acting as usize != key => "",
+            _ if step.facts & facts::EXPIRED_RECEIPT != 0 => ", expired",
+            Action::Operate { outcome: Outcome::Taken }
+            | Action::AckLost { outcome: Outcome::Taken }
+            | Action::Unheard { outcome: Outcome::Taken } => ", lease over",
+            _ => "",
+        };
+        let forgotten = self.native_of(acting) == key && step.facts & facts::EXPIRED_NATIVE_KEY != 0;
+        (receipt, if forgotten { ", expired" } else { "" })
+    }
+
+    fn changes(&self, before: &World, step: &Step) -> Vec<(String, String, String)> {
+        let after = &step.world;
         let mut out = Vec::new();
         let mut note = |what: String, from: String, to: String| {
             if from != to {
@@ -415,11 +448,19 @@ impl System {
         for (index, key) in after.keys.iter().enumerate() {
             let suffix = if many { format!(" {}", index + 1) } else { String::new() };
             let earlier = before.keys.get(index);
-            let was = earlier.map_or_else(|| "absent".to_owned(), |k| self.receipt_text(&k.receipt));
+            let (over, forgotten) = self.ended(before, step, index);
+            let was = match earlier.map(|key| &key.receipt) {
+                // Somebody may take over his own claim.
+                Some(was) if was.status != Status::Absent && was.token != key.receipt.token => {
+                    self.receipt_text(was) + over
+                }
+                Some(was) => self.receipt_text(was),
+                None => "absent".to_owned(),
+            };
             note(format!("receipt{suffix}"), was, self.receipt_text(&key.receipt));
             let native = |used: bool| if used { "known" } else { "unknown" }.to_owned();
-            let was = earlier.is_some_and(|k| k.native.used);
-            note(format!("native key{suffix}"), native(was), native(key.native.used));
+            let was = native(earlier.is_some_and(|k| k.native.used)) + forgotten;
+            note(format!("native key{suffix}"), was, native(key.native.used));
         }
         if let (Some(rules), Some(was), Some(is)) = (&self.remedy, &before.remedy, &after.remedy) {
             for (index, (was, is)) in (0..).zip(was.targets.iter().zip(&is.targets)) {
@@ -431,7 +472,8 @@ impl System {
                     _ => "well".to_owned(),
                 };
                 note(name.clone(), health(was), health(is));
-                let hands = |target: &TargetState| if target.paged { "a person" } else { "nobody" }.to_owned();
+                let hands =
+                    |target: &TargetState| if target.paged { "a person" } else { "nobody" }.to_owned();
                 note(format!("{name}, in the hands of"), hands(was), hands(is));
             }
             for (place, (rule, (was, is))) in
@@ -470,7 +512,16 @@ impl System {
                 (true, Some((_, attempt))) => format!("held by {}", self.attempt_name(attempt.name)),
             }
         };
-        note("lock".to_owned(), lock(before), lock(after));
+        let (mut held, holds) = (lock(before), lock(after));
+        let ends = match step.label.action {
+            Action::Operate { outcome: Outcome::Acquired } => true,
+            Action::Operate { outcome: Outcome::Lost } => !after.lock.held,
+            _ => false,
+        };
+        if ends && before.lock.held && held != holds && self.times.lock_lease.is_some() {
+            held += ", lease over";
+        }
+        note("lock".to_owned(), held, holds);
         let rows = |world: &World, test: fn(&Row) -> bool| world.rows.iter().filter(|row| test(row)).count();
         for (what, test) in [
             ("rows waiting", (|row: &Row| !row.done) as fn(&Row) -> bool),

@@ -271,7 +271,7 @@ impl Steps<'_> {
 
 impl super::System {
     /// Where the downstream's record of a key is kept: the store's processes do not matter to it.
-    fn native_of(&self, key: u8) -> usize {
+    pub(super) fn native_of(&self, key: u8) -> usize {
         if self.native_shared { 0 } else { key as usize }
     }
 

@@ -338,7 +338,8 @@ impl System {
             Call::None => self.stay_at_most(attempt).is_some(),
             _ if self.asking(attempt) => self.stay_at_most(attempt).is_some(),
             _ if self.table[attempt.at as usize].operation.acts() => {
-                self.stay_at_most(attempt).is_some() || self.act_most(attempt.aim.part).is_some()
+                self.stay_at_most(attempt).is_some()
+                    || self.act_most(attempt.aim.part).is_some()
                     || self.act_min_least() > 0
             }
             _ => {
@@ -353,12 +354,17 @@ impl System {
         let redrives = self.queue && world.budget.redrives > 0;
         world.clients.retain(|c| {
             let dead_letter = redrives && c.role == 0 && c.phase != Phase::Done;
-            self.remedy.is_some() || c.phase == Phase::Idle || c.retries > 0 || c.attempt.is_some() || dead_letter
+            self.remedy.is_some()
+                || c.phase == Phase::Idle
+                || c.retries > 0
+                || c.attempt.is_some()
+                || dead_letter
         });
         let rerun = self.restart && world.budget.crashes > 0 && world.live().next().is_some();
         let more = world.more_to_come() || rerun;
         let runs = |c: &world::Client| c.role > 0 && (c.phase == Phase::Idle || c.retries > 0);
-        let alive = self.remedy.is_some() || more || world.live().next().is_some() || world.clients.iter().any(runs);
+        let alive =
+            self.remedy.is_some() || more || world.live().next().is_some() || world.clients.iter().any(runs);
         let t = &self.times;
         let unsent = world.clients.iter().any(|c| c.role == 0 && c.phase == Phase::Idle);
         if !(more && t.within.is_some() || unsent && t.dedup.is_some()) {

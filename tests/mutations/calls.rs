@@ -144,7 +144,7 @@ fn release_on(mutant: &mut Mutant, at: StateId, outcome: Outcome) -> Option<()> 
         return None;
     }
     let after = match mutant.policy.trigger.kind {
-        TriggerKind::Http => Target::Respond(Answer::Error),
+        _ => Target::Respond(Answer::Error),
         TriggerKind::Queue => Target::End("redeliver".to_owned()),
     };
     let next = vec![(Outcome::Released, after.clone()), (Outcome::Lost, after)];

@@ -358,6 +358,7 @@ pub fn policy(gene: &PolicyGene, protocol: &Protocol) -> Policy {
     let queue = uses.queue.then(|| Queue {
         visibility: timeout,
         dedup: gene.queue.dedup,
+        duplicates: false,
         redrives: u32::from(gene.queue.redrives && !crowded),
         notices: gene.queue.notices,
     });

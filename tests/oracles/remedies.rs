@@ -94,7 +94,8 @@ fn gene() -> impl Strategy<Value = Gene> {
         Just(Change::Toggles),
     ];
     let action = (kind, form, change, (0..2_u32, 1..3_u32));
-    let rest = (any::<bool>(), any::<bool>(), weighted(0.6, 1..3_i64), (weighted(0.5, 1..3_i64), any::<bool>()));
+    let rest =
+        (any::<bool>(), any::<bool>(), weighted(0.6, 1..3_i64), (weighted(0.5, 1..3_i64), any::<bool>()));
     let faults = (0..2_u32, 0..2_u32, weighted(0.6, 0..=1_i64));
     let guards = vec(guard(), 1..=2);
     (trigger, target, act, looks, errors, fault, judged, action, guards, rest, faults).prop_map(

@@ -173,7 +173,8 @@ pub fn remedies() -> impl Strategy<Value = Protocol> {
         }
         menu
     };
-    table_of(extras(), menu, 1..=5, vec(role(), 0..=0)).prop_map(|protocol| Protocol { resume: None, ..protocol })
+    table_of(extras(), menu, 1..=5, vec(role(), 0..=0))
+        .prop_map(|protocol| Protocol { resume: None, ..protocol })
 }
 
 /// What a role does, how often, and where that leads.

@@ -89,7 +89,7 @@ const POLICIES: &[(&str, &str, &[&str])] = &[
     ("kind     = \"http\"", "kind     = \"alert\"", &["IDM013 p.toml 15:12"]),
     ("kind     = \"http\"", "kind     = \"queue\"", &["IDM230 p.toml 3:11", "IDM230 p.toml 18:12"]),
     ("[expect]", "[queue]\nvisibility = \"1s\"\n\n[expect]", &["IDM230 p.toml 44:1"]),
-    ("pause   = \"5s\"", "failovers = 1", &["IDM234 p.toml 3:11"]),
+    ("pause   = \"5s\"", "failovers = 1", &["IDM234 p.toml 42:1"]),
     ("[expect]", "[lock]\nlease = \"1s\"\n\n[expect]", &["IDM232 p.toml 44:1"]),
     ("[expect]", "[outbox]\ndedup = \"1s\"\n\n[expect]", &["IDM237 p.toml 44:1"]),
     ("[expect]", "[role.relay]\nruns = 1\n\n[expect]", &["IDM233 p.toml 44:7"]),
@@ -186,6 +186,31 @@ fn each_change_has_its_diagnostics() {
         check(&with(POLICY, from, to), MODEL, to, expected);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn while_choices_are_open_nothing_is_said_that_depends_on_them() {
+    let mut policy = POLICY.to_owned();
+    for line in [
+        "[choices]\n",
+        "in_flight = \"wait\"\n",
+        "unknown   = \"reconcile\"\n",
+        "[waits]\n",
+        "poll = \"1s\"\n",
+    ] {
+        policy = with(&policy, line, "");
+    }
+    // Whether anybody waits or asks is what the choices decide.
+    let policy = with(&policy, "query   = true\n", "");
+    let loaded = policy_and_model(&policy, MODEL);
+    assert_eq!(lines(&loaded), ["IDM218 p.toml 3:11"]);
+    let paste = loaded.diagnostics[0].paste.as_deref();
+    let block =
+        "[choices]\nin_flight = \"reject\"   # or \"wait\"\nunknown   = \"reconcile\"   # or \"give_up\"";
+    assert_eq!(paste, Some(block));
+    // What is so whatever is chosen is said at once.
+    let unleased = with(&policy, "lease = \"30s\"\n", "");
+    assert_eq!(lines(&policy_and_model(&unleased, MODEL)).len(), 2);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::path::Path;
 use idemcheck::model::operations::OPERATIONS;
 use idemcheck::model::schema::model_schema;
 use idemcheck::policy::keys::POLICY as POLICY_KEYS;
+use idemcheck::policy::presets;
 use idemcheck::policy::schema::policy_schema;
 use idemcheck::source::keys::{Kind, Section};
 use serde_json::Value;
@@ -90,6 +91,21 @@ fn sound_files_are_valid_and_unsound_ones_are_not() {
         let text = with(MODEL, from, to);
         assert!(!model.is_valid(&json(&text)), "{to}");
         assert!(!lines(&policy_and_model(POLICY, &text)).is_empty(), "{to}");
+    }
+}
+
+/// An editor with the schema must not mark what a preset says.
+#[test]
+fn the_facts_of_every_preset_are_valid() {
+    let policy = jsonschema::validator_for(&policy_schema()).expect("a schema");
+    for preset in presets::all() {
+        let mut table = preset.facts.clone();
+        table.insert("kind".to_owned(), preset.name.clone().into());
+        let mut whole: toml::Table = POLICY.parse().expect("TOML");
+        whole.insert(preset.table.name().to_owned(), table.into());
+        let whole = json(&whole.to_string());
+        let fault = policy.iter_errors(&whole).next().map(|fault| fault.to_string());
+        assert_eq!(fault, None, "{}", preset.name);
     }
 }
 

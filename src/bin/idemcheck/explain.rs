@@ -6,7 +6,11 @@ use idemcheck::check::properties::{self, Info};
 use idemcheck::check::property::Property;
 use idemcheck::diag::Code;
 use idemcheck::lints::{LINTS, Lint};
-use idemcheck::model::{OPERATIONS, OperationSpec};
+use idemcheck::model::{OPERATIONS, OperationSpec, shipped};
+use idemcheck::policy::keys::POLICY;
+use idemcheck::policy::presets;
+use idemcheck::source::keys::{Key, Kind};
+use idemcheck::source::suggest::meant;
 
 use crate::exit::Exit;
 use crate::glossary;
@@ -14,7 +18,8 @@ use crate::output::{self, wrapped};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A property, lint, operation, fault, verdict or diagnostic code; without it, all names.
+    /// A property, lint, operation, key, fault, verdict, diagnostic code, preset or model; without it,
+    /// all names but presets and models, which `presets` and `models` list.
     name: Option<String>,
 }
 
@@ -22,7 +27,7 @@ pub struct Args {
 struct Topic {
     kind: &'static str,
     name: &'static str,
-    /// Another name for it: a code has a number and a name.
+    /// Another name for it: a code has a number and a name, `respond.*` no need of its dot.
     alias: Option<&'static str>,
     /// One clause, for the list.
     brief: String,
@@ -36,6 +41,8 @@ enum Text {
     Prose(&'static str),
     /// Lines as they are, examples among them.
     Lines(&'static str),
+    /// A key of a policy, in each table that has it.
+    Keys(Vec<(&'static str, &'static Key)>),
 }
 
 impl Topic {
@@ -51,18 +58,43 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         return Ok(Exit::Holds);
     };
     let wanted = name.trim();
-    if let Some(topic) =
-        topics.iter().find(|topic| topic.names().any(|name| name.eq_ignore_ascii_case(wanted)))
-    {
+    if let Some(topic) = topics.iter().find(|topic| topic.names().any(|name| is_called(name, wanted))) {
         output::to_stdout(|out| explain(topic, out))?;
         return Ok(Exit::Holds);
     }
-    eprintln!("nothing is called `{wanted}`");
-    match nearest(wanted, &topics) {
-        Some(near) => eprintln!("did you mean `{near}`?"),
-        None => eprintln!("`idemcheck explain` lists all names"),
+    let (presets, models) = (presets::all(), shipped::all());
+    if let Some(preset) = presets.iter().find(|preset| preset.name.eq_ignore_ascii_case(wanted)) {
+        output::to_stdout(|out| crate::presets::show(preset, out))?;
+        return Ok(Exit::Holds);
     }
+    if let Some(model) = models.iter().find(|model| model.name.eq_ignore_ascii_case(wanted)) {
+        output::to_stdout(|out| crate::models::show(model, out))?;
+        return Ok(Exit::Holds);
+    }
+    eprintln!("nothing is called `{wanted}`");
+    let mut names: Vec<&str> = topics.iter().flat_map(Topic::names).collect();
+    names.extend(presets.iter().map(|preset| preset.name.as_str()));
+    names.extend(models.iter().map(|model| model.name.as_str()));
+    suggest(wanted, &names, "`idemcheck explain` lists all names");
     Ok(Exit::CouldNotRun)
+}
+
+/// Says on stderr what may have been meant.
+pub fn suggest(wanted: &str, names: &[&str], otherwise: &str) {
+    match meant(wanted, names).split_last() {
+        None => eprintln!("{otherwise}"),
+        Some((last, [])) => eprintln!("did you mean `{last}`?"),
+        Some((last, rest)) => eprintln!("did you mean `{}` or `{last}`?", rest.join("`, `")),
+    }
+}
+
+/// `respond.*` is called by each of its names.
+fn is_called(name: &str, wanted: &str) -> bool {
+    let member = name.strip_suffix('*').is_some_and(|stem| {
+        let start = wanted.get(..stem.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(stem)) && wanted.len() > stem.len()
+    });
+    member || name.eq_ignore_ascii_case(wanted)
 }
 
 fn topics() -> Vec<Topic> {
@@ -76,7 +108,7 @@ fn topics() -> Vec<Topic> {
     let entries = glossary::ALL.iter().map(|entry| Topic {
         kind: entry.kind,
         name: entry.name,
-        alias: None,
+        alias: entry.name.strip_suffix(".*"),
         brief: entry.brief.to_owned(),
         text: Text::Prose(entry.text),
     });
@@ -101,21 +133,37 @@ fn topics() -> Vec<Topic> {
         brief: spec.doc.trim_end_matches('.').to_owned(),
         text: Text::Operation(spec),
     });
-    properties.chain(lints).chain(operations).chain(entries).chain(codes).collect()
+    let mut topics: Vec<Topic> = properties.chain(lints).chain(operations).chain(entries).collect();
+    for (name, places) in keys() {
+        // A fault's own entry says more.
+        if topics.iter().any(|topic| topic.name == name) {
+            continue;
+        }
+        let brief = places.iter().map(|(_, key)| key.doc).next().unwrap_or_default();
+        let brief = brief.trim_end_matches('.').to_owned();
+        topics.push(Topic { kind: "key", name, alias: None, brief, text: Text::Keys(places) });
+    }
+    topics.extend(codes);
+    topics
 }
 
-/// The name that was probably meant.
-fn nearest(wanted: &str, topics: &[Topic]) -> Option<&'static str> {
-    let plain = |name: &str| name.to_lowercase().replace('_', "-");
-    let wanted = plain(wanted);
-    let names = || topics.iter().flat_map(Topic::names);
-    let distance = |name: &str| strsim::damerau_levenshtein(&wanted, &plain(name));
-    let best = names().min_by_key(|name| distance(name))?;
-    // Beyond a third of the name it is a guess, not a slip.
-    if distance(best) <= (best.len() / 3).max(1) {
-        return Some(best);
+/// Every key of a policy with the tables that have it; the root's come first.
+fn keys() -> Vec<(&'static str, Vec<(&'static str, &'static Key)>)> {
+    let mut out: Vec<(&'static str, Vec<_>)> = Vec::new();
+    let mut note =
+        |table: &'static str, key: &'static Key| match out.iter_mut().find(|(name, _)| *name == key.name) {
+            Some((_, places)) => places.push((table, key)),
+            None => out.push((key.name, vec![(table, key)])),
+        };
+    for key in POLICY.keys {
+        note("", key);
     }
-    names().find(|name| wanted.len() >= 3 && plain(name).contains(&wanted))
+    for key in POLICY.keys {
+        if let Kind::Table(section) | Kind::Tables(section) | Kind::NamedTables(section) = key.kind {
+            section.keys.iter().for_each(|inner| note(key.name, inner));
+        }
+    }
+    out
 }
 
 fn list(topics: &[Topic], out: &mut dyn Write) -> io::Result<()> {
@@ -135,16 +183,37 @@ fn list(topics: &[Topic], out: &mut dyn Write) -> io::Result<()> {
 fn explain(topic: &Topic, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "\x1b[1m{}\x1b[0m ({})", topic.name, topic.kind)?;
     match topic.text {
+        Text::Keys(ref places) => {
+            for (table, key) in places {
+                let place = match (*table, key.kind) {
+                    ("", _) => "a policy".to_owned(),
+                    (table, _) => format!("[{table}]"),
+                };
+                let default = match (key.required, key.default) {
+                    (true, _) => " Required.".to_owned(),
+                    (false, "") => String::new(),
+                    (false, default) => format!(" Default: {default}."),
+                };
+                writeln!(out, "\n\x1b[1mIn {place}\x1b[0m")?;
+                wrapped(&format!("{} It is {}.{default}", key.doc, key.kind.expected()), out)?;
+                key.example.lines().try_for_each(|line| writeln!(out, "      {line}"))?;
+                if let Kind::Table(section) | Kind::Tables(section) | Kind::NamedTables(section) = key.kind {
+                    let names: Vec<&str> = section.names().collect();
+                    wrapped(&format!("Its keys: {}.", names.join(", ")), out)?;
+                }
+            }
+            Ok(())
+        }
         Text::Prose(text) => {
-            writeln!(out, "  {}.\n", topic.brief)?;
+            writeln!(out, "  {}\n", sentence(&topic.brief))?;
             wrapped(text, out)
         }
         Text::Lines(text) => {
-            writeln!(out, "  {}.\n", topic.brief)?;
+            writeln!(out, "  {}\n", sentence(&topic.brief))?;
             text.lines().try_for_each(|line| writeln!(out, "  {line}"))
         }
         Text::Operation(spec) => {
-            writeln!(out, "  {}.\n", topic.brief)?;
+            writeln!(out, "  {}\n", sentence(&topic.brief))?;
             let outcomes: Vec<&str> = spec.outcomes.iter().map(|outcome| outcome.name()).collect();
             let options: Vec<&str> = spec.options.names().collect();
             let options =
@@ -152,13 +221,14 @@ fn explain(topic: &Topic, out: &mut dyn Write) -> io::Result<()> {
             wrapped(&format!("Outcomes: {}.{options} {}", outcomes.join(", "), spec.more), out)
         }
         Text::Lint(lint) => {
-            writeln!(out, "  {}.\n", topic.brief)?;
+            writeln!(out, "  {}\n", sentence(&topic.brief))?;
             wrapped(lint.why, out)?;
             let names: Vec<&str> = lint.shown_by.iter().map(|property| property.name()).collect();
-            wrapped(
-                &format!("Borne out where a run breaks {}. Source: {}.", names.join(" or "), lint.source),
-                out,
-            )
+            let shown = match names.is_empty() {
+                true => "No run bears it out: it is about what is not checked.".to_owned(),
+                false => format!("Borne out where a run breaks {}.", names.join(" or ")),
+            };
+            wrapped(&format!("{shown} Source: {}.", lint.source), out)
         }
         Text::Property(info) => {
             writeln!(out)?;
@@ -182,6 +252,11 @@ fn explain(topic: &Topic, out: &mut dyn Write) -> io::Result<()> {
             )
         }
     }
+}
+
+/// With a full stop, where it does not end with a mark of its own.
+fn sentence(brief: &str) -> String {
+    if brief.ends_with(['?', '!', '.']) { brief.to_owned() } else { format!("{brief}.") }
 }
 
 fn section(heading: &str, text: &str, out: &mut dyn Write) -> io::Result<()> {

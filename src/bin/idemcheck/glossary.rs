@@ -13,6 +13,10 @@ const fn fault(name: &'static str, brief: &'static str, text: &'static str) -> E
     Entry { kind: "fault", name, brief, text }
 }
 
+const fn target(name: &'static str, brief: &'static str, text: &'static str) -> Entry {
+    Entry { kind: "target", name, brief, text }
+}
+
 const fn verdict(name: &'static str, brief: &'static str, text: &'static str) -> Entry {
     Entry { kind: "verdict", name, brief, text }
 }
@@ -25,6 +29,8 @@ pub fn heading(kind: &str) -> &'static str {
         "operation" => "Operations of a model's state",
         "fault" => "Faults and bounds",
         "verdict" => "Verdicts",
+        "target" => "Where an outcome can lead, other than to a state",
+        "key" => "Keys of a policy",
         _ => "Diagnostic codes",
     }
 }
@@ -113,6 +119,23 @@ pub const ALL: &[Entry] = &[
         "within",
         "how late a retry or a replay may arrive",
         "Under [trigger]. Undeclared: at any time, so every TTL is too short for it.",
+    ),
+    target(
+        "respond.*",
+        "the attempt answers its client and ends",
+        "Final answers, after which a client does not try again: `respond.success`, the result of one's own \
+         execution; `respond.replay`, what an earlier attempt recorded; `respond.failed`, a recorded failure; \
+         `respond.mismatch`, the key was used with another payload (422).\n\n\
+         Answers after which it does: `respond.error`, nothing was done; `respond.unknown`, nobody knows; \
+         `respond.in_flight`, another attempt is at it (409).\n\n\
+         Every answer that is heard is judged: see no-lost-effect, replay-fidelity and truthful-conflict.",
+    ),
+    target(
+        "end.*",
+        "the attempt ends without an answer",
+        "The name behind the dot is yours and changes nothing: `end.page`, where a human is called, `end.done`, where \
+         a role's run or a consumer's delivery is over. A client that waits for an answer hears nothing, and a broker \
+         delivers again unless the message was acknowledged.",
     ),
     verdict(
         "proved",

@@ -11,11 +11,7 @@ pub fn read(paths: &[PathBuf], models: Option<&Path>) -> Loaded {
 }
 
 /// The same from texts, each with the path it had: for a counterexample file that brings its own.
-pub fn read_texts(
-    policy: (&Path, &str),
-    model: (&Path, &str),
-    members: &[(&Path, &str, &str)],
-) -> Loaded {
+pub fn read_texts(policy: (&Path, &str), model: (&Path, &str), members: &[(&Path, &str, &str)]) -> Loaded {
     complained(load::load_texts_with(policy, model, members))
 }
 

@@ -5,6 +5,7 @@ mod explain;
 mod explore;
 mod glossary;
 mod input;
+mod models;
 mod output;
 mod presets;
 mod progress;
@@ -34,10 +35,12 @@ struct Cli {
 enum Command {
     /// Check policies over every interleaving of retries, crashes, timeouts and expiries.
     Verify(verify::Args),
-    /// Say what a property, an operation, a fault, a verdict or a diagnostic code means.
+    /// Say what a property, an operation, a key, a fault, a verdict or a diagnostic code means.
     Explain(explain::Args),
     /// Browse the state space of one policy in the browser.
     Explore(explore::Args),
+    /// List the protocols that ship: where each is used, and what a policy has to decide.
+    Models(models::Args),
     /// List what is known of stores, providers, brokers and locks, each with its source.
     Presets(presets::Args),
     /// Run a counterexample file again, step by step.
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Command::Verify(args) => verify::run(args),
         Command::Explain(args) => explain::run(&args),
         Command::Explore(args) => explore::run(&args),
+        Command::Models(args) => models::run(&args),
         Command::Presets(args) => presets::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Schema(args) => schema::run(&args),

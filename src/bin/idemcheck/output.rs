@@ -3,10 +3,10 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anstream::{AutoStream, ColorChoice, StripStream};
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 
 /// `--color`.
@@ -71,19 +71,56 @@ pub fn to_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>
     replace(path, &text.into_inner()).with_context(failed)
 }
 
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // A rename would put a file in the place of a link, or of a device such as /dev/null.
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    if fs::metadata(&path).is_ok_and(|metadata| !metadata.is_file()) {
-        return fs::write(&path, bytes);
+/// Fails as [`to_file`] would, before there is anything to write.
+pub fn check_file(path: &Path) -> anyhow::Result<()> {
+    let failed = || format!("cannot write {}", path.display());
+    if path.is_dir() {
+        bail!("{}: it is a folder, not a file", failed());
     }
+    let path = resolved(path);
+    if is_device(&path) {
+        File::options().append(true).open(&path).with_context(failed)?;
+        return Ok(());
+    }
+    let scratch = scratch(&path).with_context(failed)?;
+    File::create(&scratch).and_then(|_| fs::remove_file(&scratch)).with_context(failed)
+}
+
+/// Fails if no files can be written into this folder, and makes it if it is not there.
+pub fn check_folder(path: &Path) -> anyhow::Result<()> {
+    if path.exists() && !path.is_dir() {
+        bail!("cannot write into {}: it is a file, not a folder", path.display());
+    }
+    check_file(&path.join("run.json"))
+}
+
+/// A rename would put a file in the place of a link.
+fn resolved(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Such as /dev/null.
+fn is_device(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|metadata| !metadata.is_file())
+}
+
+/// A name for the file while it is written, in a folder that is there.
+fn scratch(path: &Path) -> io::Result<PathBuf> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     let mut name = OsString::from(".");
     name.push(path.file_name().ok_or(io::ErrorKind::InvalidFilename)?);
     name.push(format!(".{}.tmp", std::process::id()));
     // In the same folder: a rename is atomic within one file system only.
-    let scratch = folder.join(name);
+    Ok(folder.join(name))
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let path = resolved(path);
+    if is_device(&path) {
+        return fs::write(&path, bytes);
+    }
+    let scratch = scratch(&path)?;
     let written = (|| {
         let mut file = File::create(&scratch)?;
         file.write_all(bytes)?;

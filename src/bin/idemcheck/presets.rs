@@ -4,10 +4,10 @@ use std::io::{self, Write};
 
 use clap::ValueEnum;
 use idemcheck::policy::presets::{self, Fills, Preset};
-use idemcheck::source::suggest::closest;
 use serde_json::json;
 
 use crate::exit::Exit;
+use crate::explain::suggest;
 use crate::output::{self, wrapped};
 
 #[derive(clap::Args)]
@@ -39,10 +39,8 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     };
     let Some(preset) = all.iter().find(|preset| preset.name.eq_ignore_ascii_case(name)) else {
         eprintln!("there is no preset `{name}`");
-        match closest(name, all.iter().map(|preset| preset.name.as_str())) {
-            Some(near) => eprintln!("did you mean `{near}`?"),
-            None => eprintln!("`idemcheck presets` lists all of them"),
-        }
+        let names: Vec<&str> = all.iter().map(|preset| preset.name.as_str()).collect();
+        suggest(name, &names, "`idemcheck presets` lists all of them");
         return Ok(Exit::CouldNotRun);
     };
     match args.format {
@@ -69,7 +67,7 @@ fn list(all: &[Preset], out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "`idemcheck presets NAME` prints the facts of one and their sources.")
 }
 
-fn show(preset: &Preset, out: &mut dyn Write) -> io::Result<()> {
+pub fn show(preset: &Preset, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "\x1b[1m{}\x1b[0m  {}\n", preset.name, preset.title)?;
     writeln!(out, "\x1b[1mKnown hazard\x1b[0m")?;
     wrapped(&preset.hazard, out)?;

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use idemcheck::check::Progress;
-use idemcheck::report::human::grouped;
+use idemcheck::check::verdict::grouped;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Progress of the whole run, fed by all workers.

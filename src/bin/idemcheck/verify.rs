@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use idemcheck::policy::load::MemberTexts;
 use idemcheck::check::property::Property;
-use idemcheck::check::verdict::{CheckFailure, PolicyResult, Report};
+use idemcheck::check::verdict::{CheckFailure, PolicyResult, Report, format_ms};
 use idemcheck::check::{self, Engine, Limits, VerifyOptions};
 use idemcheck::policy::load::LoadedPolicy;
+use idemcheck::policy::load::MemberTexts;
 use idemcheck::report::human::{Detail, Options};
 use idemcheck::report::trace::{self, TraceFile};
 use idemcheck::report::{human, json};
@@ -36,13 +36,14 @@ pub struct Args {
     /// How to write the report.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-    /// Write the report to this file instead of stdout.
+    /// Write the report to this file instead of stdout; `-` is stdout.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Write every counterexample to this folder, as POLICY.PROPERTY.json.
     #[arg(long, value_name = "DIR")]
     traces: Option<PathBuf>,
-    /// Give up on a policy after this many zones.
+    /// Give up on a policy when its search holds more than this many zones (a zone is a state with a
+    /// range of clock values; under --engine stateright, states).
     #[arg(long, value_name = "N")]
     max_states: Option<u64>,
     /// Give up on a policy when the searches together hold this much, for instance 512MiB.
@@ -69,6 +70,11 @@ pub struct Args {
 }
 
 impl Args {
+    /// Where the report goes; none: stdout.
+    fn output_file(&self) -> Option<&Path> {
+        self.output.as_deref().filter(|path| *path != Path::new("-"))
+    }
+
     /// The properties whose violation ends a search.
     fn stops_at(&self) -> &[Property] {
         match (self.fail_fast, self.property.is_empty()) {
@@ -108,6 +114,12 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     if loaded.selected == 0 {
         eprintln!("nothing selected: no policy found in {}", shown_paths(&args.paths));
         return Ok(Exit::NothingSelected);
+    }
+    if let Some(path) = args.output_file() {
+        output::check_file(path)?;
+    }
+    if let Some(folder) = &args.traces {
+        output::check_folder(folder)?;
     }
     let checked = check_all(&loaded.policies, &args, began, cancel);
     let (mut results, mut texts, mut failures) = (Vec::new(), Vec::new(), Vec::new());
@@ -234,12 +246,14 @@ fn write_report(
         _ => Detail::Normal,
     };
     let traces = traces.iter().map(|(key, path)| (*key, path.as_str())).collect();
-    let options = Options { detail, traces };
+    let timeout =
+        args.timeout.map(|timeout| format_ms(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX)));
+    let options = Options { detail, timeout, traces };
     let write = |out: &mut dyn std::io::Write| match args.format {
         Format::Human => human::render(report, &options, out),
         Format::Json => json::render(report, out),
     };
-    match &args.output {
+    match args.output_file() {
         Some(path) => output::to_file(path, write),
         None => output::to_stdout(write),
     }

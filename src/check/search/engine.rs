@@ -8,8 +8,8 @@ use smallvec::SmallVec;
 use super::step::Stepper;
 use super::tables::{Interner, ZonePools};
 use super::{Observer, SearchError, SearchOptions, Starts, Subsumption};
-use crate::check::Progress;
 use crate::check::verdict::SearchStats;
+use crate::check::{Limits, Progress};
 use crate::time::zone::{self, Scalar, View, Weights};
 use crate::time::{Edge, TimedSystem};
 
@@ -188,8 +188,8 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
                     break;
                 }
             }
-            if options.limits.states_max.is_some_and(|most| self.stats.stored > most) {
-                self.stats.stopped_by = Some("the limit of states".to_owned());
+            if let Some(most) = options.limits.states_max.filter(|most| self.stats.stored > *most) {
+                self.stats.stopped_by = Some(Limits::of_count(most, "zones"));
                 break;
             }
             self.stats.visited += 1;
@@ -351,14 +351,14 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
         arcs: &impl Arcs<S::Label>,
     ) -> Option<String> {
         if options.cancel.load(Ordering::Relaxed) {
-            return Some("an interrupt".to_owned());
+            return Some(Limits::INTERRUPT.to_owned());
         }
         let limits = options.limits;
         if limits.time_max.is_some_and(|most| spent > most) {
-            return Some("the limit of time".to_owned());
+            return Some(Limits::OF_TIME.to_owned());
         }
         let memory = self.memory() + arcs.memory();
-        limits.memory_max.is_some_and(|most| memory > most).then(|| "the limit of memory".to_owned())
+        limits.memory_max.filter(|most| memory > *most).map(Limits::of_memory)
     }
 
     /// Bytes held by the tables.

@@ -228,10 +228,10 @@ fn stopped_by(limits: Limits, cancel: bool) -> (SearchStats, u32) {
 fn limits_end_the_search() {
     let none = || Limits { states_max: None, memory_max: None, time_max: None };
     let (stats, _) = stopped_by(Limits { states_max: Some(1000), ..none() }, false);
-    assert_eq!(stats.stopped_by.as_deref(), Some("the limit of states"));
+    assert_eq!(stats.stopped_by.as_deref(), Some("the limit of 1,000 zones held"));
     assert_eq!(stats.stored, 1001);
     let (stats, _) = stopped_by(Limits { memory_max: Some(1 << 20), ..none() }, false);
-    assert_eq!(stats.stopped_by.as_deref(), Some("the limit of memory"));
+    assert_eq!(stats.stopped_by.as_deref(), Some("the limit of 1 MiB of memory"));
     assert!(stats.stored > 1000 && stats.stored < 1 << 17);
     let (stats, calls) = stopped_by(Limits { time_max: Some(Duration::from_millis(350)), ..none() }, false);
     assert_eq!(stats.stopped_by.as_deref(), Some("the limit of time"));

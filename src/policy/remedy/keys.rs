@@ -23,8 +23,13 @@ const VALUE: Kind = Kind::Count { min: 0, max: VALUE_MAX };
 pub static TARGET: Section = Section {
     doc: "What the remediation acts on.",
     keys: &[
-        Key::new("name", Kind::Name, "name = \"web\"", "Policies that name the same target touch the same thing.")
-            .default("the policy's own"),
+        Key::new(
+            "name",
+            Kind::Name,
+            "name = \"web\"",
+            "Policies that name the same target touch the same thing.",
+        )
+        .default("the policy's own"),
         Key::new(
             "kind",
             Kind::OneOf(|| vec!["instance", "fleet", "value"]),
@@ -32,7 +37,8 @@ pub static TARGET: Section = Section {
             "One member, several alike, or a number that several may write.",
         )
         .required(),
-        Key::new("size", Kind::Count { min: 1, max: SIZE_MAX }, "size = 3", "Members of a fleet.").default("1"),
+        Key::new("size", Kind::Count { min: 1, max: SIZE_MAX }, "size = 3", "Members of a fleet.")
+            .default("1"),
         Key::new(
             "floor",
             VALUE,
@@ -48,8 +54,13 @@ pub static TARGET: Section = Section {
             "From the start of an action to its effect.",
         )
         .default("any time"),
-        Key::new("timeout", POSITIVE, "timeout = \"1m\"", "When the action's caller gives up; the action goes on.")
-            .default("it waits for ever"),
+        Key::new(
+            "timeout",
+            POSITIVE,
+            "timeout = \"1m\"",
+            "When the action's caller gives up; the action goes on.",
+        )
+        .default("it waits for ever"),
         Key::new(
             "settle",
             ANY,
@@ -59,7 +70,8 @@ pub static TARGET: Section = Section {
         .default("0s"),
         Key::new("lag", ANY, "lag = \"15s\"", "What is seen can be this old: scrape, evaluation, transport.")
             .default("of any age"),
-        Key::new("unknown", Kind::Bool, "unknown = false", "Whether a look may tell nothing.").default("true"),
+        Key::new("unknown", Kind::Bool, "unknown = false", "Whether a look may tell nothing.")
+            .default("true"),
         Key::new(
             "errors",
             Kind::OneOf(|| vec!["never", "definite", "ambiguous"]),
@@ -76,13 +88,20 @@ pub static TARGET: Section = Section {
         .default("false"),
         Key::new(
             "fault",
-            Kind::OneOf(|| vec!["none", "curable", "transient", "persistent", "recurring", "flapping", "apparent"]),
+            Kind::OneOf(|| {
+                vec!["none", "curable", "transient", "persistent", "recurring", "flapping", "apparent"]
+            }),
             "fault = \"curable\"",
             "What calls for the remedy, and whether it helps.",
         )
         .default("curable; of a value, none"),
-        Key::new("period", POSITIVE, "period = \"1h\"", "A recurring fault comes again this long after it went, or later.")
-            .default("at any moment"),
+        Key::new(
+            "period",
+            POSITIVE,
+            "period = \"1h\"",
+            "A recurring fault comes again this long after it went, or later.",
+        )
+        .default("at any moment"),
         Key::new(
             "faulty",
             Kind::Count { min: 1, max: SIZE_MAX },
@@ -105,8 +124,13 @@ pub static TARGET: Section = Section {
         )
         .default("not judged"),
         Key::new("per", POSITIVE, "per = \"1h\"", "The time of `actions_max`.").default("not judged"),
-        Key::new("hold", POSITIVE, "hold = \"1h\"", "`backs-out`: what was backed out is not done again for so long.")
-            .default("not judged"),
+        Key::new(
+            "hold",
+            POSITIVE,
+            "hold = \"1h\"",
+            "`backs-out`: what was backed out is not done again for so long.",
+        )
+        .default("not judged"),
         Key::new(
             "reversals",
             Kind::Count { min: 0, max: 3 },
@@ -139,7 +163,8 @@ pub static ACTION: Section = Section {
         Key::new("adds", VALUE, "adds = 1", "How much it adds to the value.").default("nothing"),
         Key::new("removes", VALUE, "removes = 1", "How much it takes from the value.").default("nothing"),
         Key::new("wants_min", VALUE, "wants_min = 2", "The lowest value that needs no action.").default("0"),
-        Key::new("wants_max", VALUE, "wants_max = 10", "The highest value that needs no action.").default("15"),
+        Key::new("wants_max", VALUE, "wants_max = 10", "The highest value that needs no action.")
+            .default("15"),
     ],
     later: &[],
 };
@@ -147,7 +172,8 @@ pub static ACTION: Section = Section {
 pub static GUARD: Section = Section {
     doc: "A guard: what is asked before an action.",
     keys: &[
-        Key::new("kind", Kind::OneOf(GuardKind::names), "kind = \"cooldown\"", "Which guard: they differ.").required(),
+        Key::new("kind", Kind::OneOf(GuardKind::names), "kind = \"cooldown\"", "Which guard: they differ.")
+            .required(),
         Key::new(
             "limit",
             Kind::Count { min: 0, max: LIMIT_MAX },
@@ -183,8 +209,13 @@ pub static GUARD: Section = Section {
             "What is exactly as old as the span: over, not yet, or, cautiously, either.",
         )
         .default("either"),
-        Key::new("per", Kind::OneOf(|| vec!["target", "fleet"]), "per = \"fleet\"", "One for each target, or one for all.")
-            .default("target"),
+        Key::new(
+            "per",
+            Kind::OneOf(|| vec!["target", "fleet"]),
+            "per = \"fleet\"",
+            "One for each target, or one for all.",
+        )
+        .default("target"),
         Key::new(
             "memory",
             Kind::OneOf(|| vec!["process", "durable"]),
@@ -213,10 +244,20 @@ pub static GUARD: Section = Section {
             "Whose arithmetic of flapping.",
         )
         .default("icinga2"),
-        Key::new("low", Kind::Count { min: 0, max: 100 }, "low = 25", "At or below this percentage it no longer flaps.")
-            .default("25, of nagios 20"),
-        Key::new("high", Kind::Count { min: 0, max: 100 }, "high = 30", "Above this percentage it flaps; of nagios, at it.")
-            .default("30"),
+        Key::new(
+            "low",
+            Kind::Count { min: 0, max: 100 },
+            "low = 25",
+            "At or below this percentage it no longer flaps.",
+        )
+        .default("25, of nagios 20"),
+        Key::new(
+            "high",
+            Kind::Count { min: 0, max: 100 },
+            "high = 30",
+            "Above this percentage it flaps; of nagios, at it.",
+        )
+        .default("30"),
     ],
     later: &[],
 };

@@ -40,26 +40,42 @@ pub fn choices(draft: &Draft, model: &Protocol, out: &mut Vec<Diagnostic>) {
     let open = model.choices.iter().filter(|choice| {
         !draft.choices.iter().any(|(name, _)| name.value == choice.name) && !misspelt(choice)
     });
-    for choice in open {
-        let message = format!("the choice `{}` of the model `{}` is not made", choice.name, model.name);
-        let options: Vec<&str> = choice.options.iter().map(|(name, _)| name.as_str()).collect();
-        let mut paste = String::new();
-        if draft.choices_header.is_none() {
-            paste.push_str("[choices]\n");
-        }
-        let first = options.first().copied().unwrap_or_default();
-        paste.push_str(&format!("{} = \"{first}\"", choice.name));
-        if options.len() > 1 {
-            paste.push_str(&format!("   # or {}", alternatives(options[1..].iter().copied())));
-        }
-        let at = draft.choices_header.or(draft.model.as_ref().map(|model| model.span)).unwrap_or_default();
-        out.push(
-            Diagnostic::new(Code::ChoiceNotMade, draft.file, message)
-                .at(at, "")
-                .help("decide it; each option is a trade-off, so none is the default")
-                .paste(paste),
-        );
+    let open: Vec<&Choice> = open.collect();
+    if open.is_empty() {
+        return;
     }
+    let message = match open.as_slice() {
+        [one] => format!("the choice `{}` of the model `{}` is not made", one.name, model.name),
+        more => {
+            let names = list(more.iter().map(|choice| choice.name.as_str()));
+            format!("the choices {names} of the model `{}` are not made", model.name)
+        }
+    };
+    let width = open.iter().map(|choice| choice.name.len()).max().unwrap_or(0);
+    let line = |choice: &&Choice| {
+        let options: Vec<&str> = choice.options.iter().map(|(name, _)| name.as_str()).collect();
+        let first = options.first().copied().unwrap_or_default();
+        let mut line = format!("{:width$} = \"{first}\"", choice.name);
+        if options.len() > 1 {
+            line.push_str(&format!("   # or {}", alternatives(options[1..].iter().copied())));
+        }
+        line
+    };
+    let mut lines: Vec<String> = open.iter().map(line).collect();
+    if draft.choices_header.is_none() {
+        lines.insert(0, "[choices]".to_owned());
+    }
+    let help = match open.len() {
+        1 => "decide it; each option is a trade-off, so none is the default",
+        _ => "decide them; each option is a trade-off, so none is the default",
+    };
+    let at = draft.choices_header.or(draft.model.as_ref().map(|model| model.span)).unwrap_or_default();
+    out.push(
+        Diagnostic::new(Code::ChoiceNotMade, draft.file, message)
+            .at(at, "")
+            .help(help)
+            .paste(lines.join("\n")),
+    );
 }
 
 /// The model's named waits with the number of their state, each once.

@@ -97,11 +97,11 @@ pub fn model(draft: &Draft, model: &Protocol, uses: &Uses, out: &mut Vec<Diagnos
 /// Budgets that nothing can spend.
 pub fn faults(draft: &Draft, out: &mut Vec<Diagnostic>) {
     let faults = &draft.faults;
-    let at = draft.model.as_ref().map(|model| model.span).unwrap_or_default();
     let mut idle = |name: &str, why: &str| {
+        let at = draft.fault_spans.get(name).copied().unwrap_or_default();
         out.push(
             Diagnostic::new(Code::FaultIdle, draft.file, format!("`faults.{name}` can do nothing: {why}"))
-                .at(at, "")
+                .at(at, "never spent")
                 .help("remove it, or declare what it needs"),
         );
     };

@@ -139,7 +139,10 @@ pub fn model(draft: &Draft, model: &str, roles: bool, uses: &Uses, out: &mut Vec
                 draft.file,
                 format!("the model `{model}` works on no target"),
             )
-            .at(draft.trigger.kind.map_or(at, |kind| kind.span), "alerts, schedules and loops start remediations")
+            .at(
+                draft.trigger.kind.map_or(at, |kind| kind.span),
+                "alerts, schedules and loops start remediations",
+            )
             .help("choose `http` or `queue`, or a model with `target.act`"),
         );
     }
@@ -157,9 +160,13 @@ pub fn model(draft: &Draft, model: &str, roles: bool, uses: &Uses, out: &mut Vec
     }
     if uses.target && draft.faults.restart {
         out.push(
-            Diagnostic::new(Code::TargetMismatch, draft.file, "`faults.restart` has no meaning for a remediation")
-                .at(at, "the next run of its trigger is its restart")
-                .help("remove `restart` from `[faults]`"),
+            Diagnostic::new(
+                Code::TargetMismatch,
+                draft.file,
+                "`faults.restart` has no meaning for a remediation",
+            )
+            .at(at, "the next run of its trigger is its restart")
+            .help("remove `restart` from `[faults]`"),
         );
     }
     if uses.target && roles {
@@ -179,7 +186,9 @@ pub fn model(draft: &Draft, model: &str, roles: bool, uses: &Uses, out: &mut Vec
                 Diagnostic::new(
                     Code::TargetMismatch,
                     draft.file,
-                    format!("the model `{model}` works on a target and on a store, a downstream or an outbox"),
+                    format!(
+                        "the model `{model}` works on a target and on a store, a downstream or an outbox"
+                    ),
                 )
                 .at(target.span, "")
                 .help("check them apart: a policy of the action, and one of its receipts"),

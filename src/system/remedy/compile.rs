@@ -1,11 +1,11 @@
 //! What the policies declare of a target, in units of the system's time.
 
 use crate::policy::Policy;
-use crate::system::world::Slot;
 use crate::policy::TriggerKind;
 use crate::policy::remedy::{
     ActErrors, Action, Fault, GuardKind, GuardRule, Harm, Remedy as Declared, TargetKind,
 };
+use crate::system::world::Slot;
 
 /// One policy's share of a system.
 #[derive(Clone, Debug)]

@@ -200,7 +200,9 @@ impl Steps<'_> {
         let mut admitted = vec![self.draft()];
         for (place, rule) in rules.guards_of(aim.part, aim.target) {
             let unwell = match rule.kind {
-                GuardKind::Population => self.system.seen_unwell(world, rules.parts[usize::from(aim.part)].lag),
+                GuardKind::Population => {
+                    self.system.seen_unwell(world, rules.parts[usize::from(aim.part)].lag)
+                }
                 _ => Vec::new(),
             };
             let mut next = Vec::new();

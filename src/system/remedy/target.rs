@@ -10,8 +10,8 @@ use super::{ACTIONS_MAX, Aim, Effected, Event, JOBS_MAX, Job, Rules, Saw, Target
 use crate::model::{Operation, Outcome};
 use crate::policy::TriggerKind;
 use crate::policy::remedy::{ActErrors, ActionKind, Change, Fault, Form, Harm};
-use crate::system::world::{Attempt, Call, Grip, Known, Phase, Slot, Who, World};
 use crate::system::worker::actor;
+use crate::system::world::{Attempt, Call, Grip, Known, Phase, Slot, Who, World};
 use crate::system::{Action, Actor, Draft, Steps, System, at_least, at_most, facts};
 use crate::time::Guard;
 
@@ -51,7 +51,8 @@ impl System {
 
     /// Actions under way: of one policy or of all, on one target or on all.
     pub(super) fn busy(&self, world: &World, part: Option<u8>, target: Option<u8>) -> u8 {
-        let meant = |p: u8, t: u8| part.is_none_or(|part| part == p) && target.is_none_or(|target| target == t);
+        let meant =
+            |p: u8, t: u8| part.is_none_or(|part| part == p) && target.is_none_or(|target| target == t);
         let acting = world.live().filter(|(_, a)| self.is_acting(a) && meant(a.aim.part, a.aim.target));
         let left = world.remedy().jobs.iter().filter(|job| meant(job.part, job.target));
         (acting.count() + left.count()) as u8
@@ -95,9 +96,8 @@ impl System {
             return remedy.targets.first().map(|target| target.value);
         }
         let targets = (0..).zip(&remedy.targets);
-        let serves = |(t, state): &(u8, &TargetState)| {
-            rules.serves(state) && self.busy(world, None, Some(*t)) == 0
-        };
+        let serves =
+            |(t, state): &(u8, &TargetState)| rules.serves(state) && self.busy(world, None, Some(*t)) == 0;
         Some(targets.filter(serves).count() as u8)
     }
 }
@@ -194,7 +194,8 @@ impl<'a> Steps<'a> {
         }
         let unsettled = state.over.present() && (rule.lag != Some(0) || rule.settle > 0);
         if under_way || unsettled {
-            let recent = rule.lag.filter(|_| !under_way).and_then(|lag| at_most(state.over, lag + rule.settle));
+            let recent =
+                rule.lag.filter(|_| !under_way).and_then(|lag| at_most(state.over, lag + rule.settle));
             // From before an effect, for all that is known, where one came within the lag.
             let outdated = rule.action.form == Form::CompareAndSet && state.over.present();
             for saw in [Saw::Diverged, Saw::Converged] {
@@ -437,7 +438,11 @@ impl<'a> Steps<'a> {
             Harm::Spreads => struck.push((target + 1) % rules.size() as u8),
             Harm::Relapses => struck.push(target),
         }
-        if action.kind == ActionKind::DeleteBySelector && action.form == Form::Plain && nothing_faulty && !undo {
+        if action.kind == ActionKind::DeleteBySelector
+            && action.form == Form::Plain
+            && nothing_faulty
+            && !undo
+        {
             // The set is empty by now, and an empty selector means everything.
             struck.extend(0..rules.size() as u8);
             draft.fact(facts::REPEATED_EFFECT, true);

@@ -114,7 +114,9 @@ impl Steps<'_> {
         let was_full = rules.is_full(self.before, part);
         let mut out = vec![draft];
         for index in 0..self.before.clients.len() {
-            if self.before.clients[index].source >> 4 != part || self.before.clients[index].phase == Phase::Done {
+            if self.before.clients[index].source >> 4 != part
+                || self.before.clients[index].phase == Phase::Done
+            {
                 continue;
             }
             if rule.trigger == TriggerKind::Loop {
