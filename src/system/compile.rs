@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use super::lean::Lean;
 use super::world::{
     Budget, CLASS_CONFLICTING, CLASS_MAIN, CLASS_MERGED, CLASSES, Call, Client, FLIGHTS_MAX, Key, Known,
     LockState, Native, Phase, ROWS_MAX, Receipt, Slot, Status, World,
@@ -155,6 +156,8 @@ pub struct System {
     pub(super) replay: Replay,
     /// Interchangeable clients, attempts and calls are put into one order.
     pub symmetry: bool,
+    /// Steps whose moment nobody can tell are one: see [`super::lean`].
+    pub(super) lean: Lean,
     /// No state has more clocks than this.
     pub(super) clocks_most: usize,
     pub(super) start: World,
@@ -290,6 +293,7 @@ impl System {
             claimable_by_ttl: claimable_after.is_some_and(|(_, by_ttl)| by_ttl),
             merged,
             symmetry: true,
+            lean: Lean::default(),
             clocks_most: clocks_most(policy, splits),
             acknowledges,
             native_shared: per_process && policy.splitting_fields().is_empty() && !policy.key.from.is_empty(),
@@ -389,6 +393,7 @@ impl System {
                     (wait, wait.or(t.pause))
                 }
                 _ if self.asking(attempt) => (None, t.ask_at_most()),
+                _ if self.lean.calls => (Some(t.latency_min).max(t.call_timeout), None),
                 _ => {
                     let low = Some(t.latency_min).max(t.call_timeout);
                     (low, t.latency_max.max(t.call_timeout).max(t.land_at_most))
@@ -399,7 +404,7 @@ impl System {
             set(attempt.held, held, held);
         }
         for flight in &world.flights {
-            set(flight.clock, None, t.land_at_most);
+            set(flight.clock, None, self.lands_until(flight));
         }
     }
 }

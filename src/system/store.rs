@@ -513,7 +513,8 @@ impl Steps<'_> {
         let (was_recorded, first_answer) = (real.was_recorded, real.first_answer);
         shown.keys[0].receipt = Receipt { was_recorded, first_answer, ..past.receipt };
         let stale = Some((real, guard.into_iter().collect()));
-        let mut steps = Steps { system: self.system, before: &shown, out: &mut *self.out, stale };
+        let mut steps =
+            Steps { system: self.system, before: &shown, out: &mut *self.out, stale, besides: self.besides };
         match &self.system.table[shown.attempt(who).at as usize].operation {
             Operation::Insert { recognise_own } => steps.insert(who, *recognise_own),
             Operation::TakeOver { recognise_own } => steps.take_over(who, *recognise_own),

@@ -20,7 +20,7 @@ impl Steps<'_> {
                 return;
             }
         }
-        let attempt = self.before.attempt(who);
+        let attempt = *self.before.attempt(who);
         if attempt.down {
             return self.restart(who);
         }
@@ -28,6 +28,12 @@ impl Steps<'_> {
         if attempt.call != Call::None {
             return self.open_call(who);
         }
+        self.operate(who);
+    }
+
+    /// What can come of the operation that the attempt stands at.
+    pub(super) fn operate(&mut self, who: Who) {
+        let attempt = *self.before.attempt(who);
         let system = self.system;
         let operation = &system.table[attempt.at as usize].operation;
         if self.before.budget.store_errors > 0 && operation.may_be_unavailable() {
@@ -182,6 +188,7 @@ impl Steps<'_> {
             }
             let mut draft = draft.clone();
             draft.world.budget.crashes -= 1;
+            draft.spent = self.system.lean.deaths && !self.retries(who);
             self.system.drop_open_call(&mut draft, who);
             self.system.end_session(&mut draft.world, &dying);
             match who {
@@ -253,7 +260,13 @@ impl super::System {
             keyed: key && self.native_key,
             token: if token { attempt.token } else { 0 },
             grant: attempt.token,
-            clock: if bounded { attempt.clock } else { Slot::NONE },
+            given_up: false,
+            clock: match bounded {
+                // It need not have been sent before now.
+                true if self.lean.calls => Slot::ZERO,
+                true => attempt.clock,
+                false => Slot::NONE,
+            },
             name: (0, 0),
         };
         // Of calls that are alike and have no clock, two show all that any number can do.

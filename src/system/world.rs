@@ -230,6 +230,8 @@ pub struct Flight {
     pub token: u8,
     /// The token of its sender's claim: how old it is.
     pub grant: u8,
+    /// Its clock runs since the timeout of its sender, not since it was sent.
+    pub given_up: bool,
     /// Since it was sent.
     pub clock: Slot,
     /// For people: its sender. Not part of the state.

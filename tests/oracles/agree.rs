@@ -20,14 +20,15 @@ const TICKS_MAX: usize = 20_000;
 /// Zones, or timed states of the engine, beyond which it is left out.
 const STATES_MAX: u64 = 90_000;
 
-const ALL: Reductions = Reductions::ALL;
+const ALL: Reductions = Reductions { lean_after: Some(0), ..Reductions::ALL };
 /// With everything, and with one thing off at a time.
-const WAYS: [(&str, Reductions); 5] = [
+const WAYS: [(&str, Reductions); 6] = [
     ("all reductions", ALL),
+    ("lean off", Reductions { lean_after: None, ..ALL }),
     ("inclusion off", Reductions { inclusion: false, ..ALL }),
     ("one constant per clock", Reductions { lower_upper: false, ..ALL }),
     ("symmetry off", Reductions { symmetry: false, ..ALL }),
-    ("no reductions", Reductions { inclusion: false, lower_upper: false, symmetry: false }),
+    ("no reductions", Reductions { inclusion: false, lower_upper: false, symmetry: false, lean_after: None }),
 ];
 
 /// What became of a case.
@@ -99,6 +100,19 @@ fn explorations(system: &System, truth: &reference::Found) -> Result<Option<Cour
         let found = reference::by_zones(system, &options)
             .map_err(|error| TestCaseError::fail(format!("{way}: {error}")))?;
         let Some(found) = found else { return Ok(Some(Course::Limited)) };
+        let leans = reductions.lean_after.and_then(|_| system.lean());
+        if let Some(lean) = leans {
+            let seen = reference::by_zones(&lean, &options)
+                .map_err(|error| TestCaseError::fail(format!("{way}, lean: {error}")))?;
+            let Some(seen) = seen else { return Ok(Some(Course::Limited)) };
+            let show = |f: &reference::Found| {
+                let facts: Vec<u32> = f.facts.iter().map(|(bit, _)| *bit).collect();
+                (facts, f.effects, f.stuck)
+            };
+            if show(&seen) != show(truth) {
+                return Err(differ(&format!("{way}: lean, ticks"), show(&seen), show(truth)));
+            }
+        }
         // With a key for each attempt there is no normal form: clients just start in a fixed order.
         let comparable = !(system.splits && reductions.symmetry);
         if comparable && found.states != truth.states {
@@ -119,7 +133,7 @@ fn explorations(system: &System, truth: &reference::Found) -> Result<Option<Cour
 /// What people are told.
 fn verdicts(case: &Case, truth: &reference::Found) -> Result<Course, TestCaseError> {
     let plain = Reductions { symmetry: false, ..ALL };
-    let asked = WAYS.iter().take(4).map(|(way, reductions)| (*way, Engine::Zones, *reductions));
+    let asked = WAYS.iter().take(5).map(|(way, reductions)| (*way, Engine::Zones, *reductions));
     let asked = asked.chain([("integer time", Engine::Stateright, plain)]);
     let mut first: Option<PolicyResult> = None;
     for (way, engine, reductions) in asked {
@@ -139,6 +153,10 @@ fn verdicts(case: &Case, truth: &reference::Found) -> Result<Course, TestCaseErr
                 let each = result.properties.iter().map(|p| (p.property, p.verdict, p.number.clone()));
                 each.collect::<Vec<_>>()
             };
+            let unseen = |result: &PolicyResult| (result.untaken.clone(), result.warnings.clone());
+            if unseen(&result) != unseen(first) {
+                return Err(differ(way, unseen(first), unseen(&result)));
+            }
             if verdicts(&result) != verdicts(first) {
                 let both = verdicts(first).into_iter().zip(verdicts(&result));
                 let unlike: Vec<_> = both.filter(|(one, other)| one != other).collect();

@@ -2,6 +2,7 @@
 
 use idemcheck::model::{Operation, Protocol, Target, WriteKind};
 use idemcheck::policy::{Policy, Replay, SuppliedBy};
+use idemcheck::system::System;
 
 use crate::cases::{Case, does};
 
@@ -9,7 +10,8 @@ use crate::cases::{Case, does};
 pub fn of(case: &Case) -> Vec<&'static str> {
     let Case { policy, protocol } = case;
     let every = operations(protocol).into_iter().chain(surroundings(policy));
-    let roles = [("role", !policy.roles.is_empty()), ("resume", resumes(protocol))];
+    let lean = System::new(policy, protocol).is_ok_and(|system| system.lean().is_some());
+    let roles = [("role", !policy.roles.is_empty()), ("resume", resumes(protocol)), ("lean", lean)];
     every.chain(roles).filter_map(|(name, has)| has.then_some(name)).collect()
 }
 
