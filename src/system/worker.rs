@@ -5,6 +5,8 @@ use super::{Action, Actor, Draft, Steps, at_least, at_most, facts};
 use crate::model::{Operation, Outcome};
 use crate::system::compile::Next;
 
+use smallvec::SmallVec;
+
 impl Steps<'_> {
     /// Everything that the attempt, or the adversary with it, can do next.
     pub(super) fn attempt(&mut self, who: Who) {
@@ -125,10 +127,11 @@ impl Steps<'_> {
     }
 
     /// The write of this draft happened but the caller saw an error: it will repeat the operation.
-    pub(super) fn ack_lost(&mut self, who: Who, outcome: Outcome, mut draft: Draft) {
+    pub(super) fn ack_lost(&mut self, who: Who, outcome: Outcome, draft: &Draft) {
         if self.before.budget.ambiguous_acks == 0 {
             return;
         }
+        let mut draft = draft.clone();
         draft.world.budget.ambiguous_acks -= 1;
         let system = self.system;
         // Who has sent its record or release is done with the claim, whatever it hears.
@@ -163,7 +166,7 @@ impl Steps<'_> {
 
     fn crash(&mut self, who: Who) {
         let at = self.before.attempt(who).at;
-        for (restart, noticed, draft) in self.deaths(who, self.draft()) {
+        for (restart, noticed, draft) in self.deaths(who, None) {
             self.emit(actor(who), Action::Crash { restart, noticed }, at, None, draft);
         }
     }
@@ -173,9 +176,9 @@ impl Steps<'_> {
         matches!(who, Who::Client(index) if self.before.clients[index].role == 0)
     }
 
-    /// The ways in which an attempt can die: run again or not, noticed by its client or not.
-    pub(super) fn deaths(&self, who: Who, draft: Draft) -> Vec<(bool, bool, Draft)> {
-        let mut out = Vec::new();
+    /// The ways in which an attempt can die, now or `after` its last operation: run again or not, noticed by its client or not.
+    pub(super) fn deaths(&self, who: Who, after: Option<&Draft>) -> SmallVec<[(bool, bool, Draft); 1]> {
+        let mut out = SmallVec::new();
         if self.before.budget.crashes == 0 {
             return out;
         }
@@ -186,7 +189,7 @@ impl Steps<'_> {
             if restart && !self.system.restart || unseen {
                 continue;
             }
-            let mut draft = draft.clone();
+            let mut draft = after.cloned().unwrap_or_else(|| self.draft());
             draft.world.budget.crashes -= 1;
             draft.spent = self.system.lean.deaths && !self.retries(who);
             self.system.drop_open_call(&mut draft, who);
