@@ -25,7 +25,7 @@ use crate::model::{Operation, Outcome, Protocol};
 use crate::policy::{Faults, Policy, Waiver};
 use crate::system::compile::Next;
 use crate::system::world::{EFFECTS_MAX, Packed, World};
-use crate::system::{Action, Actor, CompileError, Label, Sending, System, facts};
+use crate::system::{Action, Actor, CompileError, Label, Seen, Sending, System, facts};
 use crate::time::Edge;
 use crate::time::zone::ZoneView;
 
@@ -81,7 +81,7 @@ pub struct Reductions {
 
 impl Reductions {
     pub const ALL: Reductions =
-        Reductions { inclusion: true, lower_upper: true, symmetry: true, lean_after: Some(4_000) };
+        Reductions { inclusion: true, lower_upper: true, symmetry: true, lean_after: Some(10_000) };
 }
 
 /// Checks every property of a policy.
@@ -322,8 +322,8 @@ fn search_zones(
     let repeating = system.repeating_states();
     // What goes round for ever is looked for among the states of the plain system.
     let lean_after = reductions.lean_after.filter(|_| repeating.is_empty());
-    let exploration = match lean_after.zip(system.lean()) {
-        Some((after, lean)) => search_lean(system, &lean, after, &search, &mut findings)?,
+    let exploration = match lean_after {
+        Some(after) => search_lean(system, after, &search, &mut findings)?,
         None => explore(system, &search, &mut Watch { system, findings: &mut findings })?,
     };
     findings.take(&exploration);
@@ -348,7 +348,6 @@ fn search_zones(
 /// show it. A search that ends early anyway is the plain one's alone.
 fn search_lean<'s>(
     system: &'s System,
-    lean: &System,
     after: u64,
     search: &SearchOptions,
     findings: &mut Findings,
@@ -362,6 +361,8 @@ fn search_lean<'s>(
     if stats.complete || stats.stored <= after || stats.stored > most || plain.facts() & search.stop_at != 0 {
         return Ok(plain);
     }
+    let deaths = findings.faults.contains("crashes") && findings.stuck_most >= system.claimable_after;
+    let lean = &system.lean(Seen { facts: plain.facts(), deaths });
     let mut limits = remaining(search.limits, began);
     // If it does not end in time, the plain search has as much.
     limits.time_max = limits.time_max.map(|most| most / 2);
@@ -369,7 +370,7 @@ fn search_lean<'s>(
     let options = SearchOptions { limits: &limits, ..*search };
     let there = explore(lean, &options, &mut Watch { system: lean, findings })?;
     let decided = there.stats().complete;
-    let facts = there.facts();
+    let facts = there.facts() | plain.facts();
     if decided {
         findings.take(&there);
     }

@@ -335,6 +335,13 @@ impl System {
         [first].into_iter().chain(points.map(|state| state as u8)).collect()
     }
 
+    /// The states that some attempt can come to.
+    pub(super) fn used(&self) -> BTreeSet<StateId> {
+        let roles = self.roles.iter().map(|role| role.start);
+        let starts = [self.first].into_iter().chain(roles).chain(self.resume);
+        reachable(&self.table, &starts.map(StateId::from).collect::<Vec<_>>())
+    }
+
     pub(super) fn fresh_key(&self) -> Key {
         fresh_key()
     }

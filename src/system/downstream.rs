@@ -239,7 +239,7 @@ impl Steps<'_> {
                     let effects = draft.world.effects_of_operation(attempt.class);
                     draft.fact(facts::SUCCESS_WITHOUT_EFFECT, effects == 0);
                     let unrecorded = (self.system.records || self.system.claims) && !receipt.was_recorded;
-                    draft.fact(facts::SUCCESS_WITHOUT_RECEIPT, unrecorded);
+                    draft.fact(facts::SUCCESS_WITHOUT_RECEIPT, unrecorded && !self.system.lean.recorded);
                 }
                 let first = &mut draft.world.keys[attempt.key as usize].receipt.first_answer;
                 if *first == Known::Nothing {

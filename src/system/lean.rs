@@ -23,26 +23,74 @@
 //!
 //! **Deaths.** An attempt whose client will not try again does nothing dead that it could not do alive,
 //! stalling for ever: the death is seen, and what follows from it is not explored. That nobody at all
-//! is at work must not matter: no claim that is left for good, no lock, no message.
+//! is at work must not matter: no claim that is left for good, no lock, no message. Once such a death
+//! can show nothing new, it need not be seen either, and a budget for no other one is none.
+//!
+//! Whatever the stalls, some of the past only tells what is known already, or can't be:
+//!
+//! - **Tokens** order effects by the age of their claims; when a stale one was [seen](Seen) and nothing
+//!   else compares them, all that is left of a token is whether the receipt is under it.
+//! - That a success **was recorded** need not be kept where none is answered but by who just recorded
+//!   it or found it recorded.
+//! - A **lost answer** makes a difference to a client that tries again. Without one, that budget is none.
 
 use super::compile::Next;
 use super::world::{Budget, Call, Flight, Known, Slot, Who, World};
 use super::{Action, Actor, Draft, Label, Landing, Steps, System, facts};
-use crate::model::{Answer, Operation, Outcome};
+use crate::model::{Answer, Operation, Outcome, RecordAs, WriteKind};
 use crate::time::Constraint;
 
-/// Which of the two apply.
+/// What is known to be possible, so that it need not be found again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    pub facts: u64,
+    /// A death, and a claim left by one for the longest time there is.
+    pub deaths: bool,
+}
+
+/// What applies.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Lean {
     pub calls: bool,
     pub deaths: bool,
+    /// Deaths that nothing follows from are left out.
+    pub deaths_seen: bool,
+    pub tokens: bool,
+    pub recorded: bool,
+    pub lost_answers: bool,
 }
 
 impl System {
-    /// The same system with fewer steps, where there is any to leave out.
-    pub fn lean(&self) -> Option<System> {
-        let lean = Lean { calls: self.lean_calls(), deaths: self.lean_deaths() };
-        (lean != Lean::default()).then(|| System { lean, ..self.clone() })
+    /// The same system with fewer steps and states. What it does not find must be among `seen`.
+    pub fn lean(&self, seen: Seen) -> System {
+        let deaths = self.lean_deaths();
+        let lean = Lean {
+            calls: self.lean_calls(),
+            deaths,
+            deaths_seen: deaths && seen.deaths,
+            tokens: seen.facts & facts::STALE_EFFECT != 0
+                && !(self.fencing || self.unfenced_records || self.splits || self.keeps_past),
+            recorded: self.answers_what_is_recorded(),
+            // A broker's answer can be lost, too.
+            lost_answers: !self.queue && !self.acknowledges,
+        };
+        let mut system = System { lean, ..self.clone() };
+        let mut start = self.start.clone();
+        system.settle(&mut start);
+        system.start = start;
+        system
+    }
+
+    /// What can be left out here, for tests that count how often each was compared.
+    pub fn leanness(&self) -> Vec<(&'static str, bool)> {
+        let Lean { calls, deaths, tokens, recorded, .. } =
+            self.lean(Seen { facts: u64::MAX, deaths: true }).lean;
+        vec![
+            ("lean calls", calls),
+            ("lean deaths", deaths),
+            ("lean tokens", tokens),
+            ("lean records", recorded),
+        ]
     }
 
     fn lean_calls(&self) -> bool {
@@ -73,6 +121,54 @@ impl System {
             && !self.uses_outbox
             && (self.abandoned_claimable || !self.claims)
             && self.times.land_at_most.is_some()
+    }
+
+    /// Whether a success is answered only where the receipt of one was recorded.
+    fn answers_what_is_recorded(&self) -> bool {
+        let used = self.used();
+        let records_failures = used.iter().any(|at| {
+            matches!(self.table[*at].operation, Operation::Record { outcome: RecordAs::Failed, .. })
+        });
+        let answers = |next: Next| matches!(next, Next::Respond(Answer::Success | Answer::Replay));
+        used.iter().map(|at| &self.table[*at]).all(|row| {
+            let recorded = match &row.operation {
+                // One's own record may be that of a failure.
+                Operation::Record { outcome: RecordAs::Succeeded, recognise_own, .. } => {
+                    (!(*recognise_own && records_failures)).then_some(Outcome::Recorded)
+                }
+                Operation::Commit { writes, .. } => {
+                    writes.contains(&WriteKind::Receipt).then_some(Outcome::Committed)
+                }
+                Operation::Insert { .. } | Operation::Read => Some(Outcome::Succeeded),
+                _ => None,
+            };
+            let others = Outcome::ALL.into_iter().filter(|outcome| Some(*outcome) != recorded);
+            others.into_iter().all(|outcome| !answers(row.next[outcome as usize]))
+        })
+    }
+
+    /// Drops what a lean search does not ask about.
+    pub(super) fn forget_more(&self, world: &mut World) {
+        let Lean { deaths_seen, tokens, recorded, lost_answers, .. } = self.lean;
+        let tries = world.clients.iter().any(|client| client.role == 0 && client.retries > 0);
+        if lost_answers && !tries {
+            world.budget.lost_responses = 0;
+        }
+        if deaths_seen && !tries {
+            world.budget.crashes = 0;
+        }
+        if recorded {
+            world.keys.iter_mut().for_each(|key| key.receipt.was_recorded = false);
+        }
+        if tokens {
+            let receipt = world.keys[0].receipt.token;
+            (world.seen, world.fence) = (0, 0);
+            let World { clients, zombies, flights, .. } = &mut *world;
+            let attempts = clients.iter_mut().filter_map(|client| client.attempt.as_mut()).chain(zombies);
+            attempts.filter(|attempt| attempt.token != receipt).for_each(|attempt| attempt.token = 0);
+            flights.iter_mut().for_each(|flight| (flight.token, flight.grant) = (0, 0));
+            world.forget_grants();
+        }
     }
 
     /// An attempt that comes to a call has sent it.

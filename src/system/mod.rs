@@ -19,6 +19,7 @@ mod worker;
 pub mod world;
 
 pub use compile::{CompileError, System};
+pub use lean::Seen;
 use world::{Attempt, Call, Key, Packed, Phase, Slot, Status, Who, World};
 
 use crate::model::{Answer, Operation, Outcome};
@@ -359,6 +360,7 @@ impl System {
             world.past.iter_mut().for_each(|past| past.latest = world.latest);
         }
         self.forget_tokens(world);
+        self.forget_more(world);
         world.rank_tokens();
         world.rank_versions();
     }

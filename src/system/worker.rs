@@ -189,9 +189,13 @@ impl Steps<'_> {
             if restart && !self.system.restart || unseen {
                 continue;
             }
+            let spent = self.system.lean.deaths && !self.retries(who);
+            if spent && self.system.lean.deaths_seen {
+                continue;
+            }
             let mut draft = after.cloned().unwrap_or_else(|| self.draft());
             draft.world.budget.crashes -= 1;
-            draft.spent = self.system.lean.deaths && !self.retries(who);
+            draft.spent = spent;
             self.system.drop_open_call(&mut draft, who);
             self.system.end_session(&mut draft.world, &dying);
             match who {

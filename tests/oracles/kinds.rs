@@ -10,9 +10,9 @@ use crate::cases::{Case, does};
 pub fn of(case: &Case) -> Vec<&'static str> {
     let Case { policy, protocol } = case;
     let every = operations(protocol).into_iter().chain(surroundings(policy));
-    let lean = System::new(policy, protocol).is_ok_and(|system| system.lean().is_some());
-    let roles = [("role", !policy.roles.is_empty()), ("resume", resumes(protocol)), ("lean", lean)];
-    every.chain(roles).filter_map(|(name, has)| has.then_some(name)).collect()
+    let roles = [("role", !policy.roles.is_empty()), ("resume", resumes(protocol))];
+    let lean = System::new(policy, protocol).map(|system| system.leanness()).unwrap_or_default();
+    every.chain(roles).chain(lean).filter_map(|(name, has)| has.then_some(name)).collect()
 }
 
 fn resumes(protocol: &Protocol) -> bool {
