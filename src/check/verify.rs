@@ -363,6 +363,12 @@ fn search_lean<'s>(
     }
     let deaths = findings.faults.contains("crashes") && findings.stuck_most >= system.claimable_after;
     let lean = &system.lean(Seen { facts: plain.facts(), deaths });
+    if !lean.is_much_leaner() && after > 0 {
+        let limits = remaining(search.limits, began);
+        let options = SearchOptions { limits: &limits, ..*search };
+        plain.go_on(&options, &mut Watch { system, findings })?;
+        return Ok(plain);
+    }
     let mut limits = remaining(search.limits, began);
     // If it does not end in time, the plain search has as much.
     limits.time_max = limits.time_max.map(|most| most / 2);

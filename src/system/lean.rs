@@ -81,6 +81,11 @@ impl System {
         system
     }
 
+    /// Whether searching anew is likely to pay.
+    pub fn is_much_leaner(&self) -> bool {
+        self.lean.calls || self.lean.deaths || self.lean.tokens
+    }
+
     /// What can be left out here, for tests that count how often each was compared.
     pub fn leanness(&self) -> Vec<(&'static str, bool)> {
         let Lean { calls, deaths, tokens, recorded, .. } =
