@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::property::Property;
 use crate::model::Outcome;
 use crate::system::world::{Attempt, World};
-use crate::system::{Action, Label, System};
+use crate::system::{Action, Actor, Label, System};
 
 /// What a run without end can break.
 pub(super) const PROPERTIES: [Property; 4] =
@@ -82,9 +82,22 @@ impl Endless {
     }
 
     /// Its endless part has such a step.
-    pub fn wants(&self, system: &System, label: &Label) -> bool {
-        let acts = || system.table[label.at as usize].operation.acts();
-        self.property != Property::Quiesces || label.action == Action::Call && acts()
+    pub fn wants(&self, system: &System, before: &World, label: &Label) -> bool {
+        let actor = match label.actor {
+            Actor::Attempt(index) => before.clients[usize::from(index)].attempt.as_ref(),
+            Actor::Zombie(index) => before.zombies.get(usize::from(index)),
+            _ => None,
+        };
+        match self.property {
+            Property::Quiesces => {
+                label.action == Action::Call && system.table[label.at as usize].operation.acts()
+            }
+            // Who goes round looking after others only is not fair to this one.
+            Property::Escalates | Property::BacksOut => {
+                actor.is_some_and(|attempt| system.is_neglected(before, attempt.aim.target))
+            }
+            _ => true,
+        }
     }
 
     /// Everybody who is at work takes part: one that only stalls is a fault that has not stopped.

@@ -411,7 +411,7 @@ fn endless_run(
                 None => *ticks = true,
                 Some(label) => {
                     actors.insert(actor_key(label.actor));
-                    *wanted |= kind.wants(&plain, label);
+                    *wanted |= kind.wants(&plain, &World::unpack(&nodes[from].timed.state), label);
                 }
             }
         }
@@ -437,7 +437,9 @@ fn endless_run(
     let acting = if kind.everybody_acts() { &inner[components.of[node]].actors } else { &nobody };
     let mut goals: Vec<Goal> = acting.iter().map(|actor| Goal::Acts(*actor)).collect();
     goals.extend([Goal::Wanted, Goal::Tick, Goal::Home]);
-    let round = cycle(node, &arcs, &components, &goals, |label| kind.wants(&plain, label));
+    let world = |node: usize| World::unpack(&nodes[node].timed.state);
+    let wanted = |node: usize, label: &Label| kind.wants(&plain, &world(node), label);
+    let round = cycle(node, &arcs, &components, &goals, wanted);
     way.extend_from_slice(&round);
     let stem = way.iter().filter(|(_, by)| by.is_some()).count();
     way.extend(round);
@@ -489,7 +491,7 @@ fn cycle(
     arcs: &[Vec<(usize, Option<Label>)>],
     components: &Components,
     goals: &[Goal],
-    wanted: impl Fn(&Label) -> bool,
+    wanted: impl Fn(usize, &Label) -> bool,
 ) -> Vec<(usize, Option<Label>)> {
     let mut round = Vec::new();
     let mut at = start;
@@ -507,7 +509,7 @@ fn cycle(
             {
                 let met = match (goal, label) {
                     (Goal::Acts(actor), Some(label)) => actor_key(label.actor) == *actor,
-                    (Goal::Wanted, Some(label)) => wanted(label),
+                    (Goal::Wanted, Some(label)) => wanted(node, label),
                     (Goal::Tick, None) => true,
                     _ => false,
                 };

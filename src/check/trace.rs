@@ -526,11 +526,12 @@ impl<'a> Run<'a> {
                     return Err(ReplayError::Stopped);
                 }
                 let at_ms = step.at_ms.checked_add(shift).ok_or(ReplayError::NoLoop)?;
+                let before = self.world.clone();
                 let taken = self.advance(0, step.edge, at_ms).map_err(|_| ReplayError::NoLoop)?;
                 if endless.excludes(&taken.label) || !endless.stays(self.system, &self.world) {
                     return Err(ReplayError::NoLoop);
                 }
-                wanted |= endless.wants(self.system, &taken.label);
+                wanted |= endless.wants(self.system, &before, &taken.label);
                 idle.retain(|actor| *actor != taken.label.actor);
             }
             shift += length;

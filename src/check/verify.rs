@@ -25,7 +25,7 @@ use crate::system::compile::Next;
 use crate::system::describe::LATE_CALL;
 use crate::system::remedy::{ACTIONS_MAX, Rules};
 use crate::system::world::{EFFECTS_MAX, Packed, World};
-use crate::system::{Action, Actor, CompileError, Label, Sending, System, facts};
+use crate::system::{Action, Actor, CompileError, Label, Seen, Sending, System, facts};
 use crate::time::Edge;
 use crate::time::zone::ZoneView;
 
@@ -74,10 +74,14 @@ pub struct Reductions {
     pub inclusion: bool,
     pub lower_upper: bool,
     pub symmetry: bool,
+    /// After how many zones the lean system is searched for what there is to find (see
+    /// [`System::lean`]), and the plain one only for the runs that show it; none: never.
+    pub lean_after: Option<u64>,
 }
 
 impl Reductions {
-    pub const ALL: Reductions = Reductions { inclusion: true, lower_upper: true, symmetry: true };
+    pub const ALL: Reductions =
+        Reductions { inclusion: true, lower_upper: true, symmetry: true, lean_after: Some(10_000) };
 }
 
 /// Checks every property of a policy.
@@ -185,6 +189,8 @@ pub(super) struct Findings {
     pub search: SearchStats,
     pub loops: Option<SearchStats>,
     pub broken: Vec<Broken>,
+    /// The limit that ended the search for the runs that show what is known to be possible.
+    pub untold: Option<String>,
     /// There are runs without end, of which none could be shown.
     pub endless_untold: BTreeSet<Property>,
     /// The limit that came before every run was told.
@@ -213,6 +219,9 @@ struct Watch<'a> {
 impl Observer<System> for Watch<'_> {
     fn edge(&mut self, _: &Packed, edge: &Edge<Packed, Label>, zone: &dyn ZoneView) {
         self.findings.note(edge.label);
+        if self.system.will_be_answered(edge.label) {
+            self.findings.taken.insert((edge.label.at, Outcome::Ok));
+        }
         if let (Some(clock), Some(after)) = (edge.label.orphans, self.system.claimable_after) {
             let age = if clock == 0 { 0 } else { zone.lower(clock) };
             self.findings.note_stuck(after - age);
@@ -281,6 +290,25 @@ impl Findings {
         self.capacity_least = self.capacity_least.into_iter().chain(capacity).min();
     }
 
+    /// What the end of a search tells. Of two searches, the second is the one that need not end.
+    fn take(&mut self, exploration: &Exploration<System>) {
+        let stats = exploration.stats();
+        if self.search.complete {
+            self.search.visited += stats.visited;
+            self.search.stored += stats.stored;
+            self.search.covered += stats.covered;
+            self.search.transitions += stats.transitions;
+            self.search.seconds += stats.seconds;
+        } else {
+            self.search = stats.clone();
+        }
+        self.facts |= exploration.facts();
+        let effects = |state: &Packed| World::unpack(state).effects_most();
+        self.effects_most = exploration.states().map(effects).max().unwrap_or(0).max(self.effects_most);
+        let lost = |state: &Packed| World::unpack(state).messages_lost();
+        self.lost_most = exploration.states().map(lost).max().unwrap_or(0).max(self.lost_most);
+    }
+
     pub fn note_stuck(&mut self, units: i64) {
         self.stuck_most = Some(self.stuck_most.unwrap_or(0).max(units.max(0)));
     }
@@ -317,14 +345,14 @@ fn search_zones(
         stop_at,
         depth_max: None,
     };
-    let mut watch = Watch { system, findings: &mut findings };
-    let exploration = explore(system, &search, &mut watch)?;
-    findings.search = exploration.stats().clone();
-    findings.facts = exploration.facts();
-    let effects = |state: &Packed| World::unpack(state).effects_most();
-    findings.effects_most = exploration.states().map(effects).max().unwrap_or(0);
-    let lost = |state: &Packed| World::unpack(state).messages_lost();
-    findings.lost_most = exploration.states().map(lost).max().unwrap_or(0);
+    let endless = Endless::of(system);
+    // What goes round for ever is looked for among the states of the plain system.
+    let lean_after = reductions.lean_after.filter(|_| endless.is_empty());
+    let exploration = match lean_after {
+        Some(after) => search_lean(system, after, &search, patience, &mut findings)?,
+        None => explore(system, &search, &mut Watch { system, findings: &mut findings })?,
+    };
+    findings.take(&exploration);
     if system.remedy.is_some() {
         for state in exploration.states() {
             findings.note_target(system, &World::unpack(state));
@@ -343,19 +371,81 @@ fn search_zones(
         }
     }
     let stopped = stop_at != 0 && findings.facts & stop_at != 0;
-    for endless in Endless::of(system) {
+    for endless in endless {
         let sought = options.wants(endless.property)
             && findings.broken.iter().all(|broken| broken.property != endless.property);
         if stopped || !sought {
             continue;
         }
-        let limits = Limits { time_max: patience.left(), ..options.limits.clone() };
+        let limits = remaining(&options.limits, patience);
         let search = SearchOptions { limits: &limits, symmetry: false, ..search };
         let patience = patience.to_seek();
         find_endless(system, &exploration, &search, &endless, &patience, &mut findings)?;
         findings.untold_by = findings.untold_by.or(patience.stopped_by());
     }
     Ok(findings)
+}
+
+/// What is left of the limits.
+fn remaining(limits: &Limits, patience: &Patience) -> Limits {
+    Limits { time_max: patience.left(), ..limits.clone() }
+}
+
+/// Searches the lean system for what there is to find, and the plain one for shortest runs that
+/// show it. A search that ends early anyway is the plain one's alone.
+fn search_lean<'s>(
+    system: &'s System,
+    after: u64,
+    search: &SearchOptions,
+    patience: &Patience,
+    findings: &mut Findings,
+) -> Result<Exploration<'s, System>, CheckError> {
+    let most = search.limits.states_max.unwrap_or(u64::MAX);
+    let first = Limits { states_max: Some(most.min(after)), ..search.limits.clone() };
+    let first = SearchOptions { limits: &first, ..*search };
+    let mut plain = explore(system, &first, &mut Watch { system, findings })?;
+    let stats = plain.stats();
+    if stats.complete || stats.stored <= after || stats.stored > most || plain.facts() & search.stop_at != 0 {
+        return Ok(plain);
+    }
+    let deaths = findings.faults.contains("crashes") && findings.stuck_most >= system.claimable_after;
+    let lean = &system.lean(Seen { facts: plain.facts(), deaths });
+    if !lean.is_much_leaner() && after > 0 {
+        let limits = remaining(search.limits, patience);
+        let options = SearchOptions { limits: &limits, ..*search };
+        plain.go_on(&options, &mut Watch { system, findings })?;
+        return Ok(plain);
+    }
+    let mut limits = remaining(search.limits, patience);
+    // If it does not end in time, the plain search has as much.
+    limits.time_max = limits.time_max.map(|most| most / 2);
+    limits.memory_max = limits.memory_max.map(|most| most.saturating_sub(plain.memory()));
+    let options = SearchOptions { limits: &limits, ..*search };
+    let there = explore(lean, &options, &mut Watch { system: lean, findings })?;
+    let decided = there.stats().complete;
+    let facts = there.facts() | plain.facts();
+    if decided {
+        findings.take(&there);
+    }
+    drop(there);
+    let mut watch = Watch { system, findings };
+    let limits = remaining(search.limits, patience);
+    if !decided {
+        // Too large, or to end at a violation: the plain search says how far it got.
+        plain.go_on(&SearchOptions { limits: &limits, ..*search }, &mut watch)?;
+        return Ok(plain);
+    }
+    for property in Property::ALL {
+        let shows = facts & broken_by(property);
+        let open = |plain: &Exploration<System>| shows != 0 && plain.facts() & broken_by(property) == 0;
+        if open(&plain) {
+            plain.go_on(&SearchOptions { limits: &limits, stop_at: shows, ..*search }, &mut watch)?;
+        }
+        if open(&plain) {
+            watch.findings.untold.clone_from(&plain.stats().stopped_by);
+        }
+    }
+    Ok(plain)
 }
 
 /// Looks for a run without end: an attempt goes round and round though faults have stopped.
@@ -407,7 +497,7 @@ fn find_endless(
         let world = World::unpack(graph.node(arc.from).0);
         let mut live = world.live();
         let acts = |who| actors[components.of[arc.from]].contains(&actor_key(who));
-        endless.wants(system, &arc.label)
+        endless.wants(system, &world, &arc.label)
             && (!endless.everybody_acts()
                 || live.all(|(who, attempt)| acts(who.into()) || endless.excuses(system, attempt)))
     };
@@ -573,7 +663,7 @@ fn judge(
     if findings.facts & broken_by(property) != 0 {
         // A search that saw it and has no run to show must not pass.
         result.verdict = Verdict::Inconclusive;
-        result.reason = match findings.untold_by {
+        result.reason = match findings.untold.as_deref().or(findings.untold_by) {
             Some(limit) => format!("a step breaks it, but {limit} came before its run was made"),
             None => "a step breaks it, but no run to it could be made: please report this".to_owned(),
         };

@@ -161,7 +161,7 @@ impl Steps<'_> {
         let attempt = *draft.world.attempt(who);
         self.system.drop_open_call(&mut draft, who);
         // The worker may die after its last operation and before its answer.
-        for (restart, noticed, dead) in self.deaths(who, draft.clone()) {
+        for (restart, noticed, dead) in self.deaths(who, Some(&draft)) {
             self.emit(super::worker::actor(who), action, at, Some(Ending::Died { restart, noticed }), dead);
         }
         let index = match who {

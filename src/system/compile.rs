@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use super::lean::Lean;
 use super::remedy::{self, Rules};
 use super::world::{
     Budget, CLASS_CONFLICTING, CLASS_MAIN, CLASS_MERGED, CLASSES, Call, Client, FLIGHTS_MAX, Key, Known,
@@ -160,6 +161,8 @@ pub struct System {
     pub symmetry: bool,
     /// Actions of an episode are counted, for the number in the report.
     pub counts: bool,
+    /// Steps whose moment nobody can tell are one: see [`super::lean`].
+    pub(super) lean: Lean,
     /// No state has more clocks than this.
     pub(super) clocks_most: usize,
     pub(super) start: World,
@@ -307,6 +310,7 @@ impl System {
                 Some(rules) => rules.clocks_most(),
                 None => clocks_most(policy, splits),
             },
+            lean: Lean::default(),
             acknowledges,
             native_shared: per_process && policy.splitting_fields().is_empty() && !policy.key.from.is_empty(),
             notices: policy.queue.as_ref().is_none_or(|queue| queue.notices),
@@ -356,6 +360,13 @@ impl System {
         let points = self.table.iter().filter_map(|row| row.operation.recovery_point());
         let first = self.resume.unwrap_or(self.first);
         [first].into_iter().chain(points.map(|state| state as u8)).collect()
+    }
+
+    /// The states that some attempt can come to.
+    pub(super) fn used(&self) -> BTreeSet<StateId> {
+        let roles = self.roles.iter().map(|role| role.start);
+        let starts = [self.first].into_iter().chain(roles).chain(self.resume);
+        reachable(&self.table, &starts.map(StateId::from).collect::<Vec<_>>())
     }
 
     pub(super) fn fresh_key(&self) -> Key {
@@ -431,6 +442,7 @@ impl System {
                     times.unwrap_or((None, None))
                 }
                 _ if self.asking(attempt) => (None, t.ask_at_most()),
+                _ if self.lean.calls => (Some(t.latency_min).max(t.call_timeout), None),
                 _ => {
                     let low = Some(t.latency_min).max(t.call_timeout);
                     (low, t.latency_max.max(t.call_timeout).max(t.land_at_most))
@@ -441,7 +453,7 @@ impl System {
             set(attempt.held, held, held);
         }
         for flight in &world.flights {
-            set(flight.clock, None, t.land_at_most);
+            set(flight.clock, None, self.lands_until(flight));
         }
     }
 }

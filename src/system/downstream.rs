@@ -46,7 +46,9 @@ impl Steps<'_> {
         let times = &self.system.times;
         let not_before =
             (times.latency_min > 0).then(|| at_least(attempt.clock, times.latency_min)).flatten();
-        let not_after = times.latency_max.and_then(|latency| at_most(attempt.clock, latency));
+        // The moment of sending is not fixed where stalls have no end: see `lean`.
+        let not_after = times.latency_max.filter(|_| !self.system.lean.calls);
+        let not_after = not_after.and_then(|latency| at_most(attempt.clock, latency));
         let errors = self.system.errors;
 
         if attempt.call == Call::Pending {
@@ -66,7 +68,11 @@ impl Steps<'_> {
                 self.emit(actor(who), Action::Land(landing), attempt.at, None, draft);
             }
         }
-        if let Call::Landed(known) = attempt.call {
+        if let Call::Landed(known) = attempt.call
+            && let Some(next) = self.system.goes_on_to(attempt.at)
+        {
+            self.operate_beyond(who, next, known, not_before);
+        } else if let Call::Landed(known) = attempt.call {
             let mut draft = self.closed(who).when(not_before).when(not_after);
             draft.world.attempt_mut(who).known = known;
             self.go(who, Outcome::Ok, draft);
@@ -90,7 +96,11 @@ impl Steps<'_> {
         }
         if let Some(timeout) = times.call_timeout {
             let mut draft = self.draft().when(at_least(attempt.clock, timeout));
+            let flights = draft.world.flights.len();
             self.system.drop_open_call(&mut draft, who);
+            for flight in &mut draft.world.flights[flights..] {
+                flight.given_up = self.system.lean.calls && flight.clock.present();
+            }
             draft.world.attempt_mut(who).call = Call::None;
             self.go(who, Outcome::Timeout, draft);
         }
@@ -111,7 +121,7 @@ impl Steps<'_> {
                 return;
             }
         }
-        let in_time = self.system.times.land_at_most.and_then(|most| at_most(flight.clock, most));
+        let in_time = self.system.lands_until(&flight).and_then(|most| at_most(flight.clock, most));
         let mut draft = self.draft().when(in_time);
         draft.world.flights.remove(index);
         let cargo = Cargo {
@@ -233,7 +243,7 @@ impl Steps<'_> {
                     let effects = draft.world.effects_of_operation(attempt.class);
                     draft.fact(facts::SUCCESS_WITHOUT_EFFECT, effects == 0);
                     let unrecorded = (self.system.records || self.system.claims) && !receipt.was_recorded;
-                    draft.fact(facts::SUCCESS_WITHOUT_RECEIPT, unrecorded);
+                    draft.fact(facts::SUCCESS_WITHOUT_RECEIPT, unrecorded && !self.system.lean.recorded);
                 }
                 let first = &mut draft.world.keys[attempt.key as usize].receipt.first_answer;
                 if *first == Known::Nothing {

@@ -55,7 +55,7 @@ facts! {
     /// An action puts back the value from before the last action, and nothing else changed.
     WENT_BACK = 31, "puts a value back that an action changed, while nothing else did";
     UNDER_FLOOR = 32, "takes the target under its floor";
-    LATE_PAGE = 33, "the fault lasts, and nobody was told in time";
+    LATE_PAGE = 33, "still has its fault, and nobody was told in time";
     ACTED_AFTER_PAGE = 34, "acts on a target that a person has in hand";
     /// Nobody is at work on a fault, nobody will be, and nobody was told.
     DROPPED_FAULT = 35, "leaves a fault that nobody will work on or be told of";

@@ -45,7 +45,7 @@ impl Steps<'_> {
         if !lock.held || self.holds_lock(who) {
             let mut draft = self.draft();
             self.grant(&mut draft, who, true);
-            self.ack_lost(who, Outcome::Acquired, draft.clone());
+            self.ack_lost(who, Outcome::Acquired, &draft);
             self.go(who, Outcome::Acquired, draft);
         } else {
             let busy = lease.and_then(|lease| at_most(lock.clock, lease));
@@ -124,7 +124,7 @@ impl Steps<'_> {
         }
         draft.fact(facts::FOREIGN_RELEASE, !mine && self.before.lock.held);
         draft.world.free_lock();
-        self.ack_lost(who, Outcome::Released, draft.clone());
+        self.ack_lost(who, Outcome::Released, &draft);
         self.go(who, Outcome::Released, draft);
     }
 }

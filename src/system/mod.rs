@@ -9,6 +9,7 @@ pub mod compile;
 pub mod describe;
 mod downstream;
 pub mod facts;
+mod lean;
 mod lock;
 mod loops;
 mod outbox;
@@ -19,6 +20,7 @@ mod worker;
 pub mod world;
 
 pub use compile::{CompileError, System};
+pub use lean::Seen;
 use world::{Attempt, Call, Key, Packed, Phase, Slot, Status, Who, World};
 
 use crate::model::{Answer, Operation, Outcome};
@@ -183,6 +185,8 @@ struct Steps<'a> {
     out: &'a mut Vec<Step>,
     /// The true receipt, and what must hold for `before` to show another one.
     stale: Option<(world::Receipt, Guard)>,
+    /// What must hold, too, for every step.
+    besides: Option<Constraint>,
 }
 
 /// A step in the making: the world that comes of it, what must hold for it, what it brings to light.
@@ -191,6 +195,8 @@ struct Draft {
     world: World,
     guard: Guard,
     facts: u64,
+    /// Whatever can come of it can come without it: see [`lean`].
+    spent: bool,
 }
 
 impl Draft {
@@ -219,7 +225,7 @@ fn at_most(slot: Slot, bound: i64) -> Option<Constraint> {
 impl System {
     /// Everything that can happen in `world`, whether or not the clocks allow it now.
     pub fn steps(&self, world: &World, out: &mut Vec<Step>) {
-        let mut steps = Steps { system: self, before: world, out, stale: None };
+        let mut steps = Steps { system: self, before: world, out, stale: None, besides: None };
         steps.store_faults();
         for index in 0..world.clients.len() {
             steps.client(index);
@@ -322,6 +328,7 @@ impl System {
                 part.timeout.into_iter().chain(effect).min()
             }
             _ if self.asking(attempt) => self.times.ask_at_most(),
+            _ if self.lean.calls => None,
             _ => self.times.call_timeout,
         }
     }
@@ -344,7 +351,8 @@ impl System {
             }
             _ => {
                 let t = &self.times;
-                t.latency_min > 0 || t.latency_max.is_some() || t.call_timeout.is_some()
+                let ends = t.latency_max.is_some() && !self.lean.calls;
+                t.latency_min > 0 || ends || t.call_timeout.is_some()
             }
         }
     }
@@ -439,6 +447,7 @@ impl System {
             world.past.iter_mut().for_each(|past| past.latest = world.latest);
         }
         self.forget_tokens(world);
+        self.forget_more(world);
         world.rank_tokens();
         world.rank_versions();
     }
@@ -508,10 +517,11 @@ impl System {
 impl Steps<'_> {
     /// A draft that changes nothing yet.
     fn draft(&self) -> Draft {
-        Draft { world: self.before.clone(), guard: Guard::new(), facts: 0 }
+        Draft { world: self.before.clone(), guard: Guard::new(), facts: 0, spent: false }
     }
 
     fn emit(&mut self, actor: Actor, action: Action, at: u8, ending: Option<Ending>, mut draft: Draft) {
+        draft.guard.extend(self.besides);
         let mut real = self.before.keys.first().map(|key| key.receipt);
         if let Some((receipt, guard)) = &self.stale {
             real = Some(*receipt);
@@ -554,6 +564,7 @@ impl Steps<'_> {
 
     fn emit_one(&mut self, actor: Actor, action: Action, at: u8, ending: Option<Ending>, mut draft: Draft) {
         let orphans = self.orphaned_clock(&draft.world);
+        self.system.send_at_once(&mut draft);
         self.system.settle(&mut draft.world);
         let dead = self.leaves_dead_key(&draft.world);
         if self.before.remedy.is_some() {
@@ -567,6 +578,9 @@ impl Steps<'_> {
         draft.fact(facts::DEAD_KEY, dead);
         let missing = self.misses_a_message(&draft.world);
         draft.fact(facts::MISSING_MESSAGE, missing);
+        if draft.spent {
+            draft.world = self.system.nowhere();
+        }
         let label = Label { actor, action, at, ending, orphans };
         self.out.push(Step { label, guard: draft.guard, facts: draft.facts, world: draft.world });
     }

@@ -107,7 +107,7 @@ impl Steps<'_> {
         match row.checked_sub(1) {
             Some(index) if !self.before.rows[index].done => {
                 draft.world.rows[index].done = true;
-                self.ack_lost(who, Outcome::Marked, draft.clone());
+                self.ack_lost(who, Outcome::Marked, &draft);
                 self.go(who, Outcome::Marked, draft);
             }
             _ => self.go(who, Outcome::Lost, draft),

@@ -145,7 +145,7 @@ impl Steps<'_> {
             match found {
                 Found::Absent | Found::Gone => {
                     self.claim(&mut draft, who);
-                    self.ack_lost(who, Outcome::Inserted, draft.clone());
+                    self.ack_lost(who, Outcome::Inserted, &draft);
                     self.go(who, Outcome::Inserted, draft);
                 }
                 Found::Claimed | Found::Expired if self.is_mine(who) => {
@@ -219,7 +219,7 @@ impl Steps<'_> {
             let foreign = there && self.receipt(who).class != self.before.attempt(who).class;
             draft.fact(facts::FOREIGN_CHANGE, foreign);
             self.claim(&mut draft, who);
-            self.ack_lost(who, Outcome::Written, draft.clone());
+            self.ack_lost(who, Outcome::Written, &draft);
             self.go(who, Outcome::Written, draft);
         }
     }
@@ -234,7 +234,7 @@ impl Steps<'_> {
                 let foreign = self.receipt(who).class != self.before.attempt(who).class;
                 draft.fact(facts::FOREIGN_CHANGE, foreign);
                 self.seize(&mut draft, who);
-                self.ack_lost(who, Outcome::Taken, draft.clone());
+                self.ack_lost(who, Outcome::Taken, &draft);
                 self.go(who, Outcome::Taken, draft);
             } else {
                 // Only a claim whose grant this attempt was never told of is a conflict with itself.
@@ -262,7 +262,7 @@ impl Steps<'_> {
                 draft.world.keys[key].receipt.clock = Slot::ZERO;
                 self.regain(&mut draft, who);
                 draft.world.attempt_mut(who).held = Slot::started(self.system.holder_looks);
-                self.ack_lost(who, Outcome::Renewed, draft.clone());
+                self.ack_lost(who, Outcome::Renewed, &draft);
                 self.go(who, Outcome::Renewed, draft);
             } else {
                 self.disown(&mut draft, who);
@@ -286,7 +286,7 @@ impl Steps<'_> {
             } else {
                 self.judge_overwrite(&mut draft, who, found);
                 self.write_final(&mut draft, who, outcome);
-                self.ack_lost(who, Outcome::Recorded, draft.clone());
+                self.ack_lost(who, Outcome::Recorded, &draft);
                 self.disown(&mut draft, who);
                 self.go(who, Outcome::Recorded, draft);
             }
@@ -354,7 +354,7 @@ impl Steps<'_> {
                 draft.fact(facts::FOREIGN_RELEASE, !self.is_mine(who));
                 draft.fact(facts::FOREIGN_CHANGE, self.receipt(who).class != self.before.attempt(who).class);
                 self.erase(&mut draft, who);
-                self.ack_lost(who, Outcome::Released, draft.clone());
+                self.ack_lost(who, Outcome::Released, &draft);
             }
             self.disown(&mut draft, who);
             self.go(who, Outcome::Released, draft);
@@ -438,7 +438,7 @@ impl Steps<'_> {
             let mut draft = self.look(who, found, guard);
             if matches!(found, Found::Claimed | Found::Expired) && self.is_mine(who) {
                 self.write_checkpoint(&mut draft, who, at);
-                self.ack_lost(who, Outcome::Recorded, draft.clone());
+                self.ack_lost(who, Outcome::Recorded, &draft);
                 self.go(who, Outcome::Recorded, draft);
             } else {
                 self.disown(&mut draft, who);
@@ -513,7 +513,8 @@ impl Steps<'_> {
         let (was_recorded, first_answer) = (real.was_recorded, real.first_answer);
         shown.keys[0].receipt = Receipt { was_recorded, first_answer, ..past.receipt };
         let stale = Some((real, guard.into_iter().collect()));
-        let mut steps = Steps { system: self.system, before: &shown, out: &mut *self.out, stale };
+        let mut steps =
+            Steps { system: self.system, before: &shown, out: &mut *self.out, stale, besides: self.besides };
         match &self.system.table[shown.attempt(who).at as usize].operation {
             Operation::Insert { recognise_own } => steps.insert(who, *recognise_own),
             Operation::TakeOver { recognise_own } => steps.take_over(who, *recognise_own),

@@ -6,6 +6,8 @@ use super::{Action, Actor, Draft, Steps, at_least, at_most, facts};
 use crate::model::{Operation, Outcome};
 use crate::system::compile::Next;
 
+use smallvec::SmallVec;
+
 impl Steps<'_> {
     /// Everything that the attempt, or the adversary with it, can do next.
     pub(super) fn attempt(&mut self, who: Who) {
@@ -21,7 +23,7 @@ impl Steps<'_> {
                 return;
             }
         }
-        let attempt = self.before.attempt(who);
+        let attempt = *self.before.attempt(who);
         if attempt.down {
             return self.restart(who);
         }
@@ -29,6 +31,12 @@ impl Steps<'_> {
         if attempt.call != Call::None {
             return self.open_call(who);
         }
+        self.operate(who);
+    }
+
+    /// What can come of the operation that the attempt stands at.
+    pub(super) fn operate(&mut self, who: Who) {
+        let attempt = *self.before.attempt(who);
         let system = self.system;
         let operation = &system.table[attempt.at as usize].operation;
         if self.before.budget.store_errors > 0 && operation.may_be_unavailable() {
@@ -126,10 +134,11 @@ impl Steps<'_> {
     }
 
     /// The write of this draft happened but the caller saw an error: it will repeat the operation.
-    pub(super) fn ack_lost(&mut self, who: Who, outcome: Outcome, mut draft: Draft) {
+    pub(super) fn ack_lost(&mut self, who: Who, outcome: Outcome, draft: &Draft) {
         if self.before.budget.ambiguous_acks == 0 {
             return;
         }
+        let mut draft = draft.clone();
         draft.world.budget.ambiguous_acks -= 1;
         let system = self.system;
         // Who has sent its record or release is done with the claim, whatever it hears.
@@ -164,7 +173,7 @@ impl Steps<'_> {
 
     fn crash(&mut self, who: Who) {
         let at = self.before.attempt(who).at;
-        for (restart, noticed, draft) in self.deaths(who, self.draft()) {
+        for (restart, noticed, draft) in self.deaths(who, None) {
             if self.system.remedy.is_some() {
                 // What it had been admitted for is counted with its action, or forgotten with it.
                 let aim = self.before.attempt(who).aim;
@@ -183,9 +192,9 @@ impl Steps<'_> {
         matches!(who, Who::Client(index) if self.before.clients[index].role == 0)
     }
 
-    /// The ways in which an attempt can die: run again or not, noticed by its client or not.
-    pub(super) fn deaths(&self, who: Who, draft: Draft) -> Vec<(bool, bool, Draft)> {
-        let mut out = Vec::new();
+    /// The ways in which an attempt can die, now or `after` its last operation: run again or not, noticed by its client or not.
+    pub(super) fn deaths(&self, who: Who, after: Option<&Draft>) -> SmallVec<[(bool, bool, Draft); 1]> {
+        let mut out = SmallVec::new();
         if self.before.budget.crashes == 0 {
             return out;
         }
@@ -196,8 +205,13 @@ impl Steps<'_> {
             if restart && !self.system.restart || unseen {
                 continue;
             }
-            let mut draft = draft.clone();
+            let spent = self.system.lean.deaths && !self.retries(who);
+            if spent && self.system.lean.deaths_seen {
+                continue;
+            }
+            let mut draft = after.cloned().unwrap_or_else(|| self.draft());
             draft.world.budget.crashes -= 1;
+            draft.spent = spent;
             self.system.drop_open_call(&mut draft, who);
             if let Some(rules) = &self.system.remedy {
                 self.system.drop_action(&mut draft, who, true);
@@ -273,7 +287,13 @@ impl super::System {
             keyed: key && self.native_key,
             token: if token { attempt.token } else { 0 },
             grant: attempt.token,
-            clock: if bounded { attempt.clock } else { Slot::NONE },
+            given_up: false,
+            clock: match bounded {
+                // It need not have been sent before now.
+                true if self.lean.calls => Slot::ZERO,
+                true => attempt.clock,
+                false => Slot::NONE,
+            },
             name: (0, 0),
         };
         // Of calls that are alike and have no clock, two show all that any number can do.

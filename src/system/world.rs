@@ -235,6 +235,8 @@ pub struct Flight {
     pub token: u8,
     /// The token of its sender's claim: how old it is.
     pub grant: u8,
+    /// Its clock runs since the timeout of its sender, not since it was sent.
+    pub given_up: bool,
     /// Since it was sent.
     pub clock: Slot,
     /// For people: its sender. Not part of the state.
@@ -312,7 +314,7 @@ pub struct Past {
 }
 
 /// The discrete part of a state, unpacked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct World {
     pub budget: Budget,
     /// Since the first attempt was sent; absent before, and when nobody needs it.
@@ -347,6 +349,22 @@ pub struct World {
 pub enum Who {
     Client(usize),
     Zombie(usize),
+}
+
+impl Clone for World {
+    /// As derived, but for lists of plain values, which can be copied whole.
+    fn clone(&self) -> World {
+        World {
+            keys: SmallVec::from_slice(&self.keys),
+            rows: SmallVec::from_slice(&self.rows),
+            past: self.past.clone(),
+            remedy: self.remedy.clone(),
+            clients: SmallVec::from_slice(&self.clients),
+            zombies: SmallVec::from_slice(&self.zombies),
+            flights: SmallVec::from_slice(&self.flights),
+            ..*self
+        }
+    }
 }
 
 impl World {
@@ -558,15 +576,9 @@ impl World {
 
     /// Puts what is interchangeable into one order. Ties are equal in all but their clocks.
     pub fn sort(&mut self) {
-        if self.clients.len() > 1 {
-            self.clients.sort_by_cached_key(client_record);
-        }
-        if self.zombies.len() > 1 {
-            self.zombies.sort_by_cached_key(attempt_record);
-        }
-        if self.flights.len() > 1 {
-            self.flights.sort_by_cached_key(flight_record);
-        }
+        sort(&mut self.clients, client_record);
+        sort(&mut self.zombies, attempt_record);
+        sort(&mut self.flights, flight_record);
     }
 
     /// Groups of clients, zombies and flights that differ in nothing but their clocks' values.
@@ -589,6 +601,13 @@ impl World {
         let mut count = 0;
         self.each_slot(|_| count += 1);
         count
+    }
+}
+
+fn sort<T>(parts: &mut [T], record: impl Fn(&T) -> Record) {
+    // Most lists are short, and in order already.
+    if parts.len() > 1 && !parts.is_sorted_by_key(&record) {
+        parts.sort_by_cached_key(record);
     }
 }
 

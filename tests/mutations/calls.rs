@@ -144,8 +144,8 @@ fn release_on(mutant: &mut Mutant, at: StateId, outcome: Outcome) -> Option<()> 
         return None;
     }
     let after = match mutant.policy.trigger.kind {
-        _ => Target::Respond(Answer::Error),
         TriggerKind::Queue => Target::End("redeliver".to_owned()),
+        _ => Target::Respond(Answer::Error),
     };
     let next = vec![(Outcome::Released, after.clone()), (Outcome::Lost, after)];
     let release = mutant.add(at, Operation::Release { fenced: true }, next);

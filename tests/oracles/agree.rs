@@ -10,7 +10,7 @@ use idemcheck::check::property::Property;
 use idemcheck::check::search::{Extrapolation, SearchOptions, Subsumption};
 use idemcheck::check::verdict::{PolicyResult, Verdict};
 use idemcheck::check::{CheckError, Engine, Limits, Reductions, VerifyOptions, verify_with};
-use idemcheck::system::System;
+use idemcheck::system::{Seen, System};
 
 use crate::cases::{self, Case};
 use crate::{kinds, reference, remedies, runs};
@@ -20,14 +20,15 @@ const TICKS_MAX: usize = 20_000;
 /// Zones, or timed states of the engine, beyond which it is left out.
 const STATES_MAX: u64 = 90_000;
 
-const ALL: Reductions = Reductions::ALL;
+const ALL: Reductions = Reductions { lean_after: Some(0), ..Reductions::ALL };
 /// With everything, and with one thing off at a time.
-const WAYS: [(&str, Reductions); 5] = [
+const WAYS: [(&str, Reductions); 6] = [
     ("all reductions", ALL),
+    ("lean off", Reductions { lean_after: None, ..ALL }),
     ("inclusion off", Reductions { inclusion: false, ..ALL }),
     ("one constant per clock", Reductions { lower_upper: false, ..ALL }),
     ("symmetry off", Reductions { symmetry: false, ..ALL }),
-    ("no reductions", Reductions { inclusion: false, lower_upper: false, symmetry: false }),
+    ("no reductions", Reductions { inclusion: false, lower_upper: false, symmetry: false, lean_after: None }),
 ];
 
 /// What became of a case.
@@ -89,7 +90,7 @@ pub fn compare(case: &Case) -> Result<Course, TestCaseError> {
 /// Facts with their fewest steps, numbers, and the very states reached.
 fn explorations(system: &System, truth: &reference::Found) -> Result<Option<Course>, TestCaseError> {
     let limits = limits();
-    for (way, reductions) in WAYS {
+    for (way, reductions) in WAYS.into_iter().filter(|(way, _)| *way != "lean off") {
         let options = SearchOptions {
             subsumption: if reductions.inclusion { Subsumption::Inclusion } else { Subsumption::Equality },
             extrapolation: if reductions.lower_upper { Extrapolation::Lu } else { Extrapolation::M },
@@ -100,6 +101,27 @@ fn explorations(system: &System, truth: &reference::Found) -> Result<Option<Cour
         let found = reference::by_zones(system, &options)
             .map_err(|error| TestCaseError::fail(format!("{way}: {error}")))?;
         let Some(found) = found else { return Ok(Some(Course::Limited)) };
+        let bits = |f: &reference::Found| f.facts.iter().fold(0, |all, (bit, _)| all | 1 << bit);
+        let known = Seen { facts: bits(truth), deaths: truth.stuck >= system.claimable_after };
+        // As if nothing were seen yet, a half of what there is, or all of it.
+        let half = Seen { facts: known.facts & 0x5555_5555, deaths: false };
+        let every = [known, half, Seen::default()];
+        let leans = match way {
+            "all reductions" => &every[..],
+            _ if reductions.lean_after.is_some() => &every[..1],
+            _ => &[],
+        };
+        for &seen in leans {
+            let lean = reference::by_zones(&system.lean(seen), &options)
+                .map_err(|error| TestCaseError::fail(format!("{way}, lean: {error}")))?;
+            let Some(lean) = lean else { return Ok(Some(Course::Limited)) };
+            let stuck = if seen.deaths { truth.stuck } else { None };
+            let found = (bits(&lean) | seen.facts, lean.effects, lean.stuck.max(stuck));
+            if found != (bits(truth), truth.effects, truth.stuck) {
+                let truth = (bits(truth), truth.effects, truth.stuck);
+                return Err(differ(&format!("{way}, lean after {seen:?}: zones, ticks"), found, truth));
+            }
+        }
         // With a key for each attempt there is no normal form: clients just start in a fixed order.
         let comparable = !(system.splits && reductions.symmetry);
         if comparable && found.states != truth.states {
@@ -120,7 +142,7 @@ fn explorations(system: &System, truth: &reference::Found) -> Result<Option<Cour
 /// What people are told.
 fn verdicts(case: &Case, truth: &reference::Found) -> Result<Course, TestCaseError> {
     let plain = Reductions { symmetry: false, ..ALL };
-    let asked = WAYS.iter().take(4).map(|(way, reductions)| (*way, Engine::Zones, *reductions));
+    let asked = WAYS.iter().take(5).map(|(way, reductions)| (*way, Engine::Zones, *reductions));
     let asked = asked.chain([("integer time", Engine::Stateright, plain)]);
     let mut first: Option<PolicyResult> = None;
     for (way, engine, reductions) in asked {
@@ -140,6 +162,10 @@ fn verdicts(case: &Case, truth: &reference::Found) -> Result<Course, TestCaseErr
                 let each = result.properties.iter().map(|p| (p.property, p.verdict, p.number.clone()));
                 each.collect::<Vec<_>>()
             };
+            let unseen = |result: &PolicyResult| (result.untaken.clone(), result.warnings.clone());
+            if unseen(&result) != unseen(first) {
+                return Err(differ(way, unseen(first), unseen(&result)));
+            }
             if verdicts(&result) != verdicts(first) {
                 let both = verdicts(first).into_iter().zip(verdicts(&result));
                 let unlike: Vec<_> = both.filter(|(one, other)| one != other).collect();
@@ -224,4 +250,9 @@ fn engines_agree_on_remediations() {
 #[test]
 fn engines_agree_on_crowds() {
     try_all("crowds", 60, cases::crowds());
+}
+
+#[test]
+fn engines_agree_on_stalls_without_end() {
+    try_all("stalls", 40, cases::stalls());
 }

@@ -43,6 +43,12 @@ pub fn mutated_models() -> impl Strategy<Value = Case> {
     (tables::mutated(), policies::gene()).prop_map(|(protocol, gene)| Case::new(protocol, &gene.modest()))
 }
 
+/// The same with workers that may stall for ever, and calls that end.
+pub fn stalls() -> impl Strategy<Value = Case> {
+    (tables::mutated(), policies::gene())
+        .prop_map(|(protocol, gene)| Case::new(protocol, &gene.modest().stalling()))
+}
+
 /// Slow tables, and clients that give up on one attempt after the other: many that are alike but
 /// for their clocks.
 pub fn crowds() -> impl Strategy<Value = Case> {

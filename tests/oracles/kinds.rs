@@ -2,6 +2,7 @@
 
 use idemcheck::model::{Operation, Protocol, Target, WriteKind};
 use idemcheck::policy::{Policy, Replay, SuppliedBy};
+use idemcheck::system::System;
 
 use crate::cases::{Case, does};
 
@@ -10,7 +11,8 @@ pub fn of(case: &Case) -> Vec<&'static str> {
     let Case { policy, protocol } = case;
     let every = operations(protocol).into_iter().chain(surroundings(policy));
     let roles = [("role", !policy.roles.is_empty()), ("resume", resumes(protocol))];
-    every.chain(roles).filter_map(|(name, has)| has.then_some(name)).collect()
+    let lean = System::new(policy, protocol).map(|system| system.leanness()).unwrap_or_default();
+    every.chain(roles).chain(lean).filter_map(|(name, has)| has.then_some(name)).collect()
 }
 
 fn resumes(protocol: &Protocol) -> bool {

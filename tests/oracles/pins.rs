@@ -3,7 +3,7 @@
 
 use idemcheck::check::search::{Extrapolation, SearchOptions, Subsumption, explore};
 use idemcheck::model::shipped::shipped;
-use idemcheck::system::System;
+use idemcheck::system::{Seen, System};
 
 use crate::regressions::case;
 
@@ -107,5 +107,20 @@ fn receipt() {
             [2094, 1891, 11347, 13237],
             [1392, 1299, 6780, 8078]
         ]
+    );
+}
+
+#[test]
+fn stalls_without_end() {
+    let faults = "[faults]\ncrashes = 1\n";
+    let system =
+        system("execute-then-save", &[TRIGGER, STORE, CALL, "native_key = { ttl = \"9s\" }\n", faults]);
+    assert_eq!(
+        sizes(&system),
+        [[251, 245, 892, 1136], [708, 708, 2784, 3491], [380, 379, 1600, 1978], [251, 245, 892, 1136]]
+    );
+    assert_eq!(
+        sizes(&system.lean(Seen::default())),
+        [[199, 194, 803, 996], [488, 488, 2243, 2730], [286, 285, 1387, 1671], [199, 194, 803, 996]]
     );
 }

@@ -250,6 +250,19 @@ impl PolicyGene {
         times
     }
 
+    /// The same without a bound on stalls; most with a crash, after which nobody comes back, and all
+    /// with an end to what is late.
+    pub fn stalling(mut self) -> PolicyGene {
+        self.pause = None;
+        self.restart &= self.choices >> 53 & 3 == 0;
+        if self.choices >> 55 & 3 != 0 && !self.faults.contains(&Fault::Crash) {
+            self.faults.push(Fault::Crash);
+        }
+        let (_, (_, timeout, late)) = &mut self.call;
+        (*timeout, *late) = (timeout.or(Some(2)), late.or(Some(1)));
+        self
+    }
+
     /// The same with this trigger, clients that may give up at any moment, and few faults.
     pub fn crowded(mut self, trigger: (u32, u32, u32)) -> PolicyGene {
         self.trigger = trigger;

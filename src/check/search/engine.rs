@@ -158,6 +158,7 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
         mut keep: impl FnMut(&Edge<S::State, S::Label>) -> bool,
     ) -> Result<(), SearchError> {
         let began = Instant::now();
+        self.stats.stopped_by = None;
         let mut reported = began;
         let mut recent: Vec<Outgoing<S>> = Vec::new();
         let mut parent = Vec::new();
@@ -244,7 +245,7 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
         }
         self.stats.complete = self.cursor == self.nodes.len();
         self.stats.states = self.states().count() as u64;
-        self.stats.seconds = began.elapsed().as_secs_f64();
+        self.stats.seconds += began.elapsed().as_secs_f64();
         Ok(())
     }
 

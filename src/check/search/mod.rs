@@ -214,6 +214,18 @@ impl<S: TimedSystem> Exploration<'_, S> {
         either!(self, engine => &engine.stats)
     }
 
+    /// Takes up a search that a limit ended.
+    pub fn go_on(
+        &mut self,
+        options: &SearchOptions,
+        observer: &mut impl Observer<S>,
+    ) -> Result<(), SearchError> {
+        match &mut self.engine {
+            Width::Narrow(engine) => engine.run(options, observer, &mut (), |_| true),
+            Width::Wide(engine) => engine.run(options, observer, &mut (), |_| true),
+        }
+    }
+
     /// The facts that some transition brought to light.
     pub fn facts(&self) -> u64 {
         either!(self, engine => engine.facts)

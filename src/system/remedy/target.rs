@@ -253,7 +253,8 @@ impl<'a> Steps<'a> {
             other != who && self.system.is_acting(a) && a.aim.target == aim.target && a.lock != Grip::None
         });
         let left_locks = self.before.remedy().jobs.iter().any(|job| job.target == aim.target && job.locked);
-        draft.fact(facts::LOCK_OVERLAP, locked && (other_locks || left_locks));
+        // To back out one's own action is no overlap of two holders.
+        draft.fact(facts::LOCK_OVERLAP, locked && !undo && (other_locks || left_locks));
         draft.fact(facts::UNFOUNDED_ACTION, !undo && !(aim.saw == Saw::Diverged && aim.fresh));
         draft.fact(facts::ACTED_AFTER_PAGE, before.paged && !undo);
         let system = self.system;
@@ -521,7 +522,7 @@ impl<'a> Steps<'a> {
                 }
                 world.fails(rules, index);
                 let now = &mut world.remedy_mut().targets[at];
-                (now.was, now.reversals) = (None, 0);
+                (now.was, now.reversals, now.actions) = (None, 0, 0);
                 self.happens(index, Event::Fails, draft);
             }
             if target.faulty && matches!(rules.fault, Fault::Transient | Fault::Flapping) {
@@ -536,6 +537,7 @@ impl<'a> Steps<'a> {
                 let mut draft = draft.clone();
                 let now = &mut draft.world.remedy_mut().targets[at];
                 (now.faulty, now.half, now.paged) = (false, false, false);
+                (now.was, now.reversals) = (None, 0);
                 if !target.is_well() {
                     now.changed = rules.change_clock();
                 }
@@ -589,7 +591,6 @@ impl World {
         now.changed = rules.change_clock();
         if !now.since.present() {
             now.since = Slot::started(rules.within.is_some());
-            now.actions = 0;
         }
     }
 }
@@ -691,6 +692,13 @@ impl System {
         let (Some(rules), Some(remedy)) = (&self.remedy, &world.remedy) else { return false };
         let mut left = (0..).zip(&remedy.targets).filter(|(_, target)| target.half && !target.paged);
         self.is_idle(world) && left.any(|(index, _)| !rules.is_to_come(world, index))
+    }
+
+    /// Whether a target has a fault that lasts, or is half-done, and nobody was told.
+    pub fn is_neglected(&self, world: &World, target: u8) -> bool {
+        let (Some(rules), Some(remedy)) = (&self.remedy, &world.remedy) else { return false };
+        let state = &remedy.targets[usize::from(target)];
+        rules.is_unattended(state) || state.half && !state.paged
     }
 
     /// A target is half-done, and nobody was told.

@@ -237,7 +237,10 @@ pub(super) fn attempt_record(attempt: &Attempt) -> Record {
 }
 
 pub(super) fn flight_record(flight: &Flight) -> Record {
-    let head = flight.class | u8::from(flight.keyed) << 2 | u8::from(flight.clock.present()) << 3;
+    let head = flight.class
+        | u8::from(flight.keyed) << 2
+        | u8::from(flight.clock.present()) << 3
+        | u8::from(flight.given_up) << 4;
     Record::from_slice(&[head, flight.key, flight.token, flight.grant])
 }
 
@@ -395,6 +398,7 @@ impl Reader<'_> {
             key: self.next(),
             token: self.next(),
             grant: self.next(),
+            given_up: head >> 4 & 1 != 0,
             clock: self.slot(head >> 3 & 1 != 0),
             name: (0, 0),
         }

@@ -201,15 +201,23 @@ impl<T: Scalar> Thresholds<T> {
         let n = self.too_high.len();
         let (first, rows) = zone.split_at_mut(n);
         let is_past = |thresholds: &[T], clock: usize| first[clock] < thresholds[clock];
+        // A row in which nothing was raised stays closed: no way has become shorter than it was.
+        let mut mixed: SmallVec<[usize; 32]> = SmallVec::new();
         for (i, row) in (1..).zip(rows.chunks_exact_mut(n)) {
             if is_past(&self.past_lower, i) {
                 row.fill(T::INFINITY);
             } else {
                 let too_high = self.too_high[i];
+                // That on the diagonal does not count.
+                row[i] = T::INFINITY;
+                let mut raised = false;
                 for ((entry, &least), &past) in row.iter_mut().zip(&*first).zip(&self.past_upper) {
-                    if *entry > too_high || least < past {
-                        *entry = T::INFINITY;
-                    }
+                    let new = if *entry > too_high || least < past { T::INFINITY } else { *entry };
+                    raised |= new != *entry;
+                    *entry = new;
+                }
+                if raised {
+                    mixed.push(i);
                 }
             }
             row[i] = T::ZERO;
@@ -218,16 +226,18 @@ impl<T: Scalar> Thresholds<T> {
             if is_past(&self.past_lower, k) || is_past(&self.past_upper, k) {
                 continue;
             }
-            let (before, at) = rows.split_at_mut((k - 1) * n);
-            let (middle, after) = at.split_at_mut(n);
-            for row in before.chunks_exact_mut(n).chain(after.chunks_exact_mut(n)) {
+            for &i in mixed.iter().filter(|i| **i != k) {
+                let (low, high) = rows.split_at_mut((i.max(k) - 1) * n);
+                let other = &mut low[(i.min(k) - 1) * n..][..n];
+                let (row, middle) = if i < k { (other, &mut high[..n]) } else { (&mut high[..n], other) };
                 via(row, row[k], middle);
             }
         }
         for (entry, &past) in first.iter_mut().zip(&self.past_upper).skip(1) {
             *entry = (*entry).max(past).min(T::ZERO);
         }
-        for row in rows.chunks_exact_mut(n) {
+        for i in mixed {
+            let row = &mut rows[(i - 1) * n..][..n];
             via(row, row[0], first);
         }
     }
