@@ -6,6 +6,7 @@ mod reading {
     pub mod hostile;
     pub mod presets;
     pub mod random;
+    pub mod remedies;
     pub mod rendered;
     pub mod schemas;
     pub mod support;

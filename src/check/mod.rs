@@ -9,6 +9,8 @@ mod moments;
 pub mod oracle;
 pub mod properties;
 pub mod property;
+mod remarks;
+mod scope;
 pub mod search;
 pub mod trace;
 pub mod verdict;

@@ -35,7 +35,11 @@ const MODELS: &[(&str, &str, &[&str])] = &[
     ("\"receipt\"", "\"Receipt 1\"", &["IDM015 m.toml 1:9"]),
     ("do    = \"store.take_over\"\n", "", &["IDM011 m.toml 22:1"]),
     ("\"store.take_over\"", "\"store.takeover\"", &["IDM101 m.toml 23:9"]),
-    ("\"store.take_over\"", "\"target.act\"", &["IDM013 m.toml 23:9"]),
+    (
+        "\"store.take_over\"",
+        "\"target.act\"",
+        &["IDM102 m.toml 22:1", "IDM103 m.toml 24:1", "IDM103 m.toml 25:1"],
+    ),
     ("lost  = \"claim\"\n", "", &["IDM102 m.toml 22:1"]),
     ("lost  = \"claim\"", "lost  = \"claim\"\nfailed = \"call\"", &["IDM103 m.toml 26:1"]),
     ("lost  = \"claim\"", "lost  = \"claim\"\nlost = \"call\"", &["IDM104 m.toml 26:1"]),
@@ -86,7 +90,7 @@ const POLICIES: &[(&str, &str, &[&str])] = &[
     ("lease = \"30s\"", "leese = \"30s\"", &["IDM010 p.toml 24:1"]),
     ("effect   = \"create\"\n", "", &["IDM011 p.toml 5:1"]),
     ("requests = 2", "requests = \"2\"", &["IDM012 p.toml 16:12"]),
-    ("kind     = \"http\"", "kind     = \"alert\"", &["IDM013 p.toml 15:12"]),
+    ("[faults]", "[load]\n[faults]", &["IDM013 p.toml 40:2"]),
     ("kind     = \"http\"", "kind     = \"queue\"", &["IDM230 p.toml 3:11", "IDM230 p.toml 18:12"]),
     ("[expect]", "[queue]\nvisibility = \"1s\"\n\n[expect]", &["IDM230 p.toml 44:1"]),
     ("pause   = \"5s\"", "failovers = 1", &["IDM234 p.toml 42:1"]),
@@ -160,7 +164,7 @@ const POLICIES: &[(&str, &str, &[&str])] = &[
 const ELSEWHERE: &[&str] = &[
     "IDM001", "IDM002", "IDM003", "IDM004", "IDM005", "IDM006", "IDM007", "IDM020", "IDM100", "IDM114",
     "IDM115", "IDM200", "IDM201", "IDM208", "IDM209", "IDM211", "IDM213", "IDM228", "IDM231", "IDM235",
-    "IDM236",
+    "IDM236", "IDM240", "IDM241", "IDM242", "IDM243", "IDM244",
 ];
 
 #[test]

@@ -81,9 +81,9 @@ pub fn target(table: &Table<'_>, policy: &str, reader: &mut Reader) -> Option<Lo
         None if value => Fault::None,
         None => Fault::Curable,
     };
-    let target = Target {
+    let mut target = Target {
         name,
-        kind: kind?,
+        kind: TargetKind::Members { size: 1, floor: 0 },
         act_min: act.map_or(0, |[shortest, _]| shortest.value),
         act_max: act.map(|[_, longest]| longest.value),
         timeout: reader.duration(table, "timeout").map(|time| time.value),
@@ -108,6 +108,7 @@ pub fn target(table: &Table<'_>, policy: &str, reader: &mut Reader) -> Option<Lo
         hold: reader.duration(table, "hold").map(|time| time.value),
         reversals: number(table, "reversals", 0, reader),
     };
+    target.kind = kind?;
     Some(Located::new(target, table.header))
 }
 
@@ -135,13 +136,13 @@ pub fn action(table: &Table<'_>, reader: &mut Reader) -> Option<Located<Action>>
                 .help("keep one, and give the other action a policy of its own"),
         );
     }
+    let wants = (number(table, "wants_min", 0, reader), number(table, "wants_max", 15, reader));
     let kind = kind?;
     let change = match (given.first(), kind) {
         (Some((count, change)), _) => change(count.value),
         (None, ActionKind::Failover | ActionKind::FailBack) => Change::Toggles,
         _ => Change::None,
     };
-    let wants = (number(table, "wants_min", 0, reader), number(table, "wants_max", 15, reader));
     Some(Located::new(Action { kind, form, change, wants }, table.header))
 }
 
@@ -158,6 +159,15 @@ pub fn guard(name: &str, table: &Table<'_>, size: u32, reader: &mut Reader) -> O
     let nagios = reader.word(table, "algorithm", &[]).is_some_and(|word| word.value == "nagios");
     let low = number(table, "low", if nagios { 20 } else { 25 }, reader);
     let high = number(table, "high", 30, reader);
+    let edge = match reader.word(table, "edge", &[]).map(|word| word.value) {
+        Some("reached") => Boundary::Reached,
+        Some("exceeded") => Boundary::Exceeded,
+        _ => Boundary::Either,
+    };
+    let per_target = reader.word(table, "per", &[]).is_none_or(|word| word.value == "target");
+    let durable = reader.word(table, "memory", &[]).is_some_and(|word| word.value == "durable");
+    let minimum_calls = reader.count(table, "minimum_calls").map(|count| count.value);
+    let trials = number(table, "trials", 1, reader);
     let kind = kind?;
     let timed = !matches!(kind, GuardKind::InFlight | GuardKind::Population | GuardKind::Flap);
     if timed && span.is_none() {
@@ -179,16 +189,12 @@ pub fn guard(name: &str, table: &Table<'_>, size: u32, reader: &mut Reader) -> O
         kind,
         limit,
         span: span.map_or(0, |span| span.value),
-        edge: match reader.word(table, "edge", &[]).map(|word| word.value) {
-            Some("reached") => Boundary::Reached,
-            Some("exceeded") => Boundary::Exceeded,
-            _ => Boundary::Either,
-        },
-        per_target: reader.word(table, "per", &[]).is_none_or(|word| word.value == "target"),
-        durable: reader.word(table, "memory", &[]).is_some_and(|word| word.value == "durable"),
+        edge,
+        per_target,
+        durable,
         failure_percent: percent.filter(|_| kind == GuardKind::Breaker).unwrap_or(50),
-        minimum_calls: number(table, "minimum_calls", limit.max(1), reader),
-        trials: number(table, "trials", 1, reader),
+        minimum_calls: minimum_calls.unwrap_or(limit.max(1)),
+        trials,
         flap: (if nagios { FlapAlgorithm::Nagios } else { FlapAlgorithm::Icinga2 }, low, high),
     })
 }
