@@ -1,5 +1,7 @@
-//! idemcheck proves, or refutes with a timed counterexample, that a retried operation executes once.
+//! idemcheck proves, or refutes with a timed counterexample, that a retried operation executes once and
+//! that a remediation does not thrash.
 
+pub mod audit;
 pub mod check;
 pub mod diag;
 pub mod guard;

@@ -283,8 +283,11 @@ impl System {
             Some(aim) if rules.size() > 1 => format!(" on {}", self.target_name(aim.target)),
             _ => String::new(),
         };
-        let stale = alert && aim.is_some_and(|aim| !aim.fresh);
-        let sees = if stale { "diverged (an old sample)" } else { "" };
+        let sees = match aim {
+            Some(aim) if alert && !aim.current => "diverged (a sample from before the last effect)",
+            Some(aim) if alert && !aim.fresh => "diverged (an old sample)",
+            _ => "",
+        };
         (format!("{verb} {name}{on}"), sees.to_owned())
     }
 
@@ -316,7 +319,11 @@ impl System {
         let looks = matches!(self.table[step.label.at as usize].operation, Operation::Observe { .. });
         match attempt {
             Some(attempt) if looks && outcome == Outcome::Diverged && !attempt.aim.fresh => {
-                let why = if self.under_way(before) > 0 { "an action is under way" } else { "an old sample" };
+                let why = match attempt.aim.current {
+                    false => "a sample from before the last effect",
+                    true if self.under_way(before) > 0 => "an action is under way",
+                    true => "an old sample",
+                };
                 format!("{outcome} ({why})")
             }
             _ => outcome.name().to_owned(),

@@ -1,5 +1,6 @@
 //! The command line: arguments in, exit code out. Everything else is in the library.
 
+mod audit;
 mod exit;
 mod explain;
 mod explore;
@@ -20,7 +21,8 @@ use clap::{Parser, Subcommand};
 use exit::Exit;
 use output::Color;
 
-/// Proves, or refutes with a timed counterexample, that a retried operation executes once.
+/// Proves, or refutes with a timed counterexample, that a retried operation executes once and that a
+/// remediation does not thrash.
 #[derive(Parser)]
 #[command(name = "idemcheck", version, max_term_width = 100, after_help = exit::HELP)]
 struct Cli {
@@ -35,6 +37,8 @@ struct Cli {
 enum Command {
     /// Check policies over every interleaving of retries, crashes, timeouts and expiries.
     Verify(verify::Args),
+    /// Say of each action what running it twice does, and what keeps it from happening.
+    Audit(audit::Args),
     /// Say what a property, an operation, a key, a fault, a verdict or a diagnostic code means.
     Explain(explain::Args),
     /// Browse the state space of one policy in the browser.
@@ -54,6 +58,7 @@ fn main() -> ExitCode {
     output::set_color(cli.color);
     let exit = match cli.command {
         Command::Verify(args) => verify::run(args),
+        Command::Audit(args) => audit::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Explore(args) => explore::run(&args),
         Command::Models(args) => models::run(&args),
