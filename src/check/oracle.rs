@@ -128,6 +128,9 @@ impl Ticking {
         let lost = World::unpack(&edge.target).messages_lost();
         findings.lost_most = findings.lost_most.max(lost);
         findings.note_target(&self.system, &World::unpack(&edge.target));
+        if let Some(clock) = self.system.tells_of(&World::unpack(&from.state), &edge.label) {
+            findings.note_told(Some(from.clocks[usize::from(clock) - 1]));
+        }
         if let (Some(clock), Some(after)) = (edge.label.orphans, self.system.claimable_after) {
             let age = if clock == 0 { 0 } else { from.clocks[clock as usize - 1] };
             findings.note_stuck(after - age);

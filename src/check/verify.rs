@@ -198,6 +198,8 @@ pub(super) struct Findings {
     pub lost_most: u8,
     /// The most actions begun on one target in one episode, and the lowest capacity, of a remediation.
     pub actions_most: u8,
+    /// The longest time, in units, from a fault to a person's hearing of it; `Some(None)`: no bound.
+    pub told_most: Option<Option<i64>>,
     pub capacity_least: Option<u8>,
     /// The longest time, in units, that a claim whose owner is gone cannot be taken.
     pub stuck_most: Option<i64>,
@@ -214,8 +216,12 @@ struct Watch<'a> {
 }
 
 impl Observer<System> for Watch<'_> {
-    fn edge(&mut self, _: &Packed, edge: &Edge<Packed, Label>, zone: &dyn ZoneView) {
+    fn edge(&mut self, state: &Packed, edge: &Edge<Packed, Label>, zone: &dyn ZoneView) {
         self.findings.note(edge.label);
+        let pages = edge.label.action == Action::Operate { outcome: Outcome::Paged };
+        if pages && let Some(clock) = self.system.tells_of(&World::unpack(state), &edge.label) {
+            self.findings.note_told(zone.upper(clock));
+        }
         if self.system.will_be_answered(edge.label) {
             self.findings.taken.insert((edge.label.at, Outcome::Ok));
         }
@@ -304,6 +310,14 @@ impl Findings {
         self.effects_most = exploration.states().map(effects).max().unwrap_or(0).max(self.effects_most);
         let lost = |state: &Packed| World::unpack(state).messages_lost();
         self.lost_most = exploration.states().map(lost).max().unwrap_or(0).max(self.lost_most);
+    }
+
+    pub fn note_told(&mut self, after: Option<i64>) {
+        let most = match self.told_most {
+            None => after,
+            Some(most) => most.zip(after).map(|(most, after)| most.max(after)),
+        };
+        self.told_most = Some(most);
     }
 
     pub fn note_stuck(&mut self, units: i64) {
@@ -717,6 +731,18 @@ fn number(property: Property, system: &System, findings: &Findings) -> Option<Nu
             let value = if at_least { format!("{most} or more") } else { most.to_string() };
             let name = "most actions in one episode".to_owned();
             Some(Number { name, value, exact: Some(most.into()) })
+        }
+        Property::Escalates => {
+            let within = system.remedy.as_ref()?.within?;
+            let most = findings.told_most.flatten().filter(|most| *most <= within);
+            let value = match (findings.told_most, most) {
+                (None, _) => "nobody is told".to_owned(),
+                (_, Some(most)) if findings.search.complete => format_ms(most * system.times.unit_ms),
+                (_, Some(most)) => format!("{} or more", format_ms(most * system.times.unit_ms)),
+                (_, None) => format!("more than {}", format_ms(within * system.times.unit_ms)),
+            };
+            let exact = most.map(|most| most * system.times.unit_ms);
+            Some(Number { name: "worst time to a person".to_owned(), value, exact })
         }
         Property::CapacityFloor => {
             let least = findings.capacity_least?;

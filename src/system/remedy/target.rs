@@ -12,8 +12,8 @@ use crate::policy::TriggerKind;
 use crate::policy::remedy::{ActErrors, ActionKind, Change, Fault, Form, Harm};
 use crate::system::worker::actor;
 use crate::system::world::{Attempt, Call, Grip, Known, Phase, Slot, Who, World};
-use crate::system::{Action, Actor, Draft, Steps, System, at_least, at_most, facts};
-use crate::time::Guard;
+use crate::system::{Action, Actor, Draft, Label, Steps, System, at_least, at_most, facts};
+use crate::time::{Clock, Guard};
 
 /// One thing that a look can show.
 pub(super) struct Look {
@@ -668,6 +668,20 @@ impl System {
             jobs.pop();
             draft.fact(facts::JOB_LIMIT, true);
         }
+    }
+
+    /// The clock of a fault of which a person is told with this step, and of which nobody was told before.
+    pub fn tells_of(&self, before: &World, label: &Label) -> Option<Clock> {
+        if label.action != (Action::Operate { outcome: Outcome::Paged }) {
+            return None;
+        }
+        let attempt = match label.actor {
+            Actor::Attempt(index) => before.clients[usize::from(index)].attempt.as_ref()?,
+            Actor::Zombie(index) => before.zombies.get(usize::from(index))?,
+            _ => return None,
+        };
+        let target = &before.remedy().targets[usize::from(attempt.aim.target)];
+        target.since.clock().filter(|_| !target.paged)
     }
 
     /// A fault that lasts, of which nobody was told.
