@@ -136,6 +136,10 @@ impl Page {
         self.word("refused", choice, from);
         self.table("waits");
         self.put("retry", span(retry_ms.max(1)), From::File("where `refused` says retry".to_owned()));
+        if choice == "page" {
+            self.table("human");
+            self.put("silences", "true".to_owned(), From::File("it stays as it is until a person acts".to_owned()));
+        }
     }
 
     /// A length of time whose cautious reading is the longer one.
