@@ -138,7 +138,11 @@ impl Page {
         self.put("retry", span(retry_ms.max(1)), From::File("where `refused` says retry".to_owned()));
         if choice == "page" {
             self.table("human");
-            self.put("silences", "true".to_owned(), From::File("it stays as it is until a person acts".to_owned()));
+            self.put(
+                "silences",
+                "true".to_owned(),
+                From::File("it stays as it is until a person acts".to_owned()),
+            );
         }
     }
 
@@ -174,6 +178,11 @@ impl Page {
             }
         }
         all
+    }
+
+    /// What the import does not know, as many as one line takes. None: it knows all.
+    pub fn strange(&self) -> Option<String> {
+        some(&self.unknown)
     }
 
     /// The policy's text.

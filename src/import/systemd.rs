@@ -1,5 +1,7 @@
 //! A systemd service: `Restart=`, `RestartSec=` and the start limit, from a unit file and its drop-ins.
 
+use std::collections::BTreeSet;
+
 use super::page::{self, From, Page};
 use super::spans::{self, Length};
 use super::{FAULTS, Fault, Import, Kind, PAUSE, Takes, assume};
@@ -255,6 +257,11 @@ fn read(import: &Import<'_>, page: &mut Page) -> Result<(), Fault> {
         "Only drop-ins beside the file are read: those of other folders (/etc, /run) may say something else.",
     );
     let restart = restarts(&unit)?;
+    if !matches!(restart.as_str(), "Restart=always" | "Restart=on-failure") {
+        page.note(format!(
+            "With {restart} not every end is followed by a start: the policy is about those that are."
+        ));
+    }
     page.name = page::name(import.file_name().trim_end_matches(".service"));
     page.begin("guarded-loop", format!("systemd restarts {}", import.file_name()), "restart", "unit");
 
@@ -451,32 +458,27 @@ fn limit(unit: &Unit<'_>, page: &mut Page) -> Result<(), Fault> {
 
 /// What the unit says beside that.
 fn sort_out(unit: &Unit<'_>, page: &mut Page) {
-    for setting in &unit.settings {
+    let mut seen = BTreeSet::new();
+    for setting in unit.settings.iter().filter(|setting| seen.insert((setting.section, setting.key))) {
         let shown = format!("[{}] {}", short(setting.section), short(setting.key));
-        let all = ["Unit", "Service", "Install"].contains(&setting.section);
-        let known = setting.section == "Install" || all && KNOWN.contains(&setting.key);
-        let used = all && USED.contains(&setting.key);
+        let section = ["Unit", "Service", "Install"].contains(&setting.section);
         let vendor = setting.key.starts_with("X-") || setting.section.starts_with("X-");
-        let near = closest(setting.key, USED.iter().copied()).filter(|_| !known && !used && !vendor);
-        let list = if known || used || vendor { &mut page.unused } else { &mut page.unknown };
-        if used && (setting.key != "Type") {
-            let placed = match setting.key {
-                "StartLimitIntervalSec" | "OnFailure" => setting.section == "Unit",
-                "StartLimitInterval" | "StartLimitBurst" | "StartLimitAction" => true,
+        if section && USED.contains(&setting.key) {
+            let heeded = match setting.key {
+                "OnFailure" => setting.section == "Unit",
+                // Those of the start limit have been looked at, each in its section.
+                key if key.starts_with("StartLimit") => true,
                 _ => setting.section == "Service",
             };
-            if !placed && setting.key != "StartLimitIntervalSec" {
-                page.notes
-                    .push(format!("WATCH OUT: systemd ignores {shown}: it belongs in another section."));
+            if !heeded {
+                page.note(format!("WATCH OUT: systemd ignores {shown}: it belongs in another section."));
             }
-            continue;
-        }
-        let shown = match near {
-            Some(near) => format!("{shown} (did you mean {near}?)"),
-            None => shown,
-        };
-        if !list.contains(&shown) {
-            list.push(shown);
+        } else if vendor || setting.section == "Install" || section && KNOWN.contains(&setting.key) {
+            page.unused.push(shown);
+        } else {
+            // A slip is worth a word; a thousand of them are no slip.
+            let near = closest(setting.key, USED.iter().copied()).filter(|_| page.unknown.len() < 100);
+            page.unknown.push(near.map_or(shown.clone(), |near| format!("{shown} (did you mean {near}?)")));
         }
     }
 }

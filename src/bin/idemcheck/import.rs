@@ -103,8 +103,8 @@ fn summary(page: &Page) {
     for note in &page.notes {
         eprintln!("note: {note}");
     }
-    if !page.unknown.is_empty() {
-        eprintln!("note: unknown to the import: {}", page.unknown.join(", "));
+    if let Some(unknown) = page.strange() {
+        eprintln!("note: unknown to the import: {unknown}");
     }
 }
 
