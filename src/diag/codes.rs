@@ -367,4 +367,8 @@ codes! {
         "Each may hold on its own, and undo what another one does: an autoscaler and a deployment that both\n\
          write the number of replicas. Put them into a `[system]`, or give their targets different names if\n\
          they are different things.";
+    ImportRefused = "IDM260", "import-refused", Error,
+        "a file that can't be imported",
+        "`idemcheck import KIND FILE` reads a file as the real system reads it: not the kind that was named,\n\
+         not well-formed, a value that the system itself would refuse, or nothing that acts by itself.";
 }

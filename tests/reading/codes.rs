@@ -164,7 +164,7 @@ const POLICIES: &[(&str, &str, &[&str])] = &[
 const ELSEWHERE: &[&str] = &[
     "IDM001", "IDM002", "IDM003", "IDM004", "IDM005", "IDM006", "IDM007", "IDM020", "IDM100", "IDM114",
     "IDM115", "IDM200", "IDM201", "IDM208", "IDM209", "IDM211", "IDM213", "IDM228", "IDM231", "IDM235",
-    "IDM236", "IDM240", "IDM241", "IDM242", "IDM243", "IDM244",
+    "IDM236", "IDM240", "IDM241", "IDM242", "IDM243", "IDM244", "IDM260",
 ];
 
 #[test]

@@ -5,6 +5,7 @@ mod exit;
 mod explain;
 mod explore;
 mod glossary;
+mod import;
 mod input;
 mod models;
 mod output;
@@ -43,6 +44,8 @@ enum Command {
     Explain(explain::Args),
     /// Browse the state space of one policy in the browser.
     Explore(explore::Args),
+    /// Write a policy from what already runs: unit files, health checks, autoscalers.
+    Import(import::Args),
     /// List the protocols that ship: where each is used, and what a policy has to decide.
     Models(models::Args),
     /// List what is known of stores, providers, brokers and locks, each with its source.
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Command::Audit(args) => audit::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Explore(args) => explore::run(&args),
+        Command::Import(args) => import::run(&args),
         Command::Models(args) => models::run(&args),
         Command::Presets(args) => presets::run(&args),
         Command::Replay(args) => replay::run(&args),
