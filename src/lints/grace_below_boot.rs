@@ -18,7 +18,9 @@ pub static LINT: Lint = Lint {
 
 fn find(policy: &Policy, uses: &Uses) -> Option<String> {
     let remedy = policy.remedy.as_ref().filter(|_| uses.target)?;
-    let (name, wait) = ["settle", "grace"].into_iter().find_map(|name| policy.waits.get_key_value(name))?;
+    let waits = ["settle", "grace"].into_iter().find_map(|name| policy.waits.get_key_value(name));
+    // One millisecond stands for a wait that the choices leave out.
+    let (name, wait) = waits.filter(|(_, wait)| **wait > 1)?;
     let target = &remedy.target;
     let named = if name == "settle" { "waits.settle" } else { "waits.grace" };
     below((named, *wait), &[("target.settle", Some(target.settle)), ("target.lag", target.lag)])

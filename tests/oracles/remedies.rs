@@ -15,6 +15,9 @@ use idemcheck::policy::{Faults, Lock, Policy, Trigger, TriggerKind, load_texts};
 use crate::cases::{Case, does, tidy};
 use crate::tables;
 
+/// So many actions in so much time.
+type Limit = (u32, i64);
+
 /// What a remediation is made from, whatever its table.
 #[derive(Clone, Debug)]
 struct Gene {
@@ -24,7 +27,7 @@ struct Gene {
     looks: (i64, Option<i64>, bool),
     errors: ActErrors,
     fault: (Fault, i64, u32, Harm),
-    judged: (Option<(u32, i64)>, Option<i64>, u32, Option<i64>),
+    judged: (Option<Limit>, Option<i64>, u32, Option<i64>),
     action: (ActionKind, Form, Change, (u32, u32)),
     guards: Vec<GuardRule>,
     partial: bool,

@@ -14,7 +14,8 @@ pub fn replays(case: &Case, counterexample: &Counterexample) -> Result<(), Strin
     if steps != counterexample.steps {
         return Err(format!("replayed otherwise: {steps:?}, not {:?}", counterexample.steps));
     }
-    for index in 0..counterexample.steps.len() {
+    // Of a long run the beginning will do: each change takes the whole run again.
+    for index in 0..counterexample.steps.len().min(40) {
         for by in [1, 2, 7] {
             let mut other = counterexample.clone();
             other.steps[index].edge ^= by;

@@ -6,7 +6,7 @@ use idemcheck::model::operations::OPERATIONS;
 use idemcheck::model::schema::model_schema;
 use idemcheck::policy::keys::POLICY as POLICY_KEYS;
 use idemcheck::policy::presets;
-use idemcheck::policy::schema::policy_schema;
+use idemcheck::policy::schema::{policy_schema, system_schema};
 use idemcheck::source::keys::{Kind, Section};
 use serde_json::Value;
 
@@ -30,6 +30,7 @@ fn committed(name: &str, schema: &Value) {
 #[test]
 fn the_committed_schemas_are_current() {
     committed("policy.schema.json", &policy_schema());
+    committed("system.schema.json", &system_schema());
     committed("model.schema.json", &model_schema());
 }
 

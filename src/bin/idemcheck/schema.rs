@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 use idemcheck::model::schema::model_schema;
-use idemcheck::policy::schema::policy_schema;
+use idemcheck::policy::schema::{policy_schema, system_schema};
 use idemcheck::report::json;
 
 use crate::exit::Exit;
@@ -19,6 +19,8 @@ pub struct Args {
 enum Format {
     /// `policies/*.toml`.
     Policy,
+    /// Files with a `[system]`.
+    System,
     /// `models/*.toml`.
     Model,
     /// What `verify --format json` writes.
@@ -28,6 +30,7 @@ enum Format {
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let schema = match args.format {
         Format::Policy => policy_schema(),
+        Format::System => system_schema(),
         Format::Model => model_schema(),
         Format::Report => json::schema().to_value(),
     };

@@ -120,26 +120,23 @@ pub fn action(table: &Table<'_>, reader: &mut Reader) -> Option<Located<Action>>
         Some("keyed") => Form::Keyed,
         _ => Form::Plain,
     };
-    let given: Vec<(Located<u32>, fn(u32) -> Change)> = [
-        (reader.count(table, "sets"), Change::Sets as fn(u32) -> Change),
-        (reader.count(table, "adds"), Change::Adds),
-        (reader.count(table, "removes"), Change::Removes),
-    ]
-    .into_iter()
-    .filter_map(|(count, change)| count.map(|count| (count, change)))
-    .collect();
+    let mut count = |name, change: fn(u32) -> Change| {
+        reader.count(table, name).map(|count| Located::new(change(count.value), count.span))
+    };
+    let given = [count("sets", Change::Sets), count("adds", Change::Adds), count("removes", Change::Removes)];
+    let given: Vec<Located<Change>> = given.into_iter().flatten().collect();
     if let [_, second, ..] = &given[..] {
         reader.push(
             reader
                 .fault(Code::TargetMismatch, "an action sets, adds or removes: one of them")
-                .at(second.0.span, "")
+                .at(second.span, "")
                 .help("keep one, and give the other action a policy of its own"),
         );
     }
     let wants = (number(table, "wants_min", 0, reader), number(table, "wants_max", 15, reader));
     let kind = kind?;
     let change = match (given.first(), kind) {
-        (Some((count, change)), _) => change(count.value),
+        (Some(change), _) => change.value,
         (None, ActionKind::Failover | ActionKind::FailBack) => Change::Toggles,
         _ => Change::None,
     };

@@ -180,20 +180,17 @@ pub fn model(draft: &Draft, model: &str, roles: bool, uses: &Uses, out: &mut Vec
             .help("give what runs beside it a policy of its own, and put both into a `[system]`"),
         );
     }
-    if uses.store || uses.receipts || uses.call || uses.publish {
-        if let (true, Some(target)) = (uses.target, &draft.target) {
-            out.push(
-                Diagnostic::new(
-                    Code::TargetMismatch,
-                    draft.file,
-                    format!(
-                        "the model `{model}` works on a target and on a store, a downstream or an outbox"
-                    ),
-                )
-                .at(target.span, "")
-                .help("check them apart: a policy of the action, and one of its receipts"),
-            );
-        }
+    let keeps_receipts = uses.store || uses.receipts || uses.call || uses.publish;
+    if let (true, true, Some(target)) = (keeps_receipts, uses.target, &draft.target) {
+        out.push(
+            Diagnostic::new(
+                Code::TargetMismatch,
+                draft.file,
+                format!("the model `{model}` works on a target and on a store, a downstream or an outbox"),
+            )
+            .at(target.span, "")
+            .help("check them apart: a policy of the action, and one of its receipts"),
+        );
     }
     let mut unused = |span: Option<Span>, what: &str| {
         if let Some(span) = span {

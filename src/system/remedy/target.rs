@@ -197,7 +197,9 @@ impl<'a> Steps<'a> {
             let recent =
                 rule.lag.filter(|_| !under_way).and_then(|lag| at_most(state.over, lag + rule.settle));
             // From before an effect, for all that is known, where one came within the lag.
-            let outdated = rule.action.form == Form::CompareAndSet && state.over.present();
+            let matters = rule.action.form == Form::CompareAndSet
+                || !is_idempotent(rule.action.kind, rule.action.change);
+            let outdated = matters && state.over.present();
             for saw in [Saw::Diverged, Saw::Converged] {
                 out.push(Look { saw, fresh: false, current: true, when: recent.into_iter().collect() });
                 if outdated {
@@ -255,7 +257,8 @@ impl<'a> Steps<'a> {
         let left_locks = self.before.remedy().jobs.iter().any(|job| job.target == aim.target && job.locked);
         // To back out one's own action is no overlap of two holders.
         draft.fact(facts::LOCK_OVERLAP, locked && !undo && (other_locks || left_locks));
-        draft.fact(facts::UNFOUNDED_ACTION, !undo && !(aim.saw == Saw::Diverged && aim.fresh));
+        let founded = aim.saw == Saw::Diverged && aim.fresh;
+        draft.fact(facts::UNFOUNDED_ACTION, !undo && !founded);
         draft.fact(facts::ACTED_AFTER_PAGE, before.paged && !undo);
         let system = self.system;
         // Whoever looked before this has seen what is no more.
