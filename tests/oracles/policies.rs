@@ -405,7 +405,7 @@ pub fn policy(gene: &PolicyGene, protocol: &Protocol) -> Policy {
             delay: None,
             repeat: None,
             notifiers: 1,
-            overlapping: 1,
+            overlapping: 2,
         },
         store: does(protocol, Operation::uses_store).then(|| gene.store(count(Fault::Failover) > 0, splits)),
         downstream: calls.then(|| Downstream {
