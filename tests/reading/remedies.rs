@@ -89,6 +89,7 @@ const CHANGES: &[(&str, &str, &[&str])] = &[
     ("[faults]", "[faults]\nrestart = true", &["IDM242 p.toml 2:10"]),
     ("span = \"10m\"\n", "", &["IDM011 p.toml 18:1"]),
     ("kind = \"cooldown\"", "kind = \"cooldwon\"", &["IDM014 p.toml 19:8"]),
+    ("[\"10s\", \"1m\"]", "[\"2m\", \"10s\"]", &["IDM242 p.toml 12:18"]),
     ("kind = \"restart\"", "kind = \"reboots\"", &["IDM014 p.toml 17:8"]),
 ];
 

@@ -57,6 +57,15 @@ pub fn target(table: &Table<'_>, policy: &str, reader: &mut Reader) -> Option<Lo
         None => None,
     };
     let act = reader.duration_range(table, "act", true);
+    if let Some([shortest, longest]) = act.filter(|[shortest, longest]| shortest.value > longest.value) {
+        reader.push(
+            reader
+                .fault(Code::TargetMismatch, "an action that takes longer at the least than at the most")
+                .at(longest.span, "the longest time")
+                .also(shortest.span, "the shortest one")
+                .help("exchange them"),
+        );
+    }
     let limit = reader.count(table, "actions_max");
     let per = reader.duration(table, "per");
     if limit.is_some() != per.is_some() {
