@@ -114,6 +114,11 @@ pub fn count(quick: u32) -> u32 {
 
 /// A runner that says how to run the same cases again. The quick run is always the same one.
 pub fn runner(quick: u32) -> TestRunner {
+    runner_of(count(quick))
+}
+
+/// The same, of so many cases.
+pub fn runner_of(cases: u32) -> TestRunner {
     let given = std::env::var("IDEMCHECK_SEED").ok();
     let seed = match (&given, std::env::var_os("IDEMCHECK_CASES")) {
         (Some(text), _) => text.parse().expect("IDEMCHECK_SEED is a number"),
@@ -123,7 +128,6 @@ pub fn runner(quick: u32) -> TestRunner {
             now.map_or(1, |since| since.as_nanos() as u64)
         }
     };
-    let cases = count(quick);
     println!("{cases} cases; again: IDEMCHECK_CASES={cases} IDEMCHECK_SEED={seed}");
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
