@@ -71,14 +71,21 @@ pub struct Reductions {
     pub inclusion: bool,
     pub lower_upper: bool,
     pub symmetry: bool,
+    /// See [`SearchOptions::surplus`].
+    pub surplus: bool,
     /// After how many zones the lean system is searched for what there is to find (see
     /// [`System::lean`]), and the plain one only for the runs that show it; none: never.
     pub lean_after: Option<u64>,
 }
 
 impl Reductions {
-    pub const ALL: Reductions =
-        Reductions { inclusion: true, lower_upper: true, symmetry: true, lean_after: Some(10_000) };
+    pub const ALL: Reductions = Reductions {
+        inclusion: true,
+        lower_upper: true,
+        symmetry: true,
+        surplus: true,
+        lean_after: Some(10_000),
+    };
 }
 
 /// Checks every property of a policy.
@@ -349,6 +356,7 @@ fn search_zones(
         subsumption: if reductions.inclusion { Subsumption::Inclusion } else { Subsumption::Equality },
         extrapolation: if reductions.lower_upper { Extrapolation::Lu } else { Extrapolation::M },
         symmetry: reductions.symmetry,
+        surplus: reductions.surplus,
         keep_shortest: true,
         limits: &options.limits,
         cancel: options.cancel,

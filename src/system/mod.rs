@@ -24,7 +24,7 @@ pub use lean::Seen;
 use world::{Attempt, Call, Key, Packed, Phase, Slot, Status, Who, World};
 
 use crate::model::{Answer, Operation, Outcome};
-use crate::time::{ClockMap, Constraint, Edge, Guard, Interchangeable, TimedSystem};
+use crate::time::{ClockMap, Constraint, Edge, Guard, Interchangeable, Surplus, TimedSystem};
 
 /// Who takes a step. The index is into the world before the step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -357,6 +357,11 @@ impl System {
         }
     }
 
+    /// Some step looks at how many effects there are, beyond the first.
+    fn counts_effects(&self) -> bool {
+        self.asks_version || self.uses_outbox || self.keeps_past
+    }
+
     /// Drops what no later step can look at: clocks, spent clients, tokens' absolute values.
     fn settle(&self, world: &mut World) {
         let redrives = self.queue && world.budget.redrives > 0;
@@ -661,6 +666,13 @@ impl TimedSystem for System {
 
     fn interchangeable(&self, state: &Packed) -> Vec<Interchangeable> {
         if self.splits { Vec::new() } else { World::unpack(state).interchangeable() }
+    }
+
+    /// What the adversary may still do, and effects beyond the first where nothing counts them.
+    fn without_surplus(&self, state: &Packed) -> (Packed, Surplus) {
+        let mut world = World::unpack(state);
+        let surplus = world.take_surplus(self.counts_effects());
+        (world.pack(), surplus)
     }
 
     fn greatest_constant(&self) -> i64 {

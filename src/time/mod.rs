@@ -80,6 +80,9 @@ pub struct Edge<S, L> {
 /// exchanged. Each member lists its clocks, in the same order as the others.
 pub type Interchangeable = Vec<SmallVec<[Clock; 4]>>;
 
+/// Amounts of which more only adds to what a state can do: see [`TimedSystem::without_surplus`].
+pub type Surplus = [u8; 16];
+
 /// A network of clocks and discrete states, given by its steps. Deterministic: the same state
 /// gives the same edges in the same order.
 pub trait TimedSystem {
@@ -108,6 +111,13 @@ pub trait TimedSystem {
     /// all their clocks maps the state to itself.
     fn interchangeable(&self, _state: &Self::State) -> Vec<Interchangeable> {
         Vec::new()
+    }
+
+    /// The state without what only adds to what it can do, and how much of that it has. A state with at
+    /// least as much of each, and otherwise the same, can do at the same moments all that another can, with
+    /// the same facts, and this goes on to be true after each step. The state itself, if there is no such thing.
+    fn without_surplus(&self, state: &Self::State) -> (Self::State, Surplus) {
+        (state.clone(), Surplus::default())
     }
 
     /// The largest constant in any guard, invariant or bound: decides how wide numbers must be.

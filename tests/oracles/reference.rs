@@ -9,7 +9,7 @@ use idemcheck::system::world::{Packed, World};
 use idemcheck::system::{Label, System};
 use idemcheck::time::ticks::{self, Timed};
 use idemcheck::time::zone::ZoneView;
-use idemcheck::time::{Edge, TimedSystem};
+use idemcheck::time::{Edge, Surplus, TimedSystem};
 
 /// What a whole exploration found out.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub struct Found {
     /// The longest time that a claim without an owner cannot be taken.
     pub stuck: Option<i64>,
     /// Every discrete state that is reached.
-    pub states: BTreeSet<Vec<u8>>,
+    pub states: BTreeSet<Reached>,
 }
 
 fn effects(state: &Packed) -> u8 {
@@ -102,8 +102,32 @@ pub fn tick_by_tick(system: &System, most: usize) -> Option<Found> {
         facts: facts.into_iter().flatten().collect(),
         effects: states.clone().map(effects).max().unwrap_or(0),
         stuck,
-        states: states.map(|state| sorted.canonical(&World::unpack(state)).bytes().to_vec()).collect(),
+        states: states.map(|state| reached(&sorted, state)).collect(),
     })
+}
+
+/// A state that was reached, in normal form: without its surplus, and that.
+pub type Reached = (Vec<u8>, Surplus);
+
+fn reached(sorted: &System, state: &Packed) -> Reached {
+    let (without, surplus) = sorted.without_surplus(&sorted.canonical(&World::unpack(state)));
+    (without.bytes().to_vec(), surplus)
+}
+
+impl Found {
+    /// The same states; or, `with_surplus`, so many of them that each of the other's has one that stands for it.
+    pub fn stands_for(&self, other: &Found, with_surplus: bool) -> bool {
+        let no_less = |a: &Surplus, b: &Surplus| a.iter().zip(b).all(|(a, b)| a >= b);
+        let family = |core: &Vec<u8>| self.states.range((core.clone(), Surplus::default())..);
+        let has_one = |(core, surplus): &Reached| {
+            family(core).take_while(|(of, _)| of == core).any(|(_, more)| no_less(more, surplus))
+        };
+        if with_surplus {
+            self.states.is_subset(&other.states) && other.states.iter().all(has_one)
+        } else {
+            self.states == other.states
+        }
+    }
 }
 
 #[derive(Default)]
@@ -135,10 +159,7 @@ pub fn by_zones(system: &System, options: &SearchOptions) -> Result<Option<Found
         (bit, witness.expect("a fact that is known has a witness").steps.len())
     };
     let facts = exploration.facts();
-    let states: BTreeSet<Vec<u8>> = exploration
-        .nodes()
-        .map(|(state, _)| sorted.canonical(&World::unpack(state)).bytes().to_vec())
-        .collect();
+    let states = exploration.nodes().map(|(state, _)| reached(&sorted, state)).collect();
     Ok(Some(Found {
         facts: (0..64).filter(|bit| facts >> bit & 1 != 0).map(steps).collect(),
         effects: exploration.nodes().map(|(state, _)| effects(state)).max().unwrap_or(0),

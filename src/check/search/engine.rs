@@ -11,7 +11,7 @@ use super::{Observer, SearchError, SearchOptions, Starts, Subsumption};
 use crate::check::verdict::SearchStats;
 use crate::check::{Limits, Progress};
 use crate::time::zone::{self, Scalar, View, Weights};
-use crate::time::{Edge, TimedSystem};
+use crate::time::{Edge, Surplus, TimedSystem};
 
 /// No parent, or no zone any more.
 const NONE: u32 = u32::MAX;
@@ -51,12 +51,19 @@ struct Node {
 /// only equality counts, keep most comparisons away from the matrix.
 struct Known {
     key: Weights,
+    surplus: Surplus,
     node: u32,
     slot: u32,
 }
 
 struct StateInfo {
     profile: u32,
+    /// The state in whose list its zones are: the one that is the same without surplus.
+    family: u32,
+    surplus: Surplus,
+    /// Some run reaches it: it may have a number only because an edge names it.
+    reached: bool,
+    /// The zones of the family.
     known: SmallVec<[Known; 1]>,
 }
 
@@ -83,6 +90,7 @@ pub(super) struct Engine<'s, S: TimedSystem, T: Scalar> {
     pub facts: u64,
     pub stats: SearchStats,
     subsumption: Subsumption,
+    compares_surplus: bool,
     keep_shortest: bool,
     /// The next node to expand, and the first one of the next layer.
     cursor: usize,
@@ -106,6 +114,7 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
             facts: 0,
             stats: SearchStats::default(),
             subsumption: options.subsumption,
+            compares_surplus: options.surplus && options.subsumption == Subsumption::Inclusion,
             keep_shortest: options.keep_shortest,
             cursor: 0,
             layer_end: 0,
@@ -251,25 +260,45 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
 
     fn state_number(&mut self, state: &S::State) -> Result<u32, SearchError> {
         let (id, new) = self.states.intern(state);
+        if !new {
+            return Ok(id);
+        }
+        if !self.compares_surplus {
+            self.add_info(state, id, Surplus::default())?;
+            return Ok(id);
+        }
+        let (without, surplus) = self.system.without_surplus(state);
+        self.add_info(state, id, surplus)?;
+        let (family, new) = self.states.intern(&without);
         if new {
-            let profile = self.stepper.profile(self.system, state)?;
-            self.infos.push(StateInfo { profile, known: SmallVec::new() });
-            self.heap += self.system.heap_size(state) as u64;
+            self.add_info(&without, family, Surplus::default())?;
+        }
+        // Zones over other clocks, or of other bounds, are none to compare with.
+        if self.infos[family as usize].profile == self.infos[id as usize].profile {
+            self.infos[id as usize].family = family;
         }
         Ok(id)
     }
 
+    fn add_info(&mut self, state: &S::State, family: u32, surplus: Surplus) -> Result<(), SearchError> {
+        self.heap += self.system.heap_size(state) as u64;
+        let profile = self.stepper.profile(self.system, state)?;
+        self.infos.push(StateInfo { profile, family, surplus, reached: false, known: SmallVec::new() });
+        Ok(())
+    }
+
     /// Adds the zone in `stepper.next`, unless it is known; gives the node that stands for it.
     fn insert(&mut self, state: u32, parent: u32, edge: u32) -> Result<u32, SearchError> {
-        let info = &mut self.infos[state as usize];
-        let n = self.stepper.n(info.profile);
+        let StateInfo { profile, family, surplus, .. } = self.infos[state as usize];
+        let n = self.stepper.n(profile);
         let zone = &self.stepper.next[..];
-        let before = info.known.len();
+        let list = &mut self.infos[family as usize].known;
+        let before = list.len();
         let key = match self.subsumption {
             Subsumption::Equality => {
                 let key = [hash(zone), 0, 0, 0];
                 let same = |known: &&Known| known.key == key && self.zones.get(n, known.slot) == zone;
-                if let Some(known) = info.known.iter().find(same) {
+                if let Some(known) = list.iter().find(same) {
                     self.stats.covered += 1;
                     return Ok(known.node);
                 }
@@ -278,18 +307,25 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
             Subsumption::Inclusion => {
                 let key = zone::weights(zone);
                 let no_more = |a: &Weights, b: &Weights| a.iter().zip(b).all(|(a, b)| a <= b);
+                let no_less = |a: &Surplus, b: &Surplus| a.iter().zip(b).all(|(a, b)| a >= b);
                 let mut at = 0;
-                while let Some(known) = info.known.get(at) {
-                    if no_more(&key, &known.key) {
-                        if zone::included(zone, self.zones.get(n, known.slot)) {
-                            self.stats.covered += 1;
-                            return Ok(known.node);
-                        }
-                    } else if no_more(&known.key, &key) && zone::included(self.zones.get(n, known.slot), zone)
+                while let Some(known) = list.get(at) {
+                    if no_more(&key, &known.key)
+                        && no_less(&known.surplus, &surplus)
+                        && zone::included(zone, self.zones.get(n, known.slot))
+                    {
+                        self.stats.covered += 1;
+                        let node = known.node;
+                        list.swap(at, 0);
+                        return Ok(node);
+                    }
+                    if no_more(&known.key, &key)
+                        && no_less(&surplus, &known.surplus)
+                        && zone::included(self.zones.get(n, known.slot), zone)
                     {
                         self.stats.covered += 1;
                         self.stats.stored -= 1;
-                        let known = info.known.swap_remove(at);
+                        let known = list.swap_remove(at);
                         let node = &mut self.nodes[known.node as usize];
                         // Still waiting, in the layer that is being expanded: fewer steps away.
                         let waits = (self.cursor + 1..self.layer_end).contains(&(known.node as usize));
@@ -312,10 +348,11 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
         let node = self.nodes.len() as u32;
         let slot = self.zones.insert(n, zone);
         self.nodes.push(Node { state, slot, parent, edge });
-        info.known.push(Known { key, node, slot });
-        if info.known.len() > before && info.known.spilled() {
+        list.push(Known { key, surplus, node, slot });
+        if list.len() > before && list.spilled() {
             self.spilled += 1;
         }
+        self.infos[state as usize].reached = true;
         self.stats.stored += 1;
         Ok(node)
     }
@@ -371,9 +408,9 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
         nodes as u64 + lists + self.heap + self.zones.memory() + self.states.memory() + self.stepper.memory()
     }
 
-    /// The states that some run reaches: a target may have a number only because an edge names it.
+    /// The states that were reached.
     pub fn states(&self) -> impl Iterator<Item = &S::State> {
-        let reached = self.states.all().iter().zip(&self.infos).filter(|(_, info)| !info.known.is_empty());
+        let reached = self.states.all().iter().zip(&self.infos).filter(|(_, info)| info.reached);
         reached.map(|(state, _)| state)
     }
 

@@ -52,6 +52,9 @@ pub struct SearchOptions<'a> {
     pub extrapolation: Extrapolation,
     /// Whether members of [`TimedSystem::interchangeable`] groups are put in order.
     pub symmetry: bool,
+    /// Whether a state stands for those that have less left of what [`TimedSystem::without_surplus`] takes
+    /// away, too. Under [`Subsumption::Inclusion`] only.
+    pub surplus: bool,
     /// A zone that waits is not dropped for a larger one that is more steps away: so every
     /// witness has the fewest steps possible.
     pub keep_shortest: bool,
@@ -76,6 +79,7 @@ impl Default for SearchOptions<'_> {
             subsumption: Subsumption::Inclusion,
             extrapolation: Extrapolation::Lu,
             symmetry: true,
+            surplus: true,
             keep_shortest: true,
             limits: &NO_LIMITS,
             cancel: &NEVER,

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::*;
-use crate::time::{ClockFrom, Constraint, Guard, NO_BOUND};
+use crate::time::{ClockFrom, Constraint, Guard, NO_BOUND, Surplus};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::check) enum Room {
@@ -314,6 +314,63 @@ fn shortest_way_survives_a_larger_zone() {
         assert_eq!(exploration.stats().visited, visited);
         assert_eq!(exploration.nodes().count() as u64, exploration.stats().stored);
         assert_eq!(exploration.stats().stored, 4);
+    }
+}
+
+/// A job goes from place 0 to place 1 and may fail up to twice, which shows in place 1 only.
+struct Failing;
+
+impl TimedSystem for Failing {
+    /// Where it is, and how many failures are left.
+    type State = (u8, u8);
+    type Label = ();
+
+    fn initial(&self) -> Vec<(u8, u8)> {
+        vec![(0, 2)]
+    }
+
+    fn clock_count(&self, _: &(u8, u8)) -> usize {
+        1
+    }
+
+    fn invariant(&self, _: &(u8, u8), _: &mut Vec<Constraint>) {}
+
+    fn edges(&self, &(place, left): &(u8, u8), out: &mut Vec<Edge<(u8, u8), ()>>) {
+        let mut add = |guard: &[Constraint], target, facts| {
+            let (guard, clocks) = (Guard::from_slice(guard), [ClockFrom::Old(1)].into_iter().collect());
+            out.push(Edge { label: (), guard, clocks, target, facts });
+        };
+        if place == 0 {
+            add(&[Constraint::at_most(1, 4)], (1, left), 0);
+        }
+        if left > 0 {
+            add(&[], (place, left - 1), u64::from(place));
+        }
+    }
+
+    fn bounds(&self, _: &(u8, u8), lower: &mut [i64], upper: &mut [i64]) {
+        (lower[1], upper[1]) = (4, 4);
+    }
+
+    fn greatest_constant(&self) -> i64 {
+        4
+    }
+
+    fn without_surplus(&self, &(place, left): &(u8, u8)) -> ((u8, u8), Surplus) {
+        let mut surplus = Surplus::default();
+        surplus[3] = left;
+        ((place, 0), surplus)
+    }
+}
+
+#[test]
+fn more_left_stands_for_less() {
+    for (surplus, states) in [(true, 2), (false, 6)] {
+        let options = SearchOptions { surplus, ..SearchOptions::default() };
+        let exploration = explore(&Failing, &options, &mut ()).unwrap();
+        assert_eq!(exploration.states().count(), states);
+        assert_eq!(exploration.stats().stored, states as u64);
+        assert_eq!(exploration.witness(0).unwrap().steps.len(), 2);
     }
 }
 
