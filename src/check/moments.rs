@@ -73,9 +73,96 @@ impl Moments {
         true
     }
 
+    /// The least moments that meet all that was demanded and have each second event of a pair later than the
+    /// first by the same time, the least possible: what happens in between can happen again and again.
+    pub fn periodic(&self, pairs: &[(usize, usize)]) -> Option<Vec<i64>> {
+        let demanded = self.raises.iter().enumerate().flat_map(|(later, raises)| {
+            raises.iter().map(move |&(earlier, bound)| Raise {
+                by: later,
+                of: earlier,
+                least: -bound,
+                periods: 0,
+            })
+        });
+        let apart = pairs.iter().flat_map(|&(first, second)| {
+            let there = Raise { by: first, of: second, least: 0, periods: 1 };
+            [there, Raise { by: second, of: first, least: 0, periods: -1 }]
+        });
+        let raises: Vec<Raise> = demanded.chain(apart).collect();
+        let events = raises.iter().map(|raise| raise.by.max(raise.of) + 1).max()?;
+        let mut period = 1;
+        for _ in 0..PERIODS_MAX {
+            match Raise::all(&raises, events, period) {
+                Ok(moments) => return Some(moments),
+                // The period has to be longer, and no round is to be gone faster: else there is none.
+                Err((least, periods)) if periods < 0 => period = ceiling(least, -periods),
+                Err(_) => return None,
+            }
+        }
+        None
+    }
+
     /// The least moments of the first events, once they are known to be possible.
     pub fn least(&self, count: usize) -> Vec<i64> {
         (0..count).map(|event| self.least.get(event).copied().unwrap_or(0)).collect()
+    }
+}
+
+/// How often a period is found to be too short before there is said to be none.
+const PERIODS_MAX: usize = 1_000;
+
+fn ceiling(a: i64, b: i64) -> i64 {
+    a.div_euclid(b) + i64::from(a.rem_euclid(b) != 0)
+}
+
+/// `moments[of] >= moments[by] + least + periods * period`.
+#[derive(Clone, Copy)]
+struct Raise {
+    by: usize,
+    of: usize,
+    least: i64,
+    periods: i64,
+}
+
+impl Raise {
+    /// The least moments of all events; or the sum of a cycle of raises, which go on for ever, or of a way
+    /// that raises the start.
+    fn all(raises: &[Raise], events: usize, period: i64) -> Result<Vec<i64>, (i64, i64)> {
+        let mut moments = vec![0_i64; events];
+        let mut last: Vec<Option<Raise>> = vec![None; events];
+        loop {
+            let mut raised = None;
+            for raise in raises {
+                let least = moments[raise.by] + raise.least + raise.periods * period;
+                if moments[raise.of] < least {
+                    moments[raise.of] = least;
+                    last[raise.of] = Some(*raise);
+                    raised = Some(raise.of);
+                }
+            }
+            let Some(event) = raised else { return Ok(moments) };
+            for event in [0, event] {
+                let (sum, cycle) = Raise::back(&last, event);
+                if cycle || last[0].is_some() {
+                    return Err(sum);
+                }
+            }
+        }
+    }
+
+    /// The sum of the raises that led here, or of the cycle among them.
+    fn back(last: &[Option<Raise>], mut event: usize) -> ((i64, i64), bool) {
+        let mut way: Vec<Raise> = Vec::new();
+        let mut met = vec![None; last.len()];
+        let sum = |way: &[Raise]| way.iter().fold((0, 0), |sum, r| (sum.0 + r.least, sum.1 + r.periods));
+        while let Some(raise) = last[event] {
+            if let Some(from) = met[event].replace(way.len()) {
+                return (sum(&way[from..]), true);
+            }
+            way.push(raise);
+            event = raise.by;
+        }
+        (sum(&way), false)
     }
 }
 
@@ -100,7 +187,34 @@ mod tests {
         None
     }
 
+    /// Every period is tried, as one more demand.
+    fn slow_period(
+        count: usize,
+        demands: &[(usize, usize, i64)],
+        pairs: &[(usize, usize)],
+    ) -> Option<Vec<i64>> {
+        (1..200).find_map(|period| {
+            let apart = pairs.iter().flat_map(|&(a, b)| [(b, a, period), (a, b, -period)]);
+            slow(count, &demands.iter().copied().chain(apart).collect::<Vec<_>>())
+        })
+    }
+
     proptest! {
+        #[test]
+        fn finds_the_least_period(
+            demands in prop::collection::vec((0..6_usize, 0..6_usize, -3..6_i64), 0..14),
+            pairs in prop::collection::vec((0..6_usize, 0..6_usize), 1..4),
+        ) {
+            let mut moments = Moments::default();
+            // What comes later in a run is later.
+            let in_order = (1..6).map(|event| (event - 1, event, 0));
+            let demands: Vec<_> = demands.into_iter().chain(in_order).collect();
+            for &(later, earlier, bound) in &demands {
+                moments.demand(later, earlier, bound);
+            }
+            prop_assert_eq!(moments.periodic(&pairs), slow_period(6, &demands, &pairs));
+        }
+
         #[test]
         fn agrees_with_the_slow_way(
             demands in prop::collection::vec((0..6_usize, 0..6_usize, -3..6_i64), 0..14),

@@ -7,6 +7,7 @@
 
 use std::cell::Cell;
 use std::collections::HashSet;
+use std::iter;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -43,6 +44,8 @@ struct Walk<'a> {
     property: Property,
     repeats_from: Option<usize>,
     moments: Moments,
+    /// The moments of a run whose round can be taken for ever.
+    fixed: Option<Vec<i64>>,
     taken: Vec<(u32, World, SystemStep)>,
     /// Steps that may still be tried: the search for the right names is bounded.
     tries: u32,
@@ -124,11 +127,14 @@ impl Walk<'_> {
         // Clocks that are there from the start began with it.
         let started = vec![0; start.clone().clock_count()];
         let mut stands = vec![self.stand(start, started, 0)];
-        while let Some(stand) = stands.last_mut() {
+        while !stands.is_empty() {
             let arrived = self.taken.len() == self.path.len();
-            if arrived && self.round_takes_time() && self.goes_on() {
+            let round = self.repeats_from.filter(|_| arrived);
+            let clocks = round.zip(stands.last()).map(|(from, last)| (&stands[from].started, &last.started));
+            if arrived && clocks.is_none_or(|(begins, ends)| self.goes_on(begins, ends)) {
                 return true;
             }
+            let Some(stand) = stands.last_mut() else { break };
             let next = if arrived { None } else { stand.left.next() };
             let Some((edge, step)) = next else {
                 let mark = stand.mark;
@@ -220,18 +226,29 @@ impl Walk<'_> {
         takes
     }
 
-    /// Steps that look alike may start other clocks, or be another's: a round counts if it can be
-    /// taken for ever.
-    fn goes_on(&mut self) -> bool {
-        if self.repeats_from.is_none() {
-            return true;
+    /// Whether the round can be taken for ever: each time as long as the last, with every clock as it was
+    /// when it begins again; or else with the least moments. Steps that look alike may start other clocks,
+    /// or be another's, so the run is taken again before that is believed.
+    fn goes_on(&mut self, begins: &[usize], ends: &[usize]) -> bool {
+        let from = self.repeats_from.unwrap_or_default();
+        let restarted = begins.iter().copied().zip(ends.iter().copied()).filter(|(one, other)| one != other);
+        let pairs: Vec<(usize, usize)> = iter::once((from, self.taken.len())).chain(restarted).collect();
+        let alike = begins.len() == ends.len();
+        let periodic = alike.then(|| self.moments.periodic(&pairs)).flatten();
+        let goes_on = |walk: &Walk, moments: &[i64]| {
+            let run = walk.told(walk.property, moments);
+            replay_within(walk.canonical, &run, 0, walk.patience).is_ok()
+        };
+        self.fixed = periodic.filter(|moments| goes_on(self, moments));
+        if self.fixed.is_none() && self.round_takes_time() {
+            let least = self.moments.least(self.taken.len() + 1);
+            self.fixed = Some(least).filter(|moments| goes_on(self, moments));
         }
-        replay_within(self.canonical, &self.told(self.property), 0, self.patience).is_ok()
+        self.fixed.is_some()
     }
 
-    /// The steps taken, with the least moments.
-    fn told(&self, property: Property) -> Counterexample {
-        let moments = self.moments.least(self.taken.len() + 1);
+    /// The steps taken, with these moments.
+    fn told(&self, property: Property, moments: &[i64]) -> Counterexample {
         let unit = self.system.times.unit_ms;
         let mut steps: Vec<Step> = Vec::with_capacity(self.taken.len());
         for (index, (edge, before, step)) in self.taken.iter().enumerate() {
@@ -280,11 +297,15 @@ pub fn concretize(
         property,
         repeats_from,
         moments: Moments::default(),
+        fixed: None,
         taken: Vec::new(),
         tries: 100_000,
         patience,
     };
-    if walk.go(start) { Some(walk.told(property)) } else { None }
+    walk.go(start).then(|| {
+        let least = || walk.moments.least(walk.taken.len() + 1);
+        walk.told(property, &walk.fixed.clone().unwrap_or_else(least))
+    })
 }
 
 /// Rounds that are put before the one that is shown to repeat, at most.

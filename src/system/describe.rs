@@ -510,18 +510,23 @@ impl System {
                 note("members serving".to_owned(), serving(before), serving(after));
             }
         }
-        let lock = |world: &World| {
-            let holder =
-                world.live().find(|(_, attempt)| matches!(attempt.lock, Grip::Holds | Grip::Unaware));
-            match (world.lock.held, holder) {
-                (false, _) => "free".to_owned(),
-                (true, None) => "held by nobody alive".to_owned(),
-                (true, Some((_, attempt))) => format!("held by {}", self.attempt_name(attempt.name)),
-            }
+        let holders = |world: &World| {
+            let live = world.live().map(|(_, attempt)| attempt);
+            let held = live.filter(|attempt| matches!(attempt.lock, Grip::Holds | Grip::Unaware));
+            held.map(|attempt| self.attempt_name(attempt.name)).collect::<Vec<_>>()
+        };
+        let lock = |world: &World| match (world.lock.held, &holders(world)[..]) {
+            (false, _) => "free".to_owned(),
+            (true, []) => "held by nobody alive".to_owned(),
+            // A pooler gives several the same session.
+            (true, holders) => format!("held by {}", holders.join(" and ")),
         };
         let (mut held, holds) = (lock(before), lock(after));
         let ends = match step.label.action {
-            Action::Operate { outcome: Outcome::Acquired } => true,
+            Action::Operate { outcome: Outcome::Acquired } => {
+                let after = holders(after);
+                !holders(before).iter().all(|holder| after.contains(holder))
+            }
             Action::Operate { outcome: Outcome::Lost } => !after.lock.held,
             _ => false,
         };

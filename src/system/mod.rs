@@ -21,7 +21,7 @@ pub mod world;
 
 pub use compile::{CompileError, System};
 pub use lean::Seen;
-use world::{Attempt, Call, Key, Packed, Phase, Slot, Status, Who, World};
+use world::{Attempt, Budget, Call, Key, Packed, Phase, Slot, Status, Who, World};
 
 use crate::model::{Answer, Operation, Outcome};
 use crate::time::{ClockMap, Constraint, Edge, Guard, Interchangeable, Surplus, TimedSystem};
@@ -671,7 +671,31 @@ impl TimedSystem for System {
     /// What the adversary may still do, and effects beyond the first where nothing counts them.
     fn without_surplus(&self, state: &Packed) -> (Packed, Surplus) {
         let mut world = World::unpack(state);
-        let surplus = world.take_surplus(self.counts_effects());
+        let left = world.budget;
+        // Whether clocks are kept depends on these.
+        let Budget { failovers, redrives, crashes, .. } = left;
+        let crashes = if self.restart { crashes } else { 0 };
+        world.budget = Budget { failovers, redrives, crashes, ..Budget::default() };
+        let mut surplus = [0; 16];
+        let more = [
+            left.crashes - crashes,
+            left.lost_requests,
+            left.lost_responses,
+            left.ambiguous_acks,
+            left.aborts,
+            left.store_errors,
+            left.lock_losses,
+            left.duplicate_requests,
+            left.late_requests,
+            left.redeliveries,
+        ];
+        surplus[..more.len()].copy_from_slice(&more);
+        if !self.counts_effects() {
+            for (surplus, effects) in surplus[more.len()..].iter_mut().zip(&mut world.effects) {
+                *surplus = effects.saturating_sub(1);
+                *effects -= *surplus;
+            }
+        }
         (world.pack(), surplus)
     }
 

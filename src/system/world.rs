@@ -12,7 +12,7 @@ use packed::{Record, attempt_record, client_record, flight_record};
 use smallvec::SmallVec;
 
 use super::remedy::{Aim, Remedy};
-use crate::time::{Clock, ClockFrom, ClockMap, Interchangeable, Surplus};
+use crate::time::{Clock, ClockFrom, ClockMap, Interchangeable};
 
 /// More attempts than this are never alive at once; the policy reader sees to it.
 pub const ATTEMPTS_MAX: usize = 12;
@@ -562,39 +562,6 @@ impl World {
         for flight in &mut self.flights {
             visit(&mut flight.clock);
         }
-    }
-
-    /// Takes away what only adds to what can happen: see [`crate::time::TimedSystem::without_surplus`].
-    pub fn take_surplus(&mut self, counts_effects: bool) -> Surplus {
-        // A message that may come back, and writes that may be undone, are looked at elsewhere, too.
-        let Budget { failovers, redrives, .. } = self.budget;
-        let b = std::mem::replace(&mut self.budget, Budget { failovers, redrives, ..Budget::default() });
-        let mut more = [0; CLASSES];
-        if !counts_effects {
-            for (more, effects) in more.iter_mut().zip(&mut self.effects).filter(|(_, n)| **n > 1) {
-                *more = *effects - 1;
-                *effects = 1;
-            }
-        }
-        let [first, second, third] = more;
-        [
-            b.crashes,
-            b.lost_requests,
-            b.lost_responses,
-            b.ambiguous_acks,
-            b.aborts,
-            b.store_errors,
-            b.lock_losses,
-            b.duplicate_requests,
-            b.late_requests,
-            b.redeliveries,
-            first,
-            second,
-            third,
-            0,
-            0,
-            0,
-        ]
     }
 
     /// Numbers the clocks in the order of the walk and says where each comes from.

@@ -16,8 +16,6 @@ use idemcheck::system::{Seen, System};
 use crate::cases::{self, Case};
 use crate::{kinds, reference, remedies, runs};
 
-/// Timed states of integer time, beyond which a case is left out.
-const TICKS_MAX: usize = 20_000;
 /// Zones, or timed states of the engine, beyond which it is left out.
 const STATES_MAX: u64 = 90_000;
 
@@ -86,7 +84,9 @@ pub fn compare(case: &Case) -> Result<Course, TestCaseError> {
         }
         return Ok(Course::Refused);
     }
-    let Some(truth) = reference::tick_by_tick(&system, TICKS_MAX) else { return Ok(Course::TooLarge) };
+    let Some(truth) = reference::tick_by_tick(&system, cases::ticks_max()) else {
+        return Ok(Course::TooLarge);
+    };
     if let Some(course) = explorations(&system, &truth)? {
         return Ok(course);
     }

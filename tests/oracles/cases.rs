@@ -112,6 +112,14 @@ pub fn count(quick: u32) -> u32 {
     }
 }
 
+/// Timed states of integer time, beyond which a case is left out: few for many small cases in a short time.
+pub fn ticks_max() -> usize {
+    match std::env::var("IDEMCHECK_TICKS") {
+        Ok(text) => text.parse().expect("IDEMCHECK_TICKS is a number"),
+        Err(_) => 20_000,
+    }
+}
+
 /// A runner that says how to run the same cases again. The quick run is always the same one.
 pub fn runner(quick: u32) -> TestRunner {
     runner_of(count(quick))

@@ -279,3 +279,30 @@ fn attempts_that_are_alike_take_turns_in_a_round() {
     let (verdict, _) = verdict(&case, Property::NoStuckKey);
     assert_eq!(verdict, Verdict::Violated);
 }
+
+/// A session that a pooler shares may take its lock again, or another one once the lease is over: the run
+/// says which.
+#[test]
+fn a_shared_session_reads_otherwise_than_a_lease_that_ended() {
+    let model = r#"
+        model = "m"
+        title = "Takes the lock again and again"
+        start = "first"
+        [state.first]
+        do = "lock.acquire"
+        acquired = "second"
+        busy = "respond.error"
+        [state.second]
+        do = "lock.acquire"
+        acquired = "third"
+        busy = "third"
+        [state.third]
+        do = "lock.acquire"
+        acquired = "respond.success"
+        busy = "respond.error"
+    "#;
+    let tables = "[trigger]\nkind = \"http\"\nrequests = 1\nretries = 1\ntimeout = \"4ms\"\n\n\
+        [lock]\nlease = \"2ms\"\npooled = true\n\n[faults]\ncrashes = 0\n";
+    let (verdict, _) = verdict(&case(model, tables), Property::ClaimExclusive);
+    assert_eq!(verdict, Verdict::Violated);
+}
