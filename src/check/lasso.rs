@@ -5,6 +5,8 @@
 //! (Herbreteau, Srivathsan, Walukiewicz: Efficient emptiness check for timed Büchi automata). So
 //! arcs that bound a clock which their component never starts anew are taken out, until none is left.
 
+use std::iter;
+
 use super::graph::{Arc, Components, Graph};
 use super::trace::Patience;
 use crate::system::world::{Packed, Slot, World};
@@ -31,51 +33,40 @@ fn roles(world: &World) -> Vec<Roles> {
     out
 }
 
-/// The role of clocks that change places in a cycle: taken to start anew with every step, so that they
+/// The role of clocks beyond those that are told apart: taken to start anew with every step, so that they
 /// never rule a cycle out. Whether a run goes on is seen when it is taken again.
 const SHIFTING: Roles = 1 << 127;
 
-/// In a remediation runs come and go within a cycle; targets, guards and triggers stay.
+/// In a remediation runs come and go within a cycle; targets, guards and triggers stay. The clocks of a list
+/// have one role: where none starts anew, none can have gone either, and each is where it was.
 fn roles_of_remedy(world: &World) -> Vec<Roles> {
     let mut out = Vec::new();
     let mut next = 0;
-    let mut place = |slot: Slot, stays: bool| {
-        if slot.present() {
-            out.push(if stays && next < 127 { 1 << next } else { SHIFTING });
-        }
-        next += u32::from(stays);
+    let mut place = |slots: &mut dyn Iterator<Item = Slot>| {
+        let role = if next < 127 { 1 << next } else { SHIFTING };
+        next += 1;
+        out.extend(slots.filter(|slot| slot.present()).map(|_| role));
     };
-    place(world.horizon, true);
+    let mut one = |slot: Slot| place(&mut iter::once(slot));
+    one(world.horizon);
     for key in &world.keys {
-        [key.receipt.clock, key.receipt.born, key.native.clock]
-            .into_iter()
-            .for_each(|slot| place(slot, true));
+        [key.receipt.clock, key.receipt.born, key.native.clock].into_iter().for_each(&mut one);
     }
-    place(world.lock.clock, true);
+    one(world.lock.clock);
     let remedy = world.remedy();
     for target in &remedy.targets {
         [target.changed, target.went, target.over, target.since, target.undone]
             .into_iter()
-            .for_each(|slot| place(slot, true));
-        target.starts.iter().for_each(|slot| place(*slot, false));
+            .for_each(|slot| place(&mut iter::once(slot)));
+        place(&mut target.starts.iter().copied());
     }
-    remedy.jobs.iter().for_each(|job| place(job.clock, false));
-    for guard in &remedy.guards {
-        match guard.clocks[..] {
-            [clock] => place(clock, true),
-            _ => {
-                place(Slot::NONE, true);
-                guard.clocks.iter().for_each(|slot| place(*slot, false));
-            }
-        }
-    }
+    place(&mut remedy.jobs.iter().map(|job| job.clock));
+    remedy.guards.iter().for_each(|guard| place(&mut guard.clocks.iter().copied()));
     for client in &world.clients {
         let inner = client.attempt.as_ref().map_or([Slot::NONE; 2], |attempt| [attempt.clock, attempt.held]);
-        [client.clock, inner[0], inner[1]].into_iter().for_each(|slot| place(slot, true));
+        [client.clock, inner[0], inner[1]].into_iter().for_each(|slot| place(&mut iter::once(slot)));
     }
-    for attempt in &world.zombies {
-        [attempt.clock, attempt.held].into_iter().for_each(|slot| place(slot, false));
-    }
+    place(&mut world.zombies.iter().flat_map(|attempt| [attempt.clock, attempt.held]));
     out
 }
 
@@ -181,7 +172,9 @@ fn flows(system: &System, graph: &Graph<System>, patience: &Patience) -> Option<
                 _ => 0,
             };
             let on = after.iter().zip(&edge.clocks).map(goes_on).fold(0, |all, role| all | role);
-            flow.reset = before.iter().chain(&after).fold(0, |all, role| all | role) & !on | SHIFTING;
+            let new = after.iter().zip(&edge.clocks).filter(|(_, from)| **from == ClockFrom::Zero);
+            let new = new.fold(0, |all, (role, _)| all | role);
+            flow.reset = before.iter().chain(&after).fold(0, |all, role| all | role) & !on | new | SHIFTING;
             flows.push(flow);
         }
     }
