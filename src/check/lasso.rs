@@ -52,7 +52,7 @@ fn roles_of_remedy(world: &World) -> Vec<Roles> {
     for key in &world.keys {
         [key.receipt.clock, key.receipt.born, key.native.clock].into_iter().for_each(&mut one);
     }
-    one(world.lock.clock);
+    world.locks.iter().for_each(|lock| one(lock.clock));
     let remedy = world.remedy();
     for target in &remedy.targets {
         [target.changed, target.went, target.over, target.since, target.undone]

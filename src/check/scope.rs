@@ -80,7 +80,10 @@ fn scope_of_target(rules: &Rules) -> Vec<String> {
     };
     let at_once =
         if rules.faulty > 1 { format!(", {} at the same time", rules.faulty) } else { String::new() };
-    out.extend(fault.map(|fault| format!("a {fault} fault{at_once}")));
+    out.extend(fault.map(|fault| {
+        let article = if fault.starts_with('a') { "an" } else { "a" };
+        format!("{article} {fault} fault{at_once}")
+    }));
     for part in &rules.parts {
         let what = match part.trigger {
             TriggerKind::Alert if part.notifiers > 1 => format!("{} notifiers", part.notifiers),

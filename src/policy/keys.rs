@@ -537,6 +537,13 @@ pub static LOCK: Section = Section {
             "Whether acquire and release may meet different sessions behind a connection pooler.",
         )
         .default("false"),
+        Key::new(
+            "per",
+            Kind::OneOf(|| vec!["target", "fleet"]),
+            "per = \"target\"",
+            "One lock for each member of a fleet, or one for all.",
+        )
+        .default("fleet"),
     ],
     later: &[],
 };

@@ -214,6 +214,8 @@ pub struct Lock {
     pub per_process: bool,
     pub dead_grants: bool,
     pub pooled: bool,
+    /// Each member of a fleet has one of its own; else there is one for all.
+    pub per_target: bool,
 }
 
 /// `[role.NAME]`: how much of a role is explored.

@@ -204,12 +204,14 @@ pub(super) fn queue(table: &Table<'_>, reader: &mut Reader) -> Located<Queue> {
 
 pub(super) fn lock(table: &Table<'_>, reader: &mut Reader) -> Located<Lock> {
     reader.word(table, "kind", &[]);
+    let per = reader.word(table, "per", &[]);
     let lock = Lock {
         lease: reader.duration(table, "lease").map(|time| time.value),
         session: flag(table, "session", false, reader),
         per_process: flag(table, "per_process", false, reader),
         dead_grants: flag(table, "dead_grants", false, reader),
         pooled: flag(table, "pooled", false, reader),
+        per_target: per.is_some_and(|word| word.value == "target"),
     };
     Located::new(lock, table.header)
 }

@@ -388,7 +388,7 @@ impl System {
         };
         set(world.horizon, t.dedup, t.within.max(t.dedup));
         let (lease, ttl) = (t.lease.map(|lease| lease + t.skew), t.ttl.map(|ttl| ttl + t.ttl_lag + t.skew));
-        set(world.lock.clock, t.lock_lease, t.lock_lease);
+        world.locks.iter().for_each(|lock| set(lock.clock, t.lock_lease, t.lock_lease));
         for row in &world.rows {
             set(row.clock, lease, lease);
             set(row.since, t.outbox_dedup, t.outbox_dedup);
@@ -787,7 +787,7 @@ fn start_world(policy: &Policy, splits: bool, merged: u32) -> World {
             redeliveries: faults.redeliveries as u8,
             redrives: policy.queue.as_ref().map_or(0, |queue| queue.redrives as u8),
         },
-        lock: LockState { held: false, clock: Slot::NONE },
+        locks: smallvec::smallvec![LockState::FREE],
         rows: smallvec::SmallVec::new(),
         past: None,
         remedy: None,
@@ -823,5 +823,8 @@ fn start_remedy(policy: &Policy, rules: &Rules) -> World {
     };
     world.clients = rules.sources().into_iter().enumerate().map(source).collect();
     world.remedy = Some(Box::new(remedy::Remedy::new(rules)));
+    if policy.lock.as_ref().is_some_and(|lock| lock.per_target) {
+        world.locks.resize(rules.size(), LockState::FREE);
+    }
     world
 }

@@ -38,7 +38,11 @@ impl System {
                 format!("{LATE_CALL} {}", self.attempt_name(before.flights[index as usize].name))
             }
             Actor::Store => match label.action {
-                Action::LockLost => "lock".to_owned(),
+                Action::LockLost => {
+                    let lost = |index: &usize| before.locks[*index].held && !step.world.locks[*index].held;
+                    let lost = (0..before.locks.len()).find(lost).unwrap_or(0);
+                    self.lock_name(before, lost)
+                }
                 _ => "store".to_owned(),
             },
             Actor::Job(index) => {
@@ -171,7 +175,10 @@ impl System {
             out.push(format!("receipt: {receipt}, token {}{native}", key.receipt.token));
         }
         if self.uses_lock {
-            out.push(format!("lock: {}", if world.lock.held { "held" } else { "free" }));
+            for (index, lock) in world.locks.iter().enumerate() {
+                let held = if lock.held { "held" } else { "free" };
+                out.push(format!("{}: {held}", self.lock_name(world, index)));
+            }
         }
         let rows = world.rows.iter().map(|row| match (row.done, row.published) {
             (true, true) => "published",
@@ -289,6 +296,14 @@ impl System {
             _ => "",
         };
         (format!("{verb} {name}{on}"), sees.to_owned())
+    }
+
+    fn lock_name(&self, world: &World, index: usize) -> String {
+        if world.locks.len() > 1 {
+            format!("lock of {}", self.target_name(index as u8))
+        } else {
+            "lock".to_owned()
+        }
     }
 
     fn target_name(&self, index: u8) -> String {
@@ -510,30 +525,34 @@ impl System {
                 note("members serving".to_owned(), serving(before), serving(after));
             }
         }
-        let holders = |world: &World| {
-            let live = world.live().map(|(_, attempt)| attempt);
-            let held = live.filter(|attempt| matches!(attempt.lock, Grip::Holds | Grip::Unaware));
-            held.map(|attempt| self.attempt_name(attempt.name)).collect::<Vec<_>>()
-        };
-        let lock = |world: &World| match (world.lock.held, &holders(world)[..]) {
-            (false, _) => "free".to_owned(),
-            (true, []) => "held by nobody alive".to_owned(),
-            // A pooler gives several the same session.
-            (true, holders) => format!("held by {}", holders.join(" and ")),
-        };
-        let (mut held, holds) = (lock(before), lock(after));
-        let ends = match step.label.action {
-            Action::Operate { outcome: Outcome::Acquired } => {
-                let after = holders(after);
-                !holders(before).iter().all(|holder| after.contains(holder))
+        for index in 0..before.locks.len() {
+            let holders = |world: &World| {
+                let live = world.live().map(|(_, attempt)| attempt);
+                let held = live.filter(|attempt| {
+                    world.lock_of(attempt) == index && matches!(attempt.lock, Grip::Holds | Grip::Unaware)
+                });
+                held.map(|attempt| self.attempt_name(attempt.name)).collect::<Vec<_>>()
+            };
+            let lock = |world: &World| match (world.locks[index].held, &holders(world)[..]) {
+                (false, _) => "free".to_owned(),
+                (true, []) => "held by nobody alive".to_owned(),
+                // A pooler gives several the same session.
+                (true, holders) => format!("held by {}", holders.join(" and ")),
+            };
+            let (mut held, holds) = (lock(before), lock(after));
+            let ends = match step.label.action {
+                Action::Operate { outcome: Outcome::Acquired } => {
+                    let after = holders(after);
+                    !holders(before).iter().all(|holder| after.contains(holder))
+                }
+                Action::Operate { outcome: Outcome::Lost } => !after.locks[index].held,
+                _ => false,
+            };
+            if ends && before.locks[index].held && held != holds && self.times.lock_lease.is_some() {
+                held += ", lease over";
             }
-            Action::Operate { outcome: Outcome::Lost } => !after.lock.held,
-            _ => false,
-        };
-        if ends && before.lock.held && held != holds && self.times.lock_lease.is_some() {
-            held += ", lease over";
+            note(self.lock_name(before, index), held, holds);
         }
-        note("lock".to_owned(), held, holds);
         let rows = |world: &World, test: fn(&Row) -> bool| world.rows.iter().filter(|row| test(row)).count();
         for (what, test) in [
             ("rows waiting", (|row: &Row| !row.done) as fn(&Row) -> bool),

@@ -63,6 +63,10 @@ pub(super) struct Lean {
 impl System {
     /// The same system with fewer steps and states. What it does not find must be among `seen`.
     pub fn lean(&self, seen: Seen) -> System {
+        // What a remediation does for ever is looked for among the states of the plain system.
+        if self.remedy.is_some() {
+            return self.clone();
+        }
         let deaths = self.lean_deaths();
         let lean = Lean {
             calls: self.lean_calls(),

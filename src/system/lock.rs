@@ -1,4 +1,4 @@
-//! The lock: one, for the target that all attempts act on.
+//! The lock: one, for the target that all attempts act on, or one for each target of a fleet.
 
 use super::world::{Attempt, Grip, LockState, Slot, Who, World};
 use super::{Draft, Steps, at_least, at_most, facts};
@@ -10,12 +10,17 @@ impl Steps<'_> {
         matches!(self.before.attempt(who).lock, Grip::Holds | Grip::Unaware)
     }
 
+    fn lock_index(&self, who: Who) -> usize {
+        self.before.lock_of(self.before.attempt(who))
+    }
+
     /// Another live attempt believes that the lock is its own.
     fn lock_is_believed_held(&self, draft: &Draft, who: Who) -> bool {
         draft
             .world
             .live()
-            .any(|(other, attempt)| other != who && matches!(attempt.lock, Grip::Holds | Grip::Believes))
+            .filter(|(other, attempt)| *other != who && draft.world.lock_of(attempt) == self.lock_index(who))
+            .any(|(_, attempt)| matches!(attempt.lock, Grip::Holds | Grip::Believes))
     }
 
     /// A grant: `stored` unless the store gives it away at once.
@@ -28,14 +33,15 @@ impl Steps<'_> {
             draft.world.attempt_mut(who).token = draft.world.granted;
         }
         if stored {
-            draft.world.free_lock();
-            draft.world.lock = LockState { held: true, clock: Slot::ZERO };
+            let index = self.lock_index(who);
+            draft.world.free_lock(index);
+            draft.world.locks[index] = LockState { held: true, clock: Slot::ZERO };
         }
         draft.world.attempt_mut(who).lock = if stored { Grip::Holds } else { Grip::Believes };
     }
 
     pub(super) fn acquire(&mut self, who: Who) {
-        let (rules, lock) = (&self.system.lock, self.before.lock);
+        let (rules, lock) = (&self.system.lock, self.before.locks[self.lock_index(who)]);
         if rules.per_process {
             let mut draft = self.draft();
             self.grant(&mut draft, who, false);
@@ -82,9 +88,10 @@ impl Steps<'_> {
             return None;
         }
         let Some(lease) = self.system.times.lock_lease else { return Some((None, None)) };
-        let clock = self.before.lock.clock;
+        let index = self.lock_index(who);
+        let clock = self.before.locks[index].clock;
         let mut ended = self.draft().when(at_least(clock, lease));
-        ended.world.free_lock();
+        ended.world.free_lock(index);
         ended.world.attempt_mut(who).lock = Grip::None;
         Some((at_most(clock, lease), Some(ended)))
     }
@@ -96,7 +103,7 @@ impl Steps<'_> {
             return self.go(who, Outcome::Lost, draft);
         };
         let mut draft = self.draft().when(good);
-        draft.world.lock.clock = Slot::ZERO;
+        draft.world.locks[self.lock_index(who)].clock = Slot::ZERO;
         self.go(who, Outcome::Renewed, draft);
         if let Some(ended) = ended {
             self.go(who, Outcome::Lost, ended);
@@ -122,8 +129,9 @@ impl Steps<'_> {
             // Released on a session that does not hold it.
             self.go(who, Outcome::Released, draft.clone());
         }
-        draft.fact(facts::FOREIGN_RELEASE, !mine && self.before.lock.held);
-        draft.world.free_lock();
+        let index = self.lock_index(who);
+        draft.fact(facts::FOREIGN_RELEASE, !mine && self.before.locks[index].held);
+        draft.world.free_lock(index);
         self.ack_lost(who, Outcome::Released, &draft);
         self.go(who, Outcome::Released, draft);
     }
@@ -131,10 +139,12 @@ impl Steps<'_> {
 
 impl World {
     /// Who held the lock may believe so still.
-    pub(super) fn free_lock(&mut self) {
-        self.lock.held = false;
+    pub(super) fn free_lock(&mut self, index: usize) {
+        self.locks[index].held = false;
+        let one = self.locks.len() == 1;
         let attempts = self.clients.iter_mut().filter_map(|client| client.attempt.as_mut());
-        for attempt in attempts.chain(&mut self.zombies) {
+        let attempts = attempts.chain(&mut self.zombies);
+        for attempt in attempts.filter(|attempt| one || usize::from(attempt.aim.target) == index) {
             attempt.lock = match attempt.lock {
                 Grip::Holds => Grip::Believes,
                 Grip::Unaware => Grip::None,
@@ -148,7 +158,7 @@ impl super::System {
     /// A worker is gone: with its session goes its lock.
     pub(super) fn end_session(&self, world: &mut World, dying: &Attempt) {
         if self.lock.session && matches!(dying.lock, Grip::Holds | Grip::Unaware) {
-            world.free_lock();
+            world.free_lock(world.lock_of(dying));
         }
     }
 }

@@ -422,8 +422,10 @@ impl System {
                 native.clock = Slot::NONE;
             }
         }
-        if !world.lock.held || t.lock_lease.is_none() || !alive {
-            world.lock.clock = Slot::NONE;
+        for lock in &mut world.locks {
+            if !lock.held || t.lock_lease.is_none() || !alive {
+                lock.clock = Slot::NONE;
+            }
         }
         for row in &mut world.rows {
             if row.done {
@@ -610,15 +612,18 @@ impl Steps<'_> {
     /// The lock has no end, and whoever held it is gone.
     fn leaves_dead_lock(&self, after: &World) -> bool {
         let holds = |attempt: &Attempt| matches!(attempt.lock, world::Grip::Holds | world::Grip::Unaware);
-        after.lock.held
-            && self.system.times.lock_lease.is_none()
-            && !after.live().any(|(_, attempt)| !attempt.down && holds(attempt))
+        let live = |index| {
+            let mut of = after.live().filter(move |(_, attempt)| after.lock_of(attempt) == index);
+            of.any(|(_, attempt)| !attempt.down && holds(attempt))
+        };
+        let dead = |index: usize| after.locks[index].held && !live(index);
+        self.system.times.lock_lease.is_none() && (0..after.locks.len()).any(dead)
     }
 
     /// Nobody is at work, a claim is left, and the model has no way to take it.
     fn leaves_dead_key(&self, after: &World) -> bool {
         let claimed = || after.keys.iter().any(|k| k.receipt.status == Status::InProgress);
-        let locked = after.lock.held && self.system.times.lock_lease.is_none();
+        let locked = after.locks.iter().any(|lock| lock.held) && self.system.times.lock_lease.is_none();
         after.live().all(|(_, attempt)| attempt.down)
             && (claimed() && !self.system.abandoned_claimable || locked)
     }

@@ -549,10 +549,11 @@ impl Steps<'_> {
             }
             self.emit(super::Actor::Store, super::Action::Failover, 0, None, draft);
         }
-        if budget.lock_losses > 0 && self.before.lock.held {
+        let held = (0..self.before.locks.len()).filter(|index| self.before.locks[*index].held);
+        for index in held.filter(|_| budget.lock_losses > 0) {
             let mut draft = self.draft();
             draft.world.budget.lock_losses -= 1;
-            draft.world.free_lock();
+            draft.world.free_lock(index);
             self.emit(super::Actor::Store, super::Action::LockLost, 0, None, draft);
         }
     }

@@ -282,6 +282,10 @@ pub struct LockState {
     pub clock: Slot,
 }
 
+impl LockState {
+    pub const FREE: LockState = LockState { held: false, clock: Slot::NONE };
+}
+
 /// A row of the outbox, or a message that was published without one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Row {
@@ -321,7 +325,8 @@ pub struct World {
     pub horizon: Slot,
     pub started: bool,
     pub keys: SmallVec<[Key; 1]>,
-    pub lock: LockState,
+    /// One; or, where each target of a remediation has its own, one for each.
+    pub locks: SmallVec<[LockState; 1]>,
     pub rows: SmallVec<[Row; 2]>,
     pub past: Option<Box<Past>>,
     /// Where the policy is about a target.
@@ -356,6 +361,7 @@ impl Clone for World {
     fn clone(&self) -> World {
         World {
             keys: SmallVec::from_slice(&self.keys),
+            locks: SmallVec::from_slice(&self.locks),
             rows: SmallVec::from_slice(&self.rows),
             past: self.past.clone(),
             remedy: self.remedy.clone(),
@@ -380,6 +386,11 @@ impl World {
             Who::Client(i) => self.clients[i].attempt.as_mut().expect("the caller saw an attempt there"),
             Who::Zombie(i) => &mut self.zombies[i],
         }
+    }
+
+    /// Which lock an attempt takes.
+    pub fn lock_of(&self, attempt: &Attempt) -> usize {
+        if self.locks.len() > 1 { attempt.aim.target.into() } else { 0 }
     }
 
     /// Effects of the logical operation that this class belongs to, whatever their payload.
@@ -535,7 +546,7 @@ impl World {
             visit(&mut key.receipt.born);
             visit(&mut key.native.clock);
         }
-        visit(&mut self.lock.clock);
+        self.locks.iter_mut().for_each(|lock| visit(&mut lock.clock));
         for row in &mut self.rows {
             visit(&mut row.clock);
             visit(&mut row.since);

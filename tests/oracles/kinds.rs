@@ -44,6 +44,7 @@ fn surroundings(policy: &Policy) -> Vec<(&'static str, bool)> {
         ("queue dedup", queue.is_some_and(|queue| queue.dedup.is_some())),
         ("redrive", queue.is_some_and(|queue| queue.redrives > 0)),
         ("lock", lock.is_some()),
+        ("lock per target", lock.is_some_and(|l| l.per_target)),
         ("odd lock", lock.is_some_and(|l| l.session || l.per_process || l.dead_grants || l.pooled)),
         ("outbox dedup", policy.outbox_dedup.is_some()),
         ("failover", faults.failovers > 0),

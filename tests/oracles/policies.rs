@@ -426,6 +426,7 @@ pub fn policy(gene: &PolicyGene, protocol: &Protocol) -> Policy {
             per_process: gene.lock.1 == Some(LockFact::PerProcess),
             dead_grants: gene.lock.1 == Some(LockFact::DeadGrants),
             pooled: gene.lock.1 == Some(LockFact::Pooled),
+            per_target: false,
         }),
         outbox_dedup: gene.outbox_dedup.filter(|_| uses.publish),
         roles: roles.collect(),

@@ -33,7 +33,8 @@ struct Gene {
     partial: bool,
     approval: Option<i64>,
     silences: bool,
-    lock: (Option<i64>, bool),
+    /// Its lease, whether it ends with a session, and whether each member has its own.
+    lock: (Option<i64>, bool, bool),
     faults: (u32, u32, Option<i64>),
 }
 
@@ -97,8 +98,12 @@ fn gene() -> impl Strategy<Value = Gene> {
         Just(Change::Toggles),
     ];
     let action = (kind, form, change, (0..2_u32, 1..3_u32));
-    let rest =
-        (any::<bool>(), any::<bool>(), weighted(0.6, 1..3_i64), (weighted(0.5, 1..3_i64), any::<bool>()));
+    let rest = (
+        any::<bool>(),
+        any::<bool>(),
+        weighted(0.6, 1..3_i64),
+        (weighted(0.5, 1..3_i64), any::<bool>(), any::<bool>()),
+    );
     let faults = (0..2_u32, 0..2_u32, weighted(0.6, 0..=1_i64));
     let guards = vec(guard(), 1..=2);
     (trigger, target, act, looks, errors, fault, judged, action, guards, rest, faults).prop_map(
@@ -201,7 +206,12 @@ fn policy(gene: &Gene, protocol: &Protocol) -> Policy {
     let locks = does(protocol, |op| op.uses_lock());
     Policy {
         trigger: Trigger { kind, every, delay, repeat, notifiers, overlapping, ..base.trigger },
-        lock: locks.then(|| Lock { lease: gene.lock.0, session: gene.lock.1, ..Lock::default() }),
+        lock: locks.then(|| Lock {
+            lease: gene.lock.0,
+            session: gene.lock.1,
+            per_target: gene.lock.2 && matches!(target, TargetKind::Members { size: 2, .. }),
+            ..Lock::default()
+        }),
         faults: Faults {
             crashes: gene.faults.0,
             lost_responses: gene.faults.1,

@@ -56,6 +56,13 @@ pub fn trigger(draft: &Draft, out: &mut Vec<Diagnostic>) {
 
 /// The target and its action.
 pub fn parts(draft: &Draft, out: &mut Vec<Diagnostic>) {
+    let kind = draft.target.as_ref().map(|target| target.value.kind);
+    let fleet = matches!(kind, Some(TargetKind::Members { size: 2.., .. }));
+    if let Some(lock) = draft.lock.as_ref().filter(|lock| lock.value.per_target && !fleet) {
+        let message = "there is no fleet whose members could have a lock each";
+        let diagnostic = Diagnostic::new(Code::TargetMismatch, draft.file, message).at(lock.span, "");
+        out.push(diagnostic.help("remove `per`, or let the target be a fleet"));
+    }
     let Some(target) = &draft.target else { return };
     let Located { value: Target { kind, fault, .. }, span } = target;
     let value = matches!(kind, TargetKind::Value { .. });

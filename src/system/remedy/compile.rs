@@ -256,7 +256,12 @@ impl Rules {
             _ => 1,
         });
         let runs = self.parts.iter().map(|part| 2 * usize::from(part.overlapping.max(1))).sum::<usize>();
-        self.size() * each + super::JOBS_MAX + guards.sum::<usize>() + self.sources().len() + runs + 1
+        self.size() * each
+            + super::JOBS_MAX
+            + guards.sum::<usize>()
+            + self.sources().len()
+            + runs
+            + self.size()
     }
 }
 

@@ -40,10 +40,10 @@ impl World {
             b.late_requests << 4 | b.redeliveries,
             b.redrives << 4 | self.rows.len() as u8,
             self.lost[0] | self.lost[1] << 3 | self.lost[2] << 6,
-            u8::from(self.lock.held) << 2
-                | u8::from(self.lock.clock.present()) << 1
+            lock_bits(&self.locks[0])
                 | u8::from(self.past.is_some())
-                | u8::from(self.remedy.is_some()) << 3,
+                | u8::from(self.remedy.is_some()) << 3
+                | (self.locks.len() as u8 - 1) << 4,
         ];
         let has_rare = rare != [0; 6];
         let flags = u8::from(has_rare) << 2 | u8::from(self.started) << 1 | u8::from(self.horizon.present());
@@ -78,6 +78,7 @@ impl World {
                 out.push(key.native.class << 4 | key.native.version);
             }
         }
+        out.extend(self.locks[1..].iter().map(lock_bits));
         for row in &self.rows {
             out.push(
                 u8::from(row.claimed)
@@ -145,7 +146,12 @@ impl World {
         let (effects, latest) = (counts.map(|byte| byte >> 4), counts.map(|byte| byte & 15));
         let (seen, fence, granted) = (bytes.next(), bytes.next(), bytes.next());
         let keys = (0..bytes.next()).map(|_| bytes.key()).collect();
-        let lock = LockState { held: rare[5] & 4 != 0, clock: bytes.slot(rare[5] & 2 != 0) };
+        let mut locks: SmallVec<[LockState; 1]> = SmallVec::new();
+        locks.push(bytes.lock(rare[5]));
+        for _ in 0..rare[5] >> 4 {
+            let bits = bytes.next();
+            locks.push(bytes.lock(bits));
+        }
         let rows = (0..rare[3] & 15).map(|_| bytes.row()).collect();
         let past = (rare[5] & 1 != 0).then(|| Box::new(bytes.past()));
         let remedy = (rare[5] & 8 != 0).then(|| {
@@ -161,7 +167,7 @@ impl World {
             horizon,
             started,
             keys,
-            lock,
+            locks,
             rows,
             past,
             remedy,
@@ -176,6 +182,10 @@ impl World {
             flights,
         }
     }
+}
+
+fn lock_bits(lock: &LockState) -> u8 {
+    u8::from(lock.held) << 2 | u8::from(lock.clock.present()) << 1
 }
 
 pub(super) fn client_record(client: &Client) -> Record {
@@ -290,6 +300,10 @@ impl Reader<'_> {
             (native.class, native.version) = (byte >> 4, byte & 15);
         }
         Key { receipt, native }
+    }
+
+    fn lock(&mut self, bits: u8) -> LockState {
+        LockState { held: bits & 4 != 0, clock: self.slot(bits & 2 != 0) }
     }
 
     fn row(&mut self) -> Row {
