@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::property::Property;
 use crate::model::Outcome;
 use crate::system::world::{Attempt, World};
-use crate::system::{Action, Actor, Label, System};
+use crate::system::{Action, Label, System};
 
 /// What a run without end can break.
 pub(super) const PROPERTIES: [Property; 4] =
@@ -83,11 +83,7 @@ impl Endless {
 
     /// Its endless part has such a step.
     pub fn wants(&self, system: &System, before: &World, label: &Label) -> bool {
-        let actor = match label.actor {
-            Actor::Attempt(index) => before.clients[usize::from(index)].attempt.as_ref(),
-            Actor::Zombie(index) => before.zombies.get(usize::from(index)),
-            _ => None,
-        };
+        let actor = before.acting(label.actor);
         match self.property {
             Property::Quiesces => {
                 label.action == Action::Call && system.table[label.at as usize].operation.acts()

@@ -198,7 +198,7 @@ impl System {
                 says.push(format!("value {}", target.value));
                 out.push(format!("{}: {}", self.target_name(index), says.join(", ")));
             }
-            out.push(format!("actions under way: {}", self.under_way(world)));
+            out.push(format!("actions under way: {}", self.under_way(world, None)));
         }
         out.push(format!("effects: {:?}", world.effects));
         for client in &world.clients {
@@ -326,17 +326,13 @@ impl System {
 
     /// What a run saw, with what makes it worth little.
     fn seen_text(&self, before: &World, step: &Step, outcome: Outcome) -> String {
-        let attempt = match step.label.actor {
-            Actor::Attempt(index) => step.world.clients[index as usize].attempt.as_ref(),
-            Actor::Zombie(index) => step.world.zombies.get(index as usize),
-            _ => None,
-        };
+        let attempt = step.world.acting(step.label.actor);
         let looks = matches!(self.table[step.label.at as usize].operation, Operation::Observe { .. });
         match attempt {
             Some(attempt) if looks && outcome == Outcome::Diverged && !attempt.aim.fresh => {
                 let why = match attempt.aim.current {
                     false => "a sample from before the last effect",
-                    true if self.under_way(before) > 0 => "an action is under way",
+                    true if self.under_way(before, None) > 0 => "an action is under way",
                     true => "an old sample",
                 };
                 format!("{outcome} ({why})")
@@ -378,11 +374,7 @@ fn operation_name(operation: &Operation) -> String {
 
 /// An outcome, with whose claim it met.
 fn outcome_text(system: &System, before: &World, actor: Actor, outcome: &str) -> String {
-    let attempt = match actor {
-        Actor::Attempt(index) => before.clients[index as usize].attempt.as_ref(),
-        Actor::Zombie(index) => before.zombies.get(index as usize),
-        _ => None,
-    };
+    let attempt = before.acting(actor);
     let Some(attempt) = attempt else { return outcome.to_owned() };
     let row = &system.table[attempt.at as usize];
     let looks = matches!(row.operation, Operation::Insert { .. } | Operation::Read);
@@ -518,7 +510,7 @@ impl System {
                 let due = |client: &Client| if client.phase == Phase::Between { "due" } else { "waits" };
                 note(self.trigger_name(rules, is), due(was).to_owned(), due(is).to_owned());
             }
-            let under_way = |world: &World| self.under_way(world).to_string();
+            let under_way = |world: &World| self.under_way(world, None).to_string();
             note("actions under way".to_owned(), under_way(before), under_way(after));
             if !rules.is_value() && rules.floor() > 0 {
                 let serving = |world: &World| self.capacity(world).unwrap_or(0).to_string();

@@ -172,10 +172,8 @@ impl System {
         if tokens {
             let receipt = world.keys[0].receipt.token;
             (world.seen, world.fence) = (0, 0);
-            let World { clients, zombies, flights, .. } = &mut *world;
-            let attempts = clients.iter_mut().filter_map(|client| client.attempt.as_mut()).chain(zombies);
-            attempts.filter(|attempt| attempt.token != receipt).for_each(|attempt| attempt.token = 0);
-            flights.iter_mut().for_each(|flight| (flight.token, flight.grant) = (0, 0));
+            world.live_mut().filter(|attempt| attempt.token != receipt).for_each(|attempt| attempt.token = 0);
+            world.flights.iter_mut().for_each(|flight| (flight.token, flight.grant) = (0, 0));
             world.forget_grants();
         }
     }
@@ -185,9 +183,7 @@ impl System {
         if !self.lean.calls {
             return;
         }
-        let World { clients, zombies, .. } = &mut draft.world;
-        let attempts = clients.iter_mut().filter_map(|c| c.attempt.as_mut()).chain(zombies);
-        for attempt in attempts {
+        for attempt in draft.world.live_mut() {
             let calls = matches!(self.table[attempt.at as usize].operation, Operation::Call { .. });
             if !calls || attempt.down || attempt.call != Call::None {
                 continue;

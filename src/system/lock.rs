@@ -142,9 +142,7 @@ impl World {
     pub(super) fn free_lock(&mut self, index: usize) {
         self.locks[index].held = false;
         let one = self.locks.len() == 1;
-        let attempts = self.clients.iter_mut().filter_map(|client| client.attempt.as_mut());
-        let attempts = attempts.chain(&mut self.zombies);
-        for attempt in attempts.filter(|attempt| one || usize::from(attempt.aim.target) == index) {
+        for attempt in self.live_mut().filter(|attempt| one || usize::from(attempt.aim.target) == index) {
             attempt.lock = match attempt.lock {
                 Grip::Holds => Grip::Believes,
                 Grip::Unaware => Grip::None,

@@ -167,8 +167,7 @@ impl World {
         let unfounded = self.rows.iter().zip(&numbers).any(|(row, number)| *number == 0 && row.published);
         let mut each = numbers.iter();
         self.rows.retain(|_| each.next().is_some_and(|number| *number > 0));
-        let attempts = self.clients.iter_mut().filter_map(|client| client.attempt.as_mut());
-        for attempt in attempts.chain(&mut self.zombies).filter(|attempt| attempt.row > 0) {
+        for attempt in self.live_mut().filter(|attempt| attempt.row > 0) {
             attempt.row = numbers[attempt.row as usize - 1];
         }
         unfounded

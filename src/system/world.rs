@@ -11,6 +11,7 @@ pub use packed::Packed;
 use packed::{Record, attempt_record, client_record, flight_record};
 use smallvec::SmallVec;
 
+use super::Actor;
 use super::remedy::{Aim, Remedy};
 use crate::time::{Clock, ClockFrom, ClockMap, Interchangeable};
 
@@ -420,6 +421,20 @@ impl World {
         with_client.chain(self.zombies.iter().enumerate().map(|(i, a)| (Who::Zombie(i), a)))
     }
 
+    pub fn live_mut(&mut self) -> impl Iterator<Item = &mut Attempt> {
+        let with_client = self.clients.iter_mut().filter_map(|client| client.attempt.as_mut());
+        with_client.chain(&mut self.zombies)
+    }
+
+    /// The attempt that takes a step, if an attempt does.
+    pub fn acting(&self, actor: Actor) -> Option<&Attempt> {
+        match actor {
+            Actor::Attempt(index) => self.clients.get(usize::from(index))?.attempt.as_ref(),
+            Actor::Zombie(index) => self.zombies.get(usize::from(index)),
+            _ => None,
+        }
+    }
+
     /// Whether any client may still send an attempt, or a dead one be run again.
     pub fn more_to_come(&self) -> bool {
         let sends = |c: &Client| c.role == 0 && (c.phase == Phase::Idle || c.retries > 0);
@@ -480,8 +495,7 @@ impl World {
                 }
             }
         }
-        let attempts = self.clients.iter_mut().filter_map(|c| c.attempt.as_mut());
-        for attempt in attempts.chain(&mut self.zombies) {
+        for attempt in self.live_mut() {
             visit(&mut attempt.known);
             if let Call::Landed(known) = &mut attempt.call {
                 visit(known);
@@ -520,7 +534,7 @@ impl World {
         if let Some(past) = &mut self.past {
             f(&mut past.receipt.token);
         }
-        for attempt in self.clients.iter_mut().filter_map(|c| c.attempt.as_mut()).chain(&mut self.zombies) {
+        for attempt in self.live_mut() {
             f(&mut attempt.token);
         }
         for flight in &mut self.flights {

@@ -49,18 +49,12 @@ impl System {
         attempt.call == Call::Pending && self.table[attempt.at as usize].operation.acts()
     }
 
-    /// Actions under way: of one policy or of all, on one target or on all.
-    pub(super) fn busy(&self, world: &World, part: Option<u8>, target: Option<u8>) -> u8 {
-        let meant =
-            |p: u8, t: u8| part.is_none_or(|part| part == p) && target.is_none_or(|target| target == t);
-        let acting = world.live().filter(|(_, a)| self.is_acting(a) && meant(a.aim.part, a.aim.target));
-        let left = world.remedy().jobs.iter().filter(|job| meant(job.part, job.target));
+    /// Actions under way on a target, or on all; whoever began them.
+    pub fn under_way(&self, world: &World, target: Option<u8>) -> u8 {
+        let meant = |on: u8| target.is_none_or(|target| target == on);
+        let acting = world.live().filter(|(_, a)| self.is_acting(a) && meant(a.aim.target));
+        let left = world.remedy().jobs.iter().filter(|job| meant(job.target));
         (acting.count() + left.count()) as u8
-    }
-
-    /// Actions under way, whoever began them.
-    pub fn under_way(&self, world: &World) -> u8 {
-        self.busy(world, None, None)
     }
 
     /// How many members can be seen not to be well, or to have an action under way, and what must hold
@@ -68,7 +62,7 @@ impl System {
     pub(super) fn seen_unwell(&self, world: &World, lag: Option<i64>) -> Vec<(u8, Guard)> {
         let mut out = vec![(0, Guard::new())];
         for (index, state) in (0..).zip(&world.remedy().targets) {
-            let busy = self.busy(world, None, Some(index)) > 0;
+            let busy = self.under_way(world, Some(index)) > 0;
             if state.is_well() && !busy {
                 continue;
             }
@@ -97,7 +91,7 @@ impl System {
         }
         let targets = (0..).zip(&remedy.targets);
         let serves =
-            |(t, state): &(u8, &TargetState)| rules.serves(state) && self.busy(world, None, Some(*t)) == 0;
+            |(t, state): &(u8, &TargetState)| rules.serves(state) && self.under_way(world, Some(*t)) == 0;
         Some(targets.filter(serves).count() as u8)
     }
 }
@@ -180,7 +174,7 @@ impl<'a> Steps<'a> {
             out.push(Look { saw: Saw::Unknown, fresh: false, current: true, when: Guard::new() });
             return out;
         }
-        let under_way = self.system.busy(self.before, None, Some(target)) > 0;
+        let under_way = self.system.under_way(self.before, Some(target)) > 0;
         if !under_way {
             // A sample from after the last action settled.
             let settled: Guard = at_least(state.over, rule.settle).into_iter().collect();
@@ -248,7 +242,7 @@ impl<'a> Steps<'a> {
         let mut draft = self.draft();
         let rule = &rules.parts[usize::from(aim.part)];
         draft.fact(facts::ENDLESS_CALL, rule.act_max.is_none() && rule.timeout.is_none());
-        let others = self.system.busy(self.before, None, Some(aim.target));
+        let others = self.system.under_way(self.before, Some(aim.target));
         draft.fact(facts::OVERLAP, others > 0);
         let locked = matches!(attempt.lock, Grip::Holds | Grip::Believes);
         let other_locks = self.before.live().any(|(other, a)| {
@@ -621,16 +615,14 @@ impl Rules {
 impl World {
     /// Those who looked at the target know less of what it is like.
     fn outdate(&mut self, target: u8, mut forget: impl FnMut(&mut Aim)) {
-        let attempts = self.clients.iter_mut().filter_map(|client| client.attempt.as_mut());
-        for attempt in attempts.chain(&mut self.zombies).filter(|attempt| attempt.aim.target == target) {
+        for attempt in self.live_mut().filter(|attempt| attempt.aim.target == target) {
             forget(&mut attempt.aim);
         }
     }
 
     /// No guard of this part counts anybody any more.
     pub(super) fn uncount(&mut self, part: u8) {
-        let attempts = self.clients.iter_mut().filter_map(|client| client.attempt.as_mut());
-        for attempt in attempts.chain(&mut self.zombies).filter(|attempt| attempt.aim.part == part) {
+        for attempt in self.live_mut().filter(|attempt| attempt.aim.part == part) {
             attempt.aim.counted = false;
         }
         for job in self.remedy_mut().jobs.iter_mut().filter(|job| job.part == part) {
@@ -678,11 +670,7 @@ impl System {
         if label.action != (Action::Operate { outcome: Outcome::Paged }) {
             return None;
         }
-        let attempt = match label.actor {
-            Actor::Attempt(index) => before.clients[usize::from(index)].attempt.as_ref()?,
-            Actor::Zombie(index) => before.zombies.get(usize::from(index))?,
-            _ => return None,
-        };
+        let attempt = before.acting(label.actor)?;
         let target = &before.remedy().targets[usize::from(attempt.aim.target)];
         target.since.clock().filter(|_| !target.paged)
     }
