@@ -160,7 +160,11 @@ fn verdicts(case: &Case, truth: &reference::Found) -> Result<Course, TestCaseErr
         }
         for property in &result.properties {
             if let Some(counterexample) = &property.counterexample {
+                // Most ways show the same run: it is altered where it comes from another search only.
+                let altered = first.is_none() || engine == Engine::Stateright;
+                let alone = || if altered { runs::stands_alone(case, counterexample) } else { Ok(()) };
                 runs::replays(case, counterexample)
+                    .and_then(|()| alone())
                     .map_err(|error| TestCaseError::fail(format!("{way}: {}: {error}", property.property)))?;
             }
         }
