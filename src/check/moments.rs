@@ -109,7 +109,7 @@ impl Moments {
 }
 
 /// How often a period is found to be too short before there is said to be none.
-const PERIODS_MAX: usize = 1_000;
+const PERIODS_MAX: usize = 100;
 
 fn ceiling(a: i64, b: i64) -> i64 {
     a.div_euclid(b) + i64::from(a.rem_euclid(b) != 0)
@@ -133,7 +133,9 @@ impl Raise {
         loop {
             let mut raised = None;
             for raise in raises {
-                let least = moments[raise.by] + raise.least + raise.periods * period;
+                // Beyond the numbers no run is real, which is seen when it is taken again.
+                let apart = raise.periods.saturating_mul(period);
+                let least = moments[raise.by].saturating_add(raise.least).saturating_add(apart);
                 if moments[raise.of] < least {
                     moments[raise.of] = least;
                     last[raise.of] = Some(*raise);
@@ -154,7 +156,9 @@ impl Raise {
     fn back(last: &[Option<Raise>], mut event: usize) -> ((i64, i64), bool) {
         let mut way: Vec<Raise> = Vec::new();
         let mut met = vec![None; last.len()];
-        let sum = |way: &[Raise]| way.iter().fold((0, 0), |sum, r| (sum.0 + r.least, sum.1 + r.periods));
+        let sum = |way: &[Raise]| {
+            way.iter().fold((0_i64, 0), |sum, r| (sum.0.saturating_add(r.least), sum.1 + r.periods))
+        };
         while let Some(raise) = last[event] {
             if let Some(from) = met[event].replace(way.len()) {
                 return (sum(&way[from..]), true);
