@@ -138,6 +138,9 @@ fn explain_knows_keys_targets_presets_and_models() {
     }
     let check = String::from_utf8(idemcheck(&["explain", "lease.check"]).stdout).unwrap();
     assert!(check.contains("run out?\n"), "{check}");
+    // One table's key only.
+    let lease = String::from_utf8(idemcheck(&["explain", "lock.lease"]).stdout).unwrap();
+    assert!(lease.contains("In [lock]") && !lease.contains("In [store]"), "{lease}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::{
     Downstream, Key, LogicalOperation, Policy, Queue, Replay, RoleScope, Store, SuppliedBy, Trigger,
     TriggerKind,
 };
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::model::Protocol;
 use crate::model::graph::Uses;
 use crate::source::Located;
@@ -17,6 +17,15 @@ use crate::source::Located;
 /// Applies every rule. Without a model, those that need none; and there is no policy then. The
 /// caller must drop the policy if `draft` came with errors of its own.
 pub fn check(draft: &Draft, model: Option<&Protocol>) -> (Option<Policy>, Vec<Diagnostic>) {
+    let (policy, mut out) = apply(draft, model);
+    if draft.trigger.misnamed {
+        // What fits the trigger is known once its kind is.
+        out.retain(|diagnostic| diagnostic.code != Code::TriggerMismatch);
+    }
+    (policy, out)
+}
+
+fn apply(draft: &Draft, model: Option<&Protocol>) -> (Option<Policy>, Vec<Diagnostic>) {
     let mut out = Vec::new();
     trigger::attempts(draft, &mut out);
     trigger::horizon(draft, &mut out);

@@ -73,6 +73,8 @@ pub struct KeyDraft {
 pub struct TriggerDraft {
     pub header: Option<Span>,
     pub kind: Option<Located<TriggerKind>>,
+    /// There is a `kind`, and it is none that exists.
+    pub misnamed: bool,
     pub requests: Option<Located<u32>>,
     pub conflicting: Option<Located<u32>>,
     pub retries: Option<Located<u32>>,

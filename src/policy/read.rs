@@ -148,6 +148,7 @@ fn trigger(table: &Table<'_>, reader: &mut Reader) -> TriggerDraft {
     });
     TriggerDraft {
         header: Some(table.header),
+        misnamed: kind.is_none() && table.entry("kind").is_some(),
         kind,
         requests: reader.count(table, "requests"),
         conflicting: reader.count(table, "conflicting"),

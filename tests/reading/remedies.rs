@@ -91,6 +91,7 @@ const CHANGES: &[(&str, &str, &[&str])] = &[
     ("kind = \"cooldown\"", "kind = \"cooldwon\"", &["IDM014 p.toml 19:8"]),
     ("[\"10s\", \"1m\"]", "[\"2m\", \"10s\"]", &["IDM242 p.toml 12:18"]),
     ("kind = \"restart\"", "kind = \"reboots\"", &["IDM014 p.toml 17:8"]),
+    ("\"alert\"", "\"alrt\"", &["IDM014 p.toml 7:10"]),
     ("[human]", "[lock]\nper = \"target\"\n[human]", &["IDM232 p.toml 21:1", "IDM242 p.toml 21:1"]),
 ];
 

@@ -62,6 +62,10 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         output::to_stdout(|out| explain(topic, out))?;
         return Ok(Exit::Holds);
     }
+    if let Some(topic) = wanted.split_once('.').and_then(|(table, key)| key_of_table(&topics, table, key)) {
+        output::to_stdout(|out| explain(&topic, out))?;
+        return Ok(Exit::Holds);
+    }
     let (presets, models) = (presets::all(), shipped::all());
     if let Some(preset) = presets.iter().find(|preset| preset.name.eq_ignore_ascii_case(wanted)) {
         output::to_stdout(|out| crate::presets::show(preset, out))?;
@@ -77,6 +81,18 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     names.extend(models.iter().map(|model| model.name.as_str()));
     suggest(wanted, &names, "`idemcheck explain` lists all names");
     Ok(Exit::CouldNotRun)
+}
+
+/// `target.lag`: what the key is in this table.
+fn key_of_table(topics: &[Topic], table: &str, key: &str) -> Option<Topic> {
+    topics.iter().find_map(|topic| match &topic.text {
+        Text::Keys(places) if topic.name == key => {
+            let places: Vec<_> = places.iter().copied().filter(|(of, _)| *of == table).collect();
+            let found = !places.is_empty();
+            found.then(|| Topic { brief: topic.brief.clone(), text: Text::Keys(places), ..*topic })
+        }
+        _ => None,
+    })
 }
 
 /// Says on stderr what may have been meant.
