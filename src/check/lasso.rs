@@ -38,7 +38,8 @@ fn roles(world: &World) -> Vec<Roles> {
 const SHIFTING: Roles = 1 << 127;
 
 /// In a remediation runs come and go within a cycle; targets, guards and triggers stay. The clocks of a list
-/// have one role: where none starts anew, none can have gone either, and each is where it was.
+/// have one role: where none starts anew or comes from elsewhere, none can have gone either on a way round,
+/// and each is where it was.
 fn roles_of_remedy(world: &World) -> Vec<Roles> {
     let mut out = Vec::new();
     let mut next = 0;
@@ -172,8 +173,11 @@ fn flows(system: &System, graph: &Graph<System>, patience: &Patience) -> Option<
                 _ => 0,
             };
             let on = after.iter().zip(&edge.clocks).map(goes_on).fold(0, |all, role| all | role);
-            let new = after.iter().zip(&edge.clocks).filter(|(_, from)| **from == ClockFrom::Zero);
-            let new = new.fold(0, |all, (role, _)| all | role);
+            let comes = |(role, from): &(&Roles, &ClockFrom)| match from {
+                ClockFrom::Old(clock) => before[usize::from(*clock) - 1] != **role,
+                ClockFrom::Zero => true,
+            };
+            let new = after.iter().zip(&edge.clocks).filter(comes).fold(0, |all, (role, _)| all | role);
             flow.reset = before.iter().chain(&after).fold(0, |all, role| all | role) & !on | new | SHIFTING;
             flows.push(flow);
         }

@@ -413,7 +413,7 @@ fn endless_run(
             match label {
                 None => *ticks = true,
                 Some(label) => {
-                    actors.insert(actor_key(label.actor));
+                    actors.insert(actor_key(&plain, label.actor));
                     *wanted |= kind.wants(&plain, &World::unpack(&nodes[from].timed.state), label);
                 }
             }
@@ -422,7 +422,7 @@ fn endless_run(
     let endless = (0..nodes.len()).find(|node| {
         let Inner { ticks, actors, wanted } = &inner[components.of[*node]];
         let world = World::unpack(&nodes[*node].timed.state);
-        let acts = |who| actors.contains(&actor_key(who));
+        let acts = |who| actors.contains(&actor_key(&plain, who));
         let all_act = world.live().all(|(who, a)| acts(who.into()) || kind.excuses(&plain, a));
         let begins = kind.needs_nobody() || world.live().next().is_some();
         *ticks && *wanted && begins && (all_act || !kind.everybody_acts())
@@ -442,7 +442,7 @@ fn endless_run(
     goals.extend([Goal::Wanted, Goal::Tick, Goal::Home]);
     let world = |node: usize| World::unpack(&nodes[node].timed.state);
     let wanted = |node: usize, label: &Label| kind.wants(&plain, &world(node), label);
-    let round = cycle(node, &arcs, &components, &goals, wanted);
+    let round = cycle(&plain, node, &arcs, &components, &goals, wanted);
     way.extend_from_slice(&round);
     let stem = way.iter().filter(|(_, by)| by.is_some()).count();
     way.extend(round);
@@ -490,6 +490,7 @@ enum Goal {
 /// A round from `start` back to it on which every actor acts: each node that it comes to, and
 /// by which step, none for a tick.
 fn cycle(
+    system: &System,
     start: usize,
     arcs: &[Vec<(usize, Option<Label>)>],
     components: &Components,
@@ -511,7 +512,7 @@ fn cycle(
             for (to, label) in arcs[node].iter().filter(|(to, _)| components.of[*to] == components.of[start])
             {
                 let met = match (goal, label) {
-                    (Goal::Acts(actor), Some(label)) => actor_key(label.actor) == *actor,
+                    (Goal::Acts(actor), Some(label)) => actor_key(system, label.actor) == *actor,
                     (Goal::Wanted, Some(label)) => wanted(node, label),
                     (Goal::Tick, None) => true,
                     _ => false,

@@ -20,7 +20,7 @@ use super::moments::Moments;
 use super::property::Property;
 use super::verdict::{Change, Counterexample, Step};
 use crate::system::world::{Attempt, Packed, Who, World};
-use crate::system::{Actor, CompileError, Label, Step as SystemStep, System, facts};
+use crate::system::{CompileError, Label, Step as SystemStep, System, facts};
 use crate::time::ticks::{self, Values};
 use crate::time::{ClockFrom, Constraint, TimedSystem as _};
 
@@ -234,7 +234,7 @@ impl Walk<'_> {
         let restarted = begins.iter().copied().zip(ends.iter().copied()).filter(|(one, other)| one != other);
         let pairs: Vec<(usize, usize)> = iter::once((from, self.taken.len())).chain(restarted).collect();
         let alike = begins.len() == ends.len();
-        let periodic = alike.then(|| self.moments.periodic(&pairs)).flatten();
+        let periodic = alike.then(|| self.moments.periodic(&pairs, || self.patience.is_over())).flatten();
         let goes_on = |walk: &Walk, moments: &[i64]| {
             let run = walk.told(walk.property, moments);
             replay_within(walk.canonical, &run, 0, walk.patience).is_ok()
@@ -531,16 +531,25 @@ impl<'a> Run<'a> {
             return Err(ReplayError::NoLoop);
         }
         let busy = |(_, attempt): &(Who, &Attempt)| !endless.excuses(self.system, attempt);
-        let mut idle: Vec<Actor> = self.world.live().filter(busy).map(|(who, _)| who.into()).collect();
-        let mut wanted = false;
+        let mut idle: Vec<_> = self.world.live().filter(busy).map(|(_, attempt)| attempt.name).collect();
+        let (mut wanted, mut waited) = (false, idle.len());
         let cap = canonical.greatest_constant() + 1;
         let mut known = HashSet::new();
         let mut shift = length;
         for _ in 0..ROUNDS_MAX {
             let clocks: Values = self.clocks.iter().map(|clock| (*clock).min(cap)).collect();
-            if !known.insert((self.world.pack(), clocks)) {
+            let here = (self.world.pack(), clocks);
+            if !known.insert(here.clone()) {
                 let all_act = idle.is_empty() || !endless.everybody_acts();
-                return if all_act && wanted { Ok(()) } else { Err(ReplayError::NoLoop) };
+                if all_act && wanted {
+                    return Ok(());
+                }
+                // Those who are at work may each have become the next one in line.
+                if !wanted || idle.len() >= waited {
+                    return Err(ReplayError::NoLoop);
+                }
+                waited = idle.len();
+                known = HashSet::from([here]);
             }
             for step in round {
                 if !patience.spend() {
@@ -553,7 +562,8 @@ impl<'a> Run<'a> {
                     return Err(ReplayError::NoLoop);
                 }
                 wanted |= endless.wants(self.system, &before, &taken.label);
-                idle.retain(|actor| *actor != taken.label.actor);
+                let acting = before.acting(taken.label.actor).map(|attempt| attempt.name);
+                idle.retain(|name| Some(*name) != acting);
             }
             shift += length;
         }

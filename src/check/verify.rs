@@ -509,13 +509,13 @@ fn find_endless(
     let kept = || graph.arcs().iter().zip(&flows).zip(&kept).filter_map(|(arc, kept)| kept.then_some(arc));
     let mut actors = vec![BTreeSet::new(); components.count];
     for (arc, _) in kept() {
-        actors[components.of[arc.from]].insert(actor_key(arc.label.actor));
+        actors[components.of[arc.from]].insert(actor_key(system, arc.label.actor));
     }
     // Every live attempt has a step of its own in this component.
     let all_act = |(arc, _): &(&Arc, &Flow)| {
         let world = World::unpack(graph.node(arc.from).0);
         let mut live = world.live();
-        let acts = |who| actors[components.of[arc.from]].contains(&actor_key(who));
+        let acts = |who| actors[components.of[arc.from]].contains(&actor_key(system, who));
         endless.wants(system, &world, &arc.label)
             && (!endless.everybody_acts()
                 || live.all(|(who, attempt)| acts(who.into()) || endless.excuses(system, attempt)))
@@ -533,7 +533,7 @@ fn find_endless(
         }
         let nobody = BTreeSet::new();
         let acting = if endless.everybody_acts() { &actors[component] } else { &nobody };
-        let round = round(&graph, first, acting, &within.1, patience);
+        let round = round(system, &graph, first, acting, &within.1, patience);
         let found = round.and_then(|round| {
             endless_run(system, endless.property, exploration, &graph, &origins, &round, patience)
         });
@@ -557,6 +557,7 @@ fn key(arc: &Arc) -> (usize, u32) {
 /// A way from this arc back to where it begins, on which everybody acts and every clock that is
 /// held below a bound starts anew.
 fn round<'g>(
+    system: &System,
     graph: &'g Graph<System>,
     first: &'g Arc,
     actors: &BTreeSet<(u8, u8)>,
@@ -570,7 +571,7 @@ fn round<'g>(
     let mut round = vec![first];
     for goal in acting.chain(starting) {
         let met = |arc: &Arc| match goal {
-            Goal::Acts(actor) => actor_key(arc.label.actor) == actor,
+            Goal::Acts(actor) => actor_key(system, arc.label.actor) == actor,
             Goal::Starts(role) => within[&key(arc)].reset & role != 0,
         };
         if round.iter().any(|arc| met(arc)) {
@@ -600,8 +601,11 @@ enum Goal {
     Starts(Roles),
 }
 
-pub(super) fn actor_key(actor: Actor) -> (u8, u8) {
+/// Who acts, as an endless part tells them apart. Those whom the trigger of a remediation does not wait for
+/// come and go in it, and change places: they are one. Whether each of them acts is seen when the run is taken again.
+pub(super) fn actor_key(system: &System, actor: Actor) -> (u8, u8) {
     match actor {
+        Actor::Zombie(_) if system.remedy.is_some() => (2, 0),
         Actor::Client(index) => (0, index),
         Actor::Attempt(index) => (1, index),
         Actor::Zombie(index) => (2, index),

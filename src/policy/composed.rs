@@ -123,10 +123,9 @@ pub fn compose(draft: &SystemDraft, members: &[LoadedPolicy], out: &mut Vec<Diag
     policy.lock = locks.next().cloned();
     if let (Some(first), Some(other)) = (&policy.lock, locks.find(|lock| policy.lock.as_ref() != Some(lock)))
     {
-        let message = format!("the members' locks differ: {first:?}, {other:?}");
-        out.push(
-            fault(message).at(draft.header, "").help("there is one lock for the target: describe it alike"),
-        );
+        let keys = first.unlike(other).join("`, `");
+        let message = format!("the members' locks differ in `{keys}`");
+        out.push(fault(message).at(draft.header, "").help("they take the same lock: describe it alike"));
         return None;
     }
     // What any of them promises of the target, the system promises.

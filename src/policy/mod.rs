@@ -218,6 +218,22 @@ pub struct Lock {
     pub per_target: bool,
 }
 
+impl Lock {
+    /// The keys in which another description says something else.
+    pub fn unlike(&self, other: &Lock) -> Vec<&'static str> {
+        let Lock { lease, session, per_process, dead_grants, pooled, per_target } = self;
+        let keys = [
+            ("lease", *lease == other.lease),
+            ("session", *session == other.session),
+            ("per_process", *per_process == other.per_process),
+            ("dead_grants", *dead_grants == other.dead_grants),
+            ("pooled", *pooled == other.pooled),
+            ("per", *per_target == other.per_target),
+        ];
+        keys.into_iter().filter_map(|(key, same)| (!same).then_some(key)).collect()
+    }
+}
+
 /// `[role.NAME]`: how much of a role is explored.
 #[derive(Clone, Copy, Debug)]
 pub struct RoleScope {

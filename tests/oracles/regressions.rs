@@ -3,6 +3,7 @@
 use idemcheck::check::property::Property;
 use idemcheck::check::verdict::{Counterexample, Verdict};
 use idemcheck::check::{Engine, replay};
+use idemcheck::model::shipped::shipped;
 use idemcheck::policy::{SuppliedBy, load_texts};
 
 use crate::agree::{Course, ask, compare};
@@ -305,4 +306,51 @@ fn a_shared_session_reads_otherwise_than_a_lease_that_ended() {
         [lock]\nlease = \"2ms\"\npooled = true\n\n[faults]\ncrashes = 0\n";
     let (verdict, _) = verdict(&case(model, tables), Property::ClaimExclusive);
     assert_eq!(verdict, Verdict::Violated);
+}
+
+/// A remediation by a shipped model.
+fn remediation(model: &str, tables: &str) -> Case {
+    let path = format!("models/{model}.toml");
+    let (_, text) = shipped().into_iter().find(|(name, _)| *name == path).expect("it is shipped");
+    let policy = format!(
+        "policy = \"case\"\nsummary = \"A case\"\nmodel = \"{model}\"\n\n[operation]\neffect = \"restart\"\n\
+         identity = [\"node\"]\n\n{tables}"
+    );
+    let loaded = load_texts(("policy.toml".as_ref(), &policy), ("model.toml".as_ref(), text));
+    assert!(!loaded.failed(), "{:?}", loaded.diagnostics);
+    let found = &loaded.policies[0];
+    Case { protocol: found.protocol.as_ref().clone(), policy: found.policy.clone() }
+}
+
+/// The alert comes again before the action ends, for ever: there is always an older run, or an older action,
+/// which lives on while others come and go.
+#[test]
+fn older_runs_that_never_all_end_are_no_end() {
+    for timeout in ["", "timeout = \"3m\"\n"] {
+        let tables = format!(
+            "[trigger]\nkind = \"alert\"\nrepeat = \"4m\"\ndelay = \"0s\"\noverlapping = 4\n\n\
+             [target]\nkind = \"instance\"\nact = [\"9m\", \"10m\"]\n{timeout}lag = \"0s\"\nunknown = false\n\
+             errors = \"never\"\nfault = \"persistent\"\n\n[action]\nkind = \"restart\"\n\n\
+             [faults]\ncrashes = 0\nlost_responses = 0\npause = \"0s\"\n"
+        );
+        let case = remediation("act-on-alert", &tables);
+        for property in [Property::Quiesces, Property::Escalates] {
+            assert_eq!(verdict(&case, property).0, Verdict::Violated, "{property} with {timeout:?}");
+        }
+    }
+}
+
+/// Two members of a fleet under one lock: the second holder acts while the first one's action is under way.
+#[test]
+fn one_lock_for_a_fleet_is_one_for_all_its_members() {
+    for (per, safe) in [("fleet", Verdict::Violated), ("target", Verdict::Holds)] {
+        let tables = format!(
+            "[trigger]\nkind = \"alert\"\noverlapping = 2\n\n[target]\nkind = \"fleet\"\nsize = 2\n\
+             act = [\"2m\", \"4m\"]\nlag = \"0s\"\nunknown = false\nerrors = \"never\"\nfault = \"apparent\"\nfaulty = 2\n\n\
+             [action]\nkind = \"reboot\"\n\n[guards.down]\nkind = \"in-flight\"\nlimit = 1\nper = \"target\"\n\n\
+             [lock]\nlease = \"1m\"\nper = \"{per}\"\n\n[choices]\nbusy = \"later\"\nrefused = \"page\"\ndone = \"page\"\n\n\
+             [faults]\ncrashes = 0\nlost_responses = 0\npause = \"0s\"\n"
+        );
+        assert_eq!(verdict(&remediation("locked-action", &tables), Property::LockSafe).0, safe, "{per}");
+    }
 }

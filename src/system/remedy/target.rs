@@ -245,10 +245,12 @@ impl<'a> Steps<'a> {
         let others = self.system.under_way(self.before, Some(aim.target));
         draft.fact(facts::OVERLAP, others > 0);
         let locked = matches!(attempt.lock, Grip::Holds | Grip::Believes);
+        // One lock may be for the whole fleet.
+        let same_lock = |target: u8| self.before.locks.len() == 1 || target == aim.target;
         let other_locks = self.before.live().any(|(other, a)| {
-            other != who && self.system.is_acting(a) && a.aim.target == aim.target && a.lock != Grip::None
+            other != who && self.system.is_acting(a) && same_lock(a.aim.target) && a.lock != Grip::None
         });
-        let left_locks = self.before.remedy().jobs.iter().any(|job| job.target == aim.target && job.locked);
+        let left_locks = self.before.remedy().jobs.iter().any(|job| same_lock(job.target) && job.locked);
         // To back out one's own action is no overlap of two holders.
         draft.fact(facts::LOCK_OVERLAP, locked && !undo && (other_locks || left_locks));
         let founded = aim.saw == Saw::Diverged && aim.fresh;
