@@ -62,13 +62,13 @@ fn guard() -> impl Strategy<Value = GuardRule> {
 fn gene() -> impl Strategy<Value = Gene> {
     let time = |most: i64| weighted(0.7, 0..=most);
     let kinds = select(vec![TriggerKind::Alert, TriggerKind::Schedule, TriggerKind::Loop, TriggerKind::Loop]);
-    let trigger = (kinds, 0..3_i64, weighted(0.4, 0..=1_i64), weighted(0.7, 1..3_i64), 1..=2_u32, 1..=2_u32);
+    let trigger = (kinds, 0..3_i64, weighted(0.4, 0..=1_i64), weighted(0.7, 1..3_i64), 1..=2_u32, 1..=3_u32);
     let target = prop_oneof![
         4 => Just(TargetKind::Members { size: 1, floor: 0 }),
         2 => Just(TargetKind::Members { size: 2, floor: 1 }),
         3 => (0..3_u32, 0..2_u32).prop_map(|(start, floor)| TargetKind::Value { start, floor }),
     ];
-    let act = (0..2_i64, time(2), weighted(0.4, 1..3_i64));
+    let act = (0..4_i64, time(2), weighted(0.4, 1..3_i64));
     let act = act.prop_map(|(least, more, timeout)| (least, more.map(|more| least + more), timeout));
     let looks = (0..2_i64, time(1), any::<bool>());
     let errors = select(vec![ActErrors::Never, ActErrors::Definite, ActErrors::Ambiguous]);
