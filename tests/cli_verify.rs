@@ -297,3 +297,11 @@ fn what_no_policy_of_a_model_sees_is_for_those_who_ask() {
     let all = run(folder.path(), &["verify", ".", "-v"]).stdout;
     assert!(all.contains(never), "{all}");
 }
+
+/// A policy named by itself finds the model that lies in `models` beside it, as its whole folder does.
+#[test]
+fn a_policy_finds_the_models_beside_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let said = run(root, &["verify", "policies/incidents/argocd-vs-hpa.toml"]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+}

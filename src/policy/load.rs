@@ -71,7 +71,7 @@ impl Loaded {
 }
 
 /// Reads every policy below `paths`. Models come from the shipped ones, from `models_dir`, from the
-/// paths themselves, and from paths in policies; later ones replace shipped ones of the same name.
+/// paths themselves, from the folder `models` beside a policy, and from paths in policies; later ones replace shipped ones of the same name.
 pub fn load(paths: &[PathBuf], models_dir: Option<&Path>) -> Loaded {
     let mut loader = Loader::default();
     if let Some(folder) = models_dir {
@@ -435,6 +435,9 @@ impl Loader {
         if let Some(entry) = self.models.get(&name.value) {
             return Some(entry.clone());
         }
+        if let Some(entry) = self.beside(&draft.path, &name.value) {
+            return Some(entry);
+        }
         let path = format!("models/{}.toml", name.value);
         if let Some((path, text)) = model::shipped::shipped().into_iter().find(|(known, _)| *known == path) {
             let file = self.loaded.files.add(SourceFile::new(path, text));
@@ -453,6 +456,23 @@ impl Loader {
             None => diagnostic.help(format!("the models are {}", list(names()))),
         });
         None
+    }
+}
+
+impl Loader {
+    /// The model in the folder `models` beside the policy, where the policy was named and its folder was not.
+    fn beside(&mut self, policy: &Path, name: &str) -> Option<Entry> {
+        let path = policy.parent()?.join("models").join(format!("{name}.toml"));
+        if !path.is_file() {
+            return None;
+        }
+        let file = self.open(&path)?;
+        if !matches!(what_is(self.loaded.files.text(file)), Sort::Model) {
+            return None;
+        }
+        let protocol = self.read_model(file);
+        let called = protocol.as_ref().is_none_or(|protocol| protocol.name == name);
+        called.then_some((file, protocol))
     }
 }
 
