@@ -5,8 +5,6 @@
 //! (Herbreteau, Srivathsan, Walukiewicz: Efficient emptiness check for timed Büchi automata). So
 //! arcs that bound a clock which their component never starts anew are taken out, until none is left.
 
-use std::iter;
-
 use super::graph::{Arc, Components, Graph};
 use super::trace::Patience;
 use crate::system::world::{Packed, Slot, World};
@@ -43,31 +41,29 @@ const SHIFTING: Roles = 1 << 127;
 fn roles_of_remedy(world: &World) -> Vec<Roles> {
     let mut out = Vec::new();
     let mut next = 0;
-    let mut place = |slots: &mut dyn Iterator<Item = Slot>| {
+    let mut list = |slots: &[Slot]| {
         let role = if next < 127 { 1 << next } else { SHIFTING };
         next += 1;
-        out.extend(slots.filter(|slot| slot.present()).map(|_| role));
+        out.extend(slots.iter().filter(|slot| slot.present()).map(|_| role));
     };
-    let mut one = |slot: Slot| place(&mut iter::once(slot));
-    one(world.horizon);
+    list(&[world.horizon]);
     for key in &world.keys {
-        [key.receipt.clock, key.receipt.born, key.native.clock].into_iter().for_each(&mut one);
+        [key.receipt.clock, key.receipt.born, key.native.clock].iter().for_each(|slot| list(&[*slot]));
     }
-    world.locks.iter().for_each(|lock| one(lock.clock));
+    world.locks.iter().for_each(|lock| list(&[lock.clock]));
     let remedy = world.remedy();
     for target in &remedy.targets {
-        [target.changed, target.went, target.over, target.since, target.undone]
-            .into_iter()
-            .for_each(|slot| place(&mut iter::once(slot)));
-        place(&mut target.starts.iter().copied());
+        let own = [target.changed, target.went, target.over, target.since, target.undone];
+        own.iter().for_each(|slot| list(&[*slot]));
+        list(&target.starts);
     }
-    place(&mut remedy.jobs.iter().map(|job| job.clock));
-    remedy.guards.iter().for_each(|guard| place(&mut guard.clocks.iter().copied()));
+    list(&remedy.jobs.iter().map(|job| job.clock).collect::<Vec<_>>());
+    remedy.guards.iter().for_each(|guard| list(&guard.clocks));
     for client in &world.clients {
         let inner = client.attempt.as_ref().map_or([Slot::NONE; 2], |attempt| [attempt.clock, attempt.held]);
-        [client.clock, inner[0], inner[1]].into_iter().for_each(|slot| place(&mut iter::once(slot)));
+        [client.clock, inner[0], inner[1]].iter().for_each(|slot| list(&[*slot]));
     }
-    place(&mut world.zombies.iter().flat_map(|attempt| [attempt.clock, attempt.held]));
+    list(&world.zombies.iter().flat_map(|attempt| [attempt.clock, attempt.held]).collect::<Vec<_>>());
     out
 }
 

@@ -145,11 +145,11 @@ impl Raise {
                 }
             }
             let Some(event) = raised else { return Ok(moments) };
-            for event in [0, event] {
-                let (sum, cycle) = Raise::back(&last, event);
-                if cycle || last[0].is_some() {
-                    return Err(sum);
-                }
+            // The start is fixed: what raises it is as impossible as a cycle.
+            let end = if last[0].is_some() { 0 } else { event };
+            let (sum, cycle) = Raise::back(&last, end);
+            if cycle || end == 0 {
+                return Err(sum);
             }
         }
     }

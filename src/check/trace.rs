@@ -44,8 +44,8 @@ struct Walk<'a> {
     property: Property,
     repeats_from: Option<usize>,
     moments: Moments,
-    /// The moments of a run whose round can be taken for ever.
-    fixed: Option<Vec<i64>>,
+    /// A run whose round can be taken for ever, once it is found.
+    endless: Option<Counterexample>,
     taken: Vec<(u32, World, SystemStep)>,
     /// Steps that may still be tried: the search for the right names is bounded.
     tries: u32,
@@ -236,19 +236,23 @@ impl Walk<'_> {
         let alike = begins.len() == ends.len();
         let periodic = alike.then(|| self.moments.periodic(&pairs, || self.patience.is_over())).flatten();
         let goes_on = |walk: &Walk, moments: &[i64]| {
-            let run = walk.told(walk.property, moments);
-            replay_within(walk.canonical, &run, 0, walk.patience).is_ok()
+            let run = walk.told(moments);
+            replay_within(walk.canonical, &run, 0, walk.patience).is_ok().then_some(run)
         };
-        self.fixed = periodic.filter(|moments| goes_on(self, moments));
-        if self.fixed.is_none() && self.round_takes_time() {
-            let least = self.moments.least(self.taken.len() + 1);
-            self.fixed = Some(least).filter(|moments| goes_on(self, moments));
+        self.endless = periodic.and_then(|moments| goes_on(self, &moments));
+        if self.endless.is_none() && self.round_takes_time() {
+            self.endless = goes_on(self, &self.least());
         }
-        self.fixed.is_some()
+        self.endless.is_some()
+    }
+
+    fn least(&self) -> Vec<i64> {
+        self.moments.least(self.taken.len() + 1)
     }
 
     /// The steps taken, with these moments.
-    fn told(&self, property: Property, moments: &[i64]) -> Counterexample {
+    fn told(&self, moments: &[i64]) -> Counterexample {
+        let property = self.property;
         let unit = self.system.times.unit_ms;
         let mut steps: Vec<Step> = Vec::with_capacity(self.taken.len());
         for (index, (edge, before, step)) in self.taken.iter().enumerate() {
@@ -297,15 +301,13 @@ pub fn concretize(
         property,
         repeats_from,
         moments: Moments::default(),
-        fixed: None,
+        endless: None,
         taken: Vec::new(),
         tries: 100_000,
         patience,
     };
-    walk.go(start).then(|| {
-        let least = || walk.moments.least(walk.taken.len() + 1);
-        walk.told(property, &walk.fixed.clone().unwrap_or_else(least))
-    })
+    let found = walk.go(start);
+    found.then(|| walk.endless.take().unwrap_or_else(|| walk.told(&walk.least())))
 }
 
 /// Rounds that are put before the one that is shown to repeat, at most.

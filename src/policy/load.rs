@@ -291,6 +291,21 @@ impl Loader {
         self.models.insert(name, (file, protocol));
     }
 
+    /// The model in the folder `models` beside the policy, where the policy was named and its folder was not.
+    fn beside(&mut self, policy: &Path, name: &str) -> Option<Entry> {
+        let path = policy.parent()?.join("models").join(format!("{name}.toml"));
+        if !path.is_file() {
+            return None;
+        }
+        let file = self.open(&path)?;
+        if !matches!(what_is(self.loaded.files.text(file)), Sort::Model) {
+            return None;
+        }
+        let protocol = self.read_model(file);
+        let called = protocol.as_ref().is_none_or(|protocol| protocol.name == name);
+        called.then_some((file, protocol))
+    }
+
     /// The text, unless it is too deep to be parsed.
     fn safe_text(&self, file: FileId) -> &str {
         let text = self.loaded.files.text(file);
@@ -456,23 +471,6 @@ impl Loader {
             None => diagnostic.help(format!("the models are {}", list(names()))),
         });
         None
-    }
-}
-
-impl Loader {
-    /// The model in the folder `models` beside the policy, where the policy was named and its folder was not.
-    fn beside(&mut self, policy: &Path, name: &str) -> Option<Entry> {
-        let path = policy.parent()?.join("models").join(format!("{name}.toml"));
-        if !path.is_file() {
-            return None;
-        }
-        let file = self.open(&path)?;
-        if !matches!(what_is(self.loaded.files.text(file)), Sort::Model) {
-            return None;
-        }
-        let protocol = self.read_model(file);
-        let called = protocol.as_ref().is_none_or(|protocol| protocol.name == name);
-        called.then_some((file, protocol))
     }
 }
 

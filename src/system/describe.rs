@@ -521,7 +521,8 @@ impl System {
             let holders = |world: &World| {
                 let live = world.live().map(|(_, attempt)| attempt);
                 let held = live.filter(|attempt| {
-                    world.lock_of(attempt) == index && matches!(attempt.lock, Grip::Holds | Grip::Unaware)
+                    world.lock_of(attempt.aim.target) == index
+                        && matches!(attempt.lock, Grip::Holds | Grip::Unaware)
                 });
                 held.map(|attempt| self.attempt_name(attempt.name)).collect::<Vec<_>>()
             };

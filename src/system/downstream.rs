@@ -267,7 +267,7 @@ impl Steps<'_> {
             }
             Answer::InFlight => {
                 let over = action == Action::Operate { outcome: Outcome::Expired };
-                let locked = self.before.locks[self.before.lock_of(attempt)].held;
+                let locked = self.before.locks[self.before.lock_of(attempt.aim.target)].held;
                 draft.fact(facts::FALSE_IN_FLIGHT, (over || met.status != Status::InProgress) && !locked);
             }
             Answer::Mismatch => {

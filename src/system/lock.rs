@@ -11,7 +11,7 @@ impl Steps<'_> {
     }
 
     fn lock_index(&self, who: Who) -> usize {
-        self.before.lock_of(self.before.attempt(who))
+        self.before.lock_of(self.before.attempt(who).aim.target)
     }
 
     /// Another live attempt believes that the lock is its own.
@@ -19,7 +19,9 @@ impl Steps<'_> {
         draft
             .world
             .live()
-            .filter(|(other, attempt)| *other != who && draft.world.lock_of(attempt) == self.lock_index(who))
+            .filter(|(other, attempt)| {
+                *other != who && draft.world.lock_of(attempt.aim.target) == self.lock_index(who)
+            })
             .any(|(_, attempt)| matches!(attempt.lock, Grip::Holds | Grip::Believes))
     }
 
@@ -156,7 +158,7 @@ impl super::System {
     /// A worker is gone: with its session goes its lock.
     pub(super) fn end_session(&self, world: &mut World, dying: &Attempt) {
         if self.lock.session && matches!(dying.lock, Grip::Holds | Grip::Unaware) {
-            world.free_lock(world.lock_of(dying));
+            world.free_lock(world.lock_of(dying.aim.target));
         }
     }
 }

@@ -483,9 +483,7 @@ impl System {
         };
         let mut owned = false;
         let (mut old_attempt, mut old_flight) = (u8::MAX, u8::MAX);
-        let World { clients, zombies, flights, .. } = world;
-        let with_client = clients.iter_mut().filter_map(|c| c.attempt.as_mut());
-        let mut attempts: smallvec::SmallVec<[&mut Attempt; 12]> = with_client.chain(zombies).collect();
+        let mut attempts: smallvec::SmallVec<[&mut Attempt; 12]> = world.live_mut().collect();
         let mut any_old = false;
         for attempt in &mut attempts {
             owned |= attempt.token == receipt;
@@ -505,6 +503,7 @@ impl System {
                 attempt.token = old_attempt;
             }
         }
+        let flights = &mut world.flights;
         any_old |= flights.iter().any(|f| f.grant != 0 && f.grant < seen.max(fence));
         old_flight = flights.iter().map(|f| f.grant).filter(|t| old(*t)).fold(old_flight, u8::min);
         for flight in flights.iter_mut().filter(|f| old(f.grant)) {
@@ -613,7 +612,7 @@ impl Steps<'_> {
     fn leaves_dead_lock(&self, after: &World) -> bool {
         let holds = |attempt: &Attempt| matches!(attempt.lock, world::Grip::Holds | world::Grip::Unaware);
         let live = |index| {
-            let mut of = after.live().filter(move |(_, attempt)| after.lock_of(attempt) == index);
+            let mut of = after.live().filter(move |(_, attempt)| after.lock_of(attempt.aim.target) == index);
             of.any(|(_, attempt)| !attempt.down && holds(attempt))
         };
         let dead = |index: usize| after.locks[index].held && !live(index);

@@ -389,9 +389,9 @@ impl World {
         }
     }
 
-    /// Which lock an attempt takes.
-    pub fn lock_of(&self, attempt: &Attempt) -> usize {
-        if self.locks.len() > 1 { attempt.aim.target.into() } else { 0 }
+    /// Which lock is taken for a target.
+    pub fn lock_of(&self, target: u8) -> usize {
+        if self.locks.len() > 1 { target.into() } else { 0 }
     }
 
     /// Effects of the logical operation that this class belongs to, whatever their payload.

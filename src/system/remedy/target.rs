@@ -245,8 +245,7 @@ impl<'a> Steps<'a> {
         let others = self.system.under_way(self.before, Some(aim.target));
         draft.fact(facts::OVERLAP, others > 0);
         let locked = matches!(attempt.lock, Grip::Holds | Grip::Believes);
-        // One lock may be for the whole fleet.
-        let same_lock = |target: u8| self.before.locks.len() == 1 || target == aim.target;
+        let same_lock = |target: u8| self.before.lock_of(target) == self.before.lock_of(aim.target);
         let other_locks = self.before.live().any(|(other, a)| {
             other != who && self.system.is_acting(a) && same_lock(a.aim.target) && a.lock != Grip::None
         });
