@@ -11,5 +11,6 @@ pub mod model;
 pub mod policy;
 pub mod report;
 pub mod source;
+pub mod store;
 pub mod system;
 pub mod time;

@@ -1,0 +1,461 @@
+//! Receipts on real stores: what the checker's store component does, on memory, SQLite, PostgreSQL or Redis.
+//!
+//! A store knows nothing of protocols. It keeps a receipt per key and does two things in one atomic step
+//! each: `read`, and `swap`, which writes only if the receipt is still the one that was seen. What to write
+//! is decided in one place for all of them, [`decide`]; [`operation`] puts the two together. Time is the
+//! store's own clock, in milliseconds since the Unix epoch.
+
+pub mod decide;
+pub mod memory;
+pub mod operation;
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// Milliseconds since the Unix epoch.
+pub type Millis = i64;
+
+/// What a store promises to answer.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// A receipt's name: a JSON list of texts, so that no two lists of attributes read the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key(String);
+
+impl Key {
+    /// The key of these parts: the policy, the attributes of its scope, what the client sent.
+    pub fn new<S: AsRef<str>>(parts: &[S]) -> Key {
+        let parts: Vec<&str> = parts.iter().map(AsRef::as_ref).collect();
+        Key(serde_json::to_string(&parts).unwrap_or_default())
+    }
+
+    /// A key as a store gave it back.
+    pub fn from_stored(text: String) -> Key {
+        Key(text)
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The parts it was made of; none where the text is not a key.
+    pub fn parts(&self) -> Option<Vec<String>> {
+        serde_json::from_str(&self.0).ok()
+    }
+
+    /// What logs say in its place: twelve hexadecimal digits of its SHA-256.
+    pub fn hash(&self) -> String {
+        use sha2::{Digest, Sha256};
+        hex(&Sha256::digest(self.0.as_bytes())[..6])
+    }
+}
+
+/// Who holds a claim: drawn at random for each attempt, so that an attempt whose acknowledgement was lost
+/// recognises its own.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Owner([u8; 16]);
+
+impl Owner {
+    /// # Errors
+    /// The system has no randomness to give.
+    pub fn random() -> Result<Owner, getrandom::Error> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes)?;
+        Ok(Owner(bytes))
+    }
+
+    pub fn from_bytes(bytes: [u8; 16]) -> Owner {
+        Owner(bytes)
+    }
+
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex(&self.0))
+    }
+}
+
+impl fmt::Debug for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Owner({self})")
+    }
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Where an operation stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    InProgress,
+    Succeeded,
+    Failed,
+}
+
+impl Status {
+    pub const ALL: [Status; 3] = [Status::InProgress, Status::Succeeded, Status::Failed];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::InProgress => "in_progress",
+            Status::Succeeded => "succeeded",
+            Status::Failed => "failed",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Status> {
+        Status::ALL.into_iter().find(|status| status.name() == name)
+    }
+}
+
+/// A recorded answer: what is replayed, to the byte.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Response {
+    pub status: u16,
+    /// In their order; values are bytes, as HTTP has it.
+    pub headers: Vec<(String, Vec<u8>)>,
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    /// The same with the number of its effect in its place.
+    pub fn numbered(&self, effect: u64) -> Response {
+        const PLACE: &[u8] = b"{effect}";
+        let mut response = self.clone();
+        if let Some(start) = response.body.windows(PLACE.len()).position(|part| part == PLACE) {
+            response.body.splice(start..start + PLACE.len(), effect.to_string().into_bytes());
+        }
+        response
+    }
+}
+
+/// What is known of an operation, under its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    pub status: Status,
+    pub owner: Owner,
+    /// Rises with every grant, over all keys of the store.
+    pub token: u64,
+    /// Another one after every write, never the same again.
+    pub revision: u64,
+    /// Of the payload the key was first used with.
+    pub fingerprint: Vec<u8>,
+    /// The state where `resume` goes on.
+    pub checkpoint: Option<String>,
+    /// Of a final receipt, and what a checkpoint knows so far.
+    pub response: Option<Response>,
+    /// What was asked, so that another worker can go on with it; empty once the receipt is final.
+    pub request: Vec<u8>,
+    /// From then on another attempt may take the claim over. None: never.
+    pub lease_until: Option<Millis>,
+    /// From then on the receipt is gone. None: kept.
+    pub expires_at: Option<Millis>,
+    /// When the key was claimed last.
+    pub claimed_at: Millis,
+}
+
+/// A look at a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    pub receipt: Option<Receipt>,
+    /// The store's clock at that moment.
+    pub now: Millis,
+}
+
+/// When something ends, by the clock of the store at the moment of writing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stamp {
+    Never,
+    At(Millis),
+    In(Millis),
+}
+
+impl Stamp {
+    pub fn from_at(at: Option<Millis>) -> Stamp {
+        at.map_or(Stamp::Never, Stamp::At)
+    }
+
+    pub fn from_in(after: Option<Millis>) -> Stamp {
+        after.map_or(Stamp::Never, Stamp::In)
+    }
+
+    /// The moment, for a store that knows its clock.
+    pub fn at(self, now: Millis) -> Option<Millis> {
+        match self {
+            Stamp::Never => None,
+            Stamp::At(at) => Some(at),
+            Stamp::In(after) => Some(now.saturating_add(after)),
+        }
+    }
+
+    /// The two halves that a statement can add up: a moment, and a time from now.
+    pub fn halves(self) -> (Option<Millis>, Option<Millis>) {
+        match self {
+            Stamp::Never => (None, None),
+            Stamp::At(at) => (Some(at), None),
+            Stamp::In(after) => (None, Some(after)),
+        }
+    }
+}
+
+/// A receipt to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    pub status: Status,
+    pub owner: Owner,
+    /// None: the next token, a new grant.
+    pub token: Option<u64>,
+    pub fingerprint: Vec<u8>,
+    pub checkpoint: Option<String>,
+    pub response: Option<Response>,
+    pub request: Vec<u8>,
+    pub lease: Stamp,
+    pub expiry: Stamp,
+    /// None: now.
+    pub claimed_at: Option<Millis>,
+    /// Over its TTL it stays, and is seen, until somebody sweeps it.
+    pub swept: bool,
+}
+
+impl Draft {
+    /// The same with the number of the effect that is written with it.
+    pub fn numbered(&self, effect: u64) -> Draft {
+        let response = self.response.as_ref().map(|response| response.numbered(effect));
+        Draft { response, ..self.clone() }
+    }
+}
+
+/// What the key must hold for a [`Swap`] to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expected {
+    Absent,
+    Revision {
+        revision: u64,
+        /// And its TTL has not run out.
+        alive: bool,
+    },
+    /// Nothing is asked of the receipt.
+    Anything,
+}
+
+/// A write that is done whole or not at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Swap {
+    pub key: Key,
+    pub expected: Expected,
+    pub write: Write,
+    /// An effect in the service's own database, in the same transaction.
+    pub effect: Option<Entry>,
+    /// Only while this many effects are in the ledger under the effect's operation.
+    pub unchanged: Option<u64>,
+    /// Kept in the audit table, in the same transaction.
+    pub audit: Option<Audit>,
+}
+
+impl Swap {
+    pub fn new(key: Key, expected: Expected, write: Write) -> Swap {
+        Swap { key, expected, write, effect: None, unchanged: None, audit: None }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Write {
+    Put(Box<Draft>),
+    Delete,
+    /// The receipt stays as it is.
+    Nothing,
+}
+
+/// What became of a swap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Swapped {
+    /// Written; what the key holds now, and the effect as the ledger has it.
+    Done { seen: Seen, effect: Option<Effect> },
+    /// The key holds something else; nothing was written.
+    Conflict(Seen),
+    /// The ledger has grown; nothing was written.
+    Changed,
+}
+
+/// An effect, for the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The logical operation whose effect it is.
+    pub operation: Key,
+    pub fingerprint: Vec<u8>,
+    /// The grant under which it was asked for; 0: none.
+    pub token: u64,
+    /// What the caller hears of it; the first `{effect}` in the body stands for its number.
+    pub response: Response,
+}
+
+impl Entry {
+    /// The row that this becomes.
+    pub fn effect(&self, number: u64, at: Millis) -> Effect {
+        Effect {
+            number,
+            fingerprint: self.fingerprint.clone(),
+            token: self.token,
+            response: self.response.numbered(number),
+            at,
+        }
+    }
+}
+
+/// A call of the ledger, when that is the downstream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerCall {
+    pub entry: Entry,
+    /// The idempotency key that the downstream is given.
+    pub native: Option<Native>,
+    /// A token lower than the highest seen under the operation is refused.
+    pub fencing: bool,
+}
+
+/// A key that the downstream deduplicates by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Native {
+    pub key: Key,
+    /// Forgotten this long after its first use. None: never.
+    pub ttl: Option<Millis>,
+    /// A known key that comes with another payload is refused.
+    pub compares: bool,
+}
+
+/// How a call of the ledger was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Landing {
+    Applied(Effect),
+    /// The native key is known: the first effect's answer again.
+    Deduplicated(Effect),
+    /// An older token than one that was seen, or a known key with another payload.
+    Refused,
+}
+
+/// A row of the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Effect {
+    /// Rises over all effects of the store.
+    pub number: u64,
+    pub fingerprint: Vec<u8>,
+    pub token: u64,
+    pub response: Response,
+    pub at: Millis,
+}
+
+/// What an operator did to a key, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audit {
+    /// `release`, `reconcile`, `rebind`.
+    pub action: String,
+    pub reason: String,
+    /// Who says so.
+    pub by: String,
+    /// The receipt as it was, for people.
+    pub before: String,
+}
+
+/// A row of the audit table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audited {
+    pub key: Key,
+    pub at: Millis,
+    pub audit: Audit,
+}
+
+/// Which receipts a list has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    All,
+    /// Claims that are not final.
+    InProgress,
+    /// Claims whose lease ran out.
+    Abandoned,
+}
+
+/// A page of a list: keys in their order, each with its receipt or why it can't be read.
+#[derive(Debug)]
+pub struct Listed {
+    pub receipts: Vec<(Key, Result<Receipt, StoreError>)>,
+    pub now: Millis,
+}
+
+/// Why a store gave no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreError {
+    /// It was not done: the store could not be reached.
+    Unreachable(String),
+    /// It may have been done: the connection broke, or the answer took too long.
+    Unknown(String),
+    /// It was rolled back, and may be tried again: a deadlock, say.
+    Aborted(String),
+    /// The row of this key does not read as a receipt.
+    Corrupt(String),
+    /// The store refused it: a setting, a right, a full disk.
+    Refused(String),
+}
+
+impl StoreError {
+    /// A second try may go better.
+    pub fn passes(&self) -> bool {
+        matches!(self, StoreError::Unreachable(_) | StoreError::Unknown(_) | StoreError::Aborted(_))
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StoreError::Unreachable(what) => write!(f, "the store could not be reached: {what}"),
+            StoreError::Unknown(what) => write!(f, "the store did not say whether it was done: {what}"),
+            StoreError::Aborted(what) => write!(f, "the store rolled it back: {what}"),
+            StoreError::Corrupt(what) => write!(f, "the stored receipt can't be read: {what}"),
+            StoreError::Refused(what) => write!(f, "the store refused: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+/// A place for receipts. Each method is one atomic step.
+///
+/// A swap with an effect writes the effect's number into the receipt's response, too ([`Draft::numbered`]).
+pub trait Store: Send + Sync {
+    /// The receipt of a key, newest state.
+    fn read<'a>(&'a self, key: &'a Key) -> Answer<'a, Seen>;
+
+    /// Writes if the key holds what is expected.
+    fn swap<'a>(&'a self, swap: &'a Swap) -> Answer<'a, Swapped>;
+
+    /// A call of the ledger: the effect happens, or not, as its keys and tokens say.
+    fn land<'a>(&'a self, call: &'a LedgerCall) -> Answer<'a, Landing>;
+
+    /// Shows the ledger a fencing token, without an effect: lower ones are refused from then on.
+    fn fence<'a>(&'a self, operation: &'a Key, token: u64) -> Answer<'a, ()>;
+
+    /// The effects of an operation, oldest first.
+    fn effects<'a>(&'a self, operation: &'a Key) -> Answer<'a, Vec<Effect>>;
+
+    /// Receipts after a key, in the order of keys, at most `limit`.
+    fn list<'a>(&'a self, which: Which, after: Option<&'a Key>, limit: u32) -> Answer<'a, Listed>;
+
+    /// Deletes receipts whose TTL ran out, at most `limit`; how many.
+    fn sweep(&self, limit: u32) -> Answer<'_, u64>;
+
+    /// What operators did, newest first, at most `limit`.
+    fn audited(&self, limit: u32) -> Answer<'_, Vec<Audited>>;
+
+    /// Whether the store answers.
+    fn check(&self) -> Answer<'_, ()>;
+}
+
+/// A store that many attempts share.
+pub type SharedStore = Arc<dyn Store>;
