@@ -10,6 +10,7 @@ pub mod lints;
 pub mod model;
 pub mod policy;
 pub mod report;
+pub mod serve;
 pub mod source;
 pub mod store;
 pub mod system;

@@ -367,6 +367,18 @@ codes! {
         "Each may hold on its own, and undo what another one does: an autoscaler and a deployment that both\n\
          write the number of replicas. Put them into a `[system]`, or give their targets different names if\n\
          they are different things.";
+    HttpSource = "IDM250", "http-source", Error,
+        "a place in a request that can't be read",
+        "`[http]` says where a request has what the policy speaks of:\n\n    \
+         [http]\n    \
+         key_header = \"Idempotency-Key\"\n    \
+         [http.fields]\n    \
+         tenant   = \"header:X-Tenant\"\n    \
+         order_id = \"json:/order_id\"\n";
+    HttpFieldUnused = "IDM251", "http-field-unused", Warning,
+        "a place for a field that the key does not have",
+        "`[http.fields]` places the fields of `[key] from` and `[key] fingerprint`. What is in neither is\n\
+         never looked at.";
     ImportRefused = "IDM260", "import-refused", Error,
         "a file that can't be imported",
         "`idemcheck import KIND FILE` reads a file as the real system reads it: not the kind that was named,\n\

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::Draft;
+use super::http;
 use super::remedy::{Action, ActionKind, Change, Form, Remedy};
 use super::rules::{choices, delivery, downstream, key, remedy, store, trigger};
 use super::{
@@ -32,6 +33,7 @@ fn apply(draft: &Draft, model: Option<&Protocol>) -> (Option<Policy>, Vec<Diagno
     store::times(draft, &mut out);
     downstream::times(draft, &mut out);
     delivery::trigger(draft, &mut out);
+    http::rules(draft, &mut out);
     remedy::trigger(draft, &mut out);
     remedy::parts(draft, &mut out);
     key::supply(draft, &mut out);
@@ -165,6 +167,7 @@ fn policy(draft: &Draft, model: &Protocol) -> Option<Policy> {
         queue: (kind == TriggerKind::Queue).then_some(queue),
         lock: draft.lock.as_ref().map(|lock| lock.value.clone()),
         outbox_dedup: draft.outbox.as_ref().and_then(|outbox| outbox.value),
+        http: draft.http.as_ref().map(|http| http.value.clone()).unwrap_or_default(),
         roles: roles.collect(),
         remedy: draft.target.as_ref().map(|target| Remedy {
             target: target.value.clone(),

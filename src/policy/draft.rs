@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use super::http::Http;
 use super::remedy::{Action, GuardRule, Human, Target};
 use super::{
     Effect, Errors, Faults, Lock, NativeKey, Queue, Replay, SuppliedBy, TriggerKind, TtlFrom, Waiver,
@@ -26,6 +27,7 @@ pub struct Draft {
     pub queue: Option<Located<Queue>>,
     pub lock: Option<Located<Lock>>,
     pub outbox: Option<Located<Option<i64>>>,
+    pub http: Option<Located<Http>>,
     pub roles: Vec<RoleDraft>,
     pub target: Option<Located<Target>>,
     pub action: Option<Located<Action>>,

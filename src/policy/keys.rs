@@ -1,6 +1,7 @@
 //! What a policy file may hold: the reader and the JSON Schema both work from these tables.
 
 use super::Effect;
+use super::http::HTTP;
 use super::presets::{Fills, names};
 use super::remedy::keys as remedy;
 use crate::check::{property::Property, verdict::Verdict};
@@ -107,6 +108,12 @@ pub static POLICY: Section = Section {
             Kind::Table(&OUTBOX),
             "[outbox]\ndedup = \"5m\"",
             "Where `outbox.publish` publishes.",
+        ),
+        Key::new(
+            "http",
+            Kind::Table(&HTTP),
+            "[http]\nkey_header = \"Idempotency-Key\"",
+            "How the operation is asked for over HTTP, for `serve`.",
         ),
         Key::new(
             "role",

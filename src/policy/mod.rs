@@ -5,6 +5,7 @@
 pub mod check;
 pub mod composed;
 pub mod draft;
+pub mod http;
 pub mod keys;
 pub mod load;
 pub mod presets;
@@ -13,6 +14,7 @@ pub mod remedy;
 mod rules;
 pub mod schema;
 
+pub use http::{FieldSource, Http};
 pub use load::{Loaded, LoadedPolicy, load, load_texts};
 
 use std::collections::BTreeMap;
@@ -46,6 +48,8 @@ pub struct Policy {
     pub lock: Option<Lock>,
     /// `[outbox] dedup`: a copy published within this time is dropped. None: never.
     pub outbox_dedup: Option<i64>,
+    /// `[http]`, or its defaults.
+    pub http: Http,
     /// One for each of the model's roles, in its order.
     pub roles: Vec<RoleScope>,
     /// None where the model touches no target.

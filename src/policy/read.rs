@@ -6,6 +6,7 @@ use std::path::Path;
 use toml::de::DeValue;
 
 use super::draft::{DownstreamDraft, Draft, KeyDraft, OperationDraft, RoleDraft, StoreDraft, TriggerDraft};
+use super::http;
 use super::keys::{self, LATER_TRIGGERS, NATIVE_KEY, POLICY, ROLE};
 use super::presets::{self, Fills, names};
 use super::remedy::keys::GUARD;
@@ -55,6 +56,9 @@ pub fn read(file: FileId, path: &Path, text: &str) -> (Option<Draft>, Vec<Diagno
         outbox: reader
             .table(&root, "outbox")
             .map(|table| Located::new(reader.duration(&table, "dedup").map(|time| time.value), table.header)),
+        http: reader
+            .table(&root, "http")
+            .map(|table| Located::new(http::read(&table, &mut reader), table.header)),
         roles: roles(&root, &mut reader),
         target,
         action: reader.table(&root, "action").and_then(|table| remedy::action(&table, &mut reader)),
@@ -342,12 +346,12 @@ fn fault_spans(root: &Table<'_>) -> BTreeMap<String, Span> {
 }
 
 /// A table whose keys are the author's: each key with its place, and its value as TOML.
-struct Map<'t> {
+pub(super) struct Map<'t> {
     header: Span,
-    entries: Vec<(Located<String>, &'t toml::Spanned<DeValue<'t>>)>,
+    pub(super) entries: Vec<(Located<String>, &'t toml::Spanned<DeValue<'t>>)>,
 }
 
-fn map<'t>(root: &Table<'t>, name: &str, reader: &mut Reader) -> Option<Map<'t>> {
+pub(super) fn map<'t>(root: &Table<'t>, name: &str, reader: &mut Reader) -> Option<Map<'t>> {
     let (spec, value) = root.entry(name)?;
     let DeValue::Table(table) = value.get_ref() else {
         reader.wrong_type(spec, value);

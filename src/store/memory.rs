@@ -251,6 +251,10 @@ impl<G: Guarded<Tables>> Store for Memory<G> {
         Box::pin(ready(Ok(effects.unwrap_or_default())))
     }
 
+    fn counted(&self) -> Answer<'_, u64> {
+        Box::pin(ready(Ok(self.now_and(|tables, _| tables.landed))))
+    }
+
     fn list<'a>(&'a self, which: Which, after: Option<&'a Key>, limit: u32) -> Answer<'a, Listed> {
         Box::pin(ready(Ok(self.now_and(|tables, now| tables.list(which, after, limit, now)))))
     }

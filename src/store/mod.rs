@@ -8,6 +8,7 @@
 pub mod decide;
 pub mod memory;
 pub mod operation;
+pub mod url;
 
 use std::fmt;
 use std::future::Future;
@@ -443,6 +444,9 @@ pub trait Store: Send + Sync {
 
     /// The effects of an operation, oldest first.
     fn effects<'a>(&'a self, operation: &'a Key) -> Answer<'a, Vec<Effect>>;
+
+    /// All effects in the ledger.
+    fn counted(&self) -> Answer<'_, u64>;
 
     /// Receipts after a key, in the order of keys, at most `limit`.
     fn list<'a>(&'a self, which: Which, after: Option<&'a Key>, limit: u32) -> Answer<'a, Listed>;

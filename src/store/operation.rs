@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use super::decide::{Decision, Me, Rules, decide};
 use super::memory::Clock;
-use super::{
-    Draft, Entry, Expected, Key, Millis, Receipt, Seen, SharedStore, Stamp, StoreError, Swap, Swapped, Write,
-};
+use super::{Entry, Expected, Key, Receipt, Seen, SharedStore, StoreError, Swap, Swapped, Write};
 use crate::model::{Operation, Outcome};
 
 /// A swap that finds the key changed is decided again at most this often: then the store is given up on.
@@ -212,22 +210,5 @@ impl Hold {
 
     pub fn rules(&self) -> &Rules {
         &self.rules
-    }
-}
-
-/// A receipt as it is, to be written again: for an operator's override.
-pub fn rewritten(receipt: &Receipt, lease: Option<Millis>) -> Draft {
-    Draft {
-        status: receipt.status,
-        owner: receipt.owner,
-        token: Some(receipt.token),
-        fingerprint: receipt.fingerprint.clone(),
-        checkpoint: receipt.checkpoint.clone(),
-        response: receipt.response.clone(),
-        request: receipt.request.clone(),
-        lease: Stamp::from_at(lease),
-        expiry: Stamp::from_at(receipt.expires_at),
-        claimed_at: Some(receipt.claimed_at),
-        swept: false,
     }
 }

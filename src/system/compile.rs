@@ -356,6 +356,40 @@ impl System {
     }
 
     /// Where `resume` can lead.
+    /// Where an attempt begins.
+    pub fn first_state(&self) -> usize {
+        usize::from(self.first)
+    }
+
+    /// Where `resume` leads while no recovery point is recorded.
+    pub fn resume_state(&self) -> usize {
+        usize::from(self.resume.unwrap_or(self.first))
+    }
+
+    /// Expired receipts go only when a sweeper deletes them.
+    pub fn is_swept(&self) -> bool {
+        self.swept
+    }
+
+    /// The states that attempts and roles can come to, with the policy's choices made.
+    pub fn live_states(&self) -> BTreeSet<usize> {
+        let mut live = BTreeSet::new();
+        let roles = self.roles.iter().map(|role| usize::from(role.start));
+        let mut pending: Vec<usize> = roles.chain([self.first_state(), self.resume_state()]).collect();
+        while let Some(at) = pending.pop() {
+            if !live.insert(at) {
+                continue;
+            }
+            let row = &self.table[at];
+            pending.extend(row.operation.recovery_point());
+            pending.extend(row.next.iter().filter_map(|next| match next {
+                Next::State(state) => Some(usize::from(*state)),
+                _ => None,
+            }));
+        }
+        live
+    }
+
     pub(super) fn resumable(&self) -> Vec<u8> {
         let points = self.table.iter().filter_map(|row| row.operation.recovery_point());
         let first = self.resume.unwrap_or(self.first);

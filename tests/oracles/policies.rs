@@ -452,6 +452,7 @@ pub fn policy(gene: &PolicyGene, protocol: &Protocol) -> Policy {
         waivers: Vec::new(),
         remedy: None,
         silenced: BTreeMap::new(),
+        http: idemcheck::policy::Http::default(),
         members: Vec::new(),
     }
 }

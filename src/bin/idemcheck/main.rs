@@ -1,5 +1,7 @@
 //! The command line: arguments in, exit code out. Everything else is in the library.
 
+mod alerts;
+mod arguments;
 mod audit;
 mod exit;
 mod explain;
@@ -11,8 +13,10 @@ mod models;
 mod output;
 mod presets;
 mod progress;
+mod receipts;
 mod replay;
 mod schema;
+mod serve;
 mod verify;
 
 use std::process::ExitCode;
@@ -38,6 +42,8 @@ struct Cli {
 enum Command {
     /// Check policies over every interleaving of retries, crashes, timeouts and expiries.
     Verify(verify::Args),
+    /// Write alert rules for Prometheus, for a policy that is served.
+    Alerts(alerts::Args),
     /// Say of each action what running it twice does, and what keeps it from happening.
     Audit(audit::Args),
     /// Say what a property, an operation, a key, a fault, a verdict or a diagnostic code means.
@@ -50,10 +56,14 @@ enum Command {
     Models(models::Args),
     /// List what is known of stores, providers, brokers and locks, each with its source.
     Presets(presets::Args),
+    /// Look at the receipts of a store: what is stuck, whose it is; sweep, reconcile, release.
+    Receipts(receipts::Args),
     /// Run a counterexample file again, step by step.
     Replay(replay::Args),
     /// Print the JSON Schema of a file format.
     Schema(schema::Args),
+    /// Run a policy's own machine on a real store: a reference endpoint, or a gateway.
+    Serve(serve::Args),
 }
 
 fn main() -> ExitCode {
@@ -61,14 +71,17 @@ fn main() -> ExitCode {
     output::set_color(cli.color);
     let exit = match cli.command {
         Command::Verify(args) => verify::run(args),
+        Command::Alerts(args) => alerts::run(&args),
         Command::Audit(args) => audit::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Explore(args) => explore::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Models(args) => models::run(&args),
         Command::Presets(args) => presets::run(&args),
+        Command::Receipts(args) => receipts::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Schema(args) => schema::run(&args),
+        Command::Serve(args) => serve::run(&args),
     };
     exit.unwrap_or_else(|error| report_failure(&error)).into()
 }

@@ -19,6 +19,7 @@ use idemcheck::report::human::{Detail, Options};
 use idemcheck::report::trace::{self, TraceFile};
 use idemcheck::report::{human, json};
 
+use crate::arguments::{parse_duration, parse_size};
 use crate::exit::{Exit, INTERRUPTED};
 use crate::{input, output, progress};
 
@@ -267,44 +268,6 @@ fn shown_paths(paths: &[PathBuf]) -> String {
 fn property_parser() -> impl TypedValueParser<Value = Property> {
     PossibleValuesParser::new(Property::ALL.map(Property::name))
         .try_map(|name| Property::from_name(&name).ok_or("no such property"))
-}
-
-/// `1GiB`, `512MiB`, `2GB`; the unit is required, as in policies.
-fn parse_size(text: &str) -> Result<u64, String> {
-    let (number, unit) = split_unit(text);
-    let factor: u64 = match unit {
-        "B" => 1,
-        "kB" | "KB" => 1_000,
-        "MB" => 1_000_000,
-        "GB" => 1_000_000_000,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        _ => return Err("a size needs a unit, for instance 512MiB or 1GiB".to_owned()),
-    };
-    let number: u64 = number.parse().map_err(|_| format!("`{number}` is no whole number"))?;
-    number.checked_mul(factor).ok_or_else(|| "too large".to_owned())
-}
-
-/// `250ms`, `90s`, `10m`, `2h`, `1d`; the unit is required, as in policies.
-fn parse_duration(text: &str) -> Result<Duration, String> {
-    let (number, unit) = split_unit(text);
-    let factor: u64 = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => return Err("a duration needs a unit, for instance 90s or 10m".to_owned()),
-    };
-    let number: u64 = number.parse().map_err(|_| format!("`{number}` is no whole number"))?;
-    number.checked_mul(factor).map(Duration::from_millis).ok_or_else(|| "too long".to_owned())
-}
-
-fn split_unit(text: &str) -> (&str, &str) {
-    let text = text.trim();
-    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    (&text[..end], text[end..].trim_start())
 }
 
 #[cfg(test)]

@@ -1,0 +1,360 @@
+//! `idemcheck receipts`: an operator's look at a store, and the few things an operator may do to it.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use clap::ValueEnum;
+use idemcheck::check::verdict::format_ms;
+use idemcheck::serve::downstream::{Downstream, Found, Ledger, Outgoing};
+use idemcheck::serve::proxy::Proxy;
+use idemcheck::serve::request::Request;
+use idemcheck::serve::server::Limits;
+use idemcheck::store::{
+    Audit, Draft, Expected, Key, Listed, Receipt, SharedStore, Stamp, Status, StoreError, Swap, Swapped,
+    Which, Write, url,
+};
+use idemcheck::system::System;
+
+use crate::exit::Exit;
+use crate::input;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Where receipts are kept: sqlite:FILE, postgres://… or redis://…
+    #[arg(long, value_name = "URL")]
+    store: String,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Receipts, in the order of their keys.
+    List {
+        /// Which ones.
+        #[arg(long, value_enum, default_value_t)]
+        which: Chosen,
+        /// At most this many.
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+        /// As JSON Lines.
+        #[arg(long)]
+        json: bool,
+    },
+    /// One receipt, without what was asked or answered.
+    Show {
+        /// A key as `list` prints it, or its hash as logs have it.
+        key: String,
+    },
+    /// Delete receipts whose TTL ran out, in batches.
+    Sweep {
+        /// At most this many in all.
+        #[arg(long, default_value_t = 100_000)]
+        limit: u64,
+    },
+    /// Ask the downstream whether the effect of an unfinished claim exists, and record it if it does.
+    Reconcile {
+        key: String,
+        /// The policy that the claim is of.
+        #[arg(long, value_name = "FILE")]
+        policy: PathBuf,
+        /// Where to ask; without it, the ledger in the store is asked.
+        #[arg(long, value_name = "URL")]
+        query_url: Option<String>,
+        /// Kept in the audit table.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Delete a receipt, so that the key can be used again, by any payload.
+    Release {
+        key: String,
+        /// Kept in the audit table.
+        #[arg(long)]
+        reason: String,
+        /// Release a claim although its lease is not over, or a receipt that is final.
+        #[arg(long)]
+        force: bool,
+    },
+    /// What operators did, newest first.
+    Audit {
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+    },
+}
+
+#[derive(Clone, Copy, Default, ValueEnum)]
+enum Chosen {
+    #[default]
+    All,
+    /// Not final.
+    InProgress,
+    /// Not final, and over the lease.
+    Stuck,
+}
+
+/// One look, or one change.
+pub fn run(args: &Args) -> anyhow::Result<Exit> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
+    runtime.block_on(async {
+        if args.store == "memory:" {
+            bail!("a store in memory is gone with its process; name the store that the server was given");
+        }
+        let store = url::open(&args.store).await.map_err(anyhow::Error::msg)?;
+        match &args.command {
+            Command::List { which, limit, json } => list(&store, *which, *limit, *json).await,
+            Command::Show { key } => show(&store, key).await,
+            Command::Sweep { limit } => sweep(&store, *limit).await,
+            Command::Reconcile { key, policy, query_url, reason } => {
+                reconcile(&store, key, policy, query_url.as_deref(), reason).await
+            }
+            Command::Release { key, reason, force } => release(&store, key, reason, *force).await,
+            Command::Audit { limit } => audit(&store, *limit).await,
+        }
+    })
+}
+
+const PAGE: u32 = 500;
+
+async fn list(store: &SharedStore, which: Chosen, limit: u32, json: bool) -> anyhow::Result<Exit> {
+    let which = match which {
+        Chosen::All => Which::All,
+        Chosen::InProgress => Which::InProgress,
+        Chosen::Stuck => Which::Abandoned,
+    };
+    let (mut after, mut left) = (None, limit);
+    let mut out = std::io::stdout().lock();
+    while left > 0 {
+        let Listed { receipts, now } = store.list(which, after.as_ref(), left.min(PAGE)).await?;
+        let last = receipts.len() < left.min(PAGE) as usize;
+        for (key, receipt) in &receipts {
+            if json {
+                writeln!(out, "{}", as_json(key, receipt, now))?;
+            } else {
+                writeln!(out, "{}", line(key, receipt, now))?;
+            }
+        }
+        left -= u32::try_from(receipts.len())?;
+        after = receipts.last().map(|(key, _)| key.clone());
+        if last {
+            return Ok(Exit::Holds);
+        }
+    }
+    eprintln!("{limit} shown, the limit; --limit shows more");
+    Ok(Exit::Holds)
+}
+
+fn line(key: &Key, receipt: &Result<Receipt, StoreError>, now: i64) -> String {
+    let receipt = match receipt {
+        Ok(receipt) => receipt,
+        Err(error) => return format!("{}  {}  {error}", key.hash(), key.as_str()),
+    };
+    let age = format_ms(now.saturating_sub(receipt.claimed_at).max(0));
+    let lease = match receipt.lease_until.filter(|_| receipt.status == Status::InProgress) {
+        Some(until) if until <= now => format!("  lease over for {}", format_ms(now - until)),
+        Some(until) => format!("  lease for {}", format_ms(until - now)),
+        None => String::new(),
+    };
+    let owner = if receipt.status == Status::InProgress {
+        format!("  owner {}", receipt.owner)
+    } else {
+        String::new()
+    };
+    format!(
+        "{}  {:<11}  token {}  age {age}{lease}{owner}  {}",
+        key.hash(),
+        receipt.status.name(),
+        receipt.token,
+        key.as_str()
+    )
+}
+
+fn as_json(key: &Key, receipt: &Result<Receipt, StoreError>, now: i64) -> serde_json::Value {
+    match receipt {
+        Err(error) => {
+            serde_json::json!({ "key": key.as_str(), "hash": key.hash(), "error": error.to_string() })
+        }
+        Ok(receipt) => serde_json::json!({
+            "key": key.as_str(),
+            "hash": key.hash(),
+            "status": receipt.status.name(),
+            "owner": receipt.owner.to_string(),
+            "token": receipt.token,
+            "revision": receipt.revision,
+            "claimed_at": receipt.claimed_at,
+            "lease_until": receipt.lease_until,
+            "expires_at": receipt.expires_at,
+            "checkpoint": receipt.checkpoint,
+            "response_status": receipt.response.as_ref().map(|response| response.status),
+            "response_bytes": receipt.response.as_ref().map(|response| response.body.len()),
+            "now": now,
+        }),
+    }
+}
+
+/// The key that the text names: as it is listed, or by the beginning of its hash.
+async fn find(store: &SharedStore, text: &str) -> anyhow::Result<(Key, Receipt, i64)> {
+    let named = Key::from_stored(text.to_owned());
+    if named.parts().is_some() {
+        let seen = store.read(&named).await?;
+        let Some(receipt) = seen.receipt else { bail!("there is no receipt under {text}") };
+        return Ok((named, receipt, seen.now));
+    }
+    let (mut after, mut found) = (None, Vec::new());
+    loop {
+        let page = store.list(Which::All, after.as_ref(), PAGE).await?;
+        after = page.receipts.last().map(|(key, _)| key.clone());
+        let last = page.receipts.len() < PAGE as usize;
+        found.extend(
+            page.receipts.into_iter().filter(|(key, _)| !text.is_empty() && key.hash().starts_with(text)),
+        );
+        if last {
+            break;
+        }
+    }
+    match found.as_slice() {
+        [(key, _)] => {
+            let seen = store.read(key).await?;
+            let Some(receipt) = seen.receipt else { bail!("the receipt is gone") };
+            Ok((key.clone(), receipt, seen.now))
+        }
+        [] => bail!("`{text}` is no key of this store, and no hash of one; `list` shows both"),
+        several => bail!("{} keys have a hash that begins with `{text}`", several.len()),
+    }
+}
+
+async fn show(store: &SharedStore, text: &str) -> anyhow::Result<Exit> {
+    let (key, receipt, now) = find(store, text).await?;
+    println!("{:#}", as_json(&key, &Ok(receipt), now));
+    Ok(Exit::Holds)
+}
+
+async fn sweep(store: &SharedStore, limit: u64) -> anyhow::Result<Exit> {
+    let mut swept = 0;
+    while swept < limit {
+        let batch = u32::try_from(limit - swept).unwrap_or(u32::MAX).min(PAGE);
+        let count = store.sweep(batch).await?;
+        swept += count;
+        if count < u64::from(batch) {
+            break;
+        }
+    }
+    println!("{swept} receipts were over their TTL and are deleted");
+    Ok(Exit::Holds)
+}
+
+fn by() -> String {
+    ["USER", "LOGNAME"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok())
+        .unwrap_or_else(|| "unknown".to_owned())
+}
+
+fn audit_of(action: &str, reason: &str, key: &Key, receipt: &Receipt, now: i64) -> anyhow::Result<Audit> {
+    if reason.trim().is_empty() {
+        bail!("the reason is blank: it is what the next one reads who looks at this key");
+    }
+    let before = as_json(key, &Ok(receipt.clone()), now).to_string();
+    Ok(Audit { action: action.to_owned(), reason: reason.trim().to_owned(), by: by(), before })
+}
+
+async fn release(store: &SharedStore, text: &str, reason: &str, force: bool) -> anyhow::Result<Exit> {
+    let (key, receipt, now) = find(store, text).await?;
+    let audit = audit_of("release", reason, &key, &receipt, now)?;
+    let held = receipt.status == Status::InProgress && receipt.lease_until.is_none_or(|until| until > now);
+    if !force && receipt.status != Status::InProgress {
+        bail!(
+            "{} is final ({}): released, it would be done again; --force does it all the same",
+            key.as_str(),
+            receipt.status.name()
+        );
+    }
+    if !force && held {
+        bail!("{} may still be held: its lease is not over; --force does it all the same", key.as_str());
+    }
+    let expected = Expected::Revision { revision: receipt.revision, alive: false };
+    let swap = Swap { audit: Some(audit), ..Swap::new(key.clone(), expected, Write::Delete) };
+    done(store, &swap, "released").await
+}
+
+async fn done(store: &SharedStore, swap: &Swap, what: &str) -> anyhow::Result<Exit> {
+    match store.swap(swap).await? {
+        Swapped::Done { .. } => {
+            println!("{what} {}", swap.key.as_str());
+            Ok(Exit::Holds)
+        }
+        Swapped::Conflict(_) | Swapped::Changed => {
+            bail!("the receipt changed while it was looked at; nothing was done")
+        }
+    }
+}
+
+async fn reconcile(
+    store: &SharedStore,
+    text: &str,
+    policy: &PathBuf,
+    query_url: Option<&str>,
+    reason: &str,
+) -> anyhow::Result<Exit> {
+    let loaded = input::read(std::slice::from_ref(policy), None);
+    let [source] = loaded.policies.as_slice() else { return Ok(Exit::CouldNotRun) };
+    let policy = &source.policy;
+    let (key, receipt, now) = find(store, text).await?;
+    if receipt.status != Status::InProgress {
+        bail!("{} is final ({}): there is nothing to reconcile", key.as_str(), receipt.status.name());
+    }
+    let audit = audit_of("reconcile", reason, &key, &receipt, now)?;
+    let downstream: Arc<dyn Downstream> = match query_url {
+        // Only asked, never called: the host alone matters.
+        Some(query) => Arc::new(
+            Proxy::new(query, Some(query), policy, Limits::default().response).map_err(anyhow::Error::msg)?,
+        ),
+        None => Arc::new(Ledger::new(store.clone(), policy, Duration::ZERO)),
+    };
+    let question = Outgoing {
+        operation: key.clone(),
+        fingerprint: receipt.fingerprint.clone(),
+        request: Request::default(),
+        native: false,
+        token: 0,
+        grant: receipt.token,
+        correlation: "reconcile".to_owned(),
+    };
+    let response = match downstream.query(&question).await {
+        Found::Applied(response) => response,
+        Found::Absent => {
+            println!("the effect of {} does not exist; nothing was changed", key.as_str());
+            println!("`idemcheck receipts release` frees the key, once no call can still be on its way");
+            return Ok(Exit::Holds);
+        }
+        Found::Unknown => bail!("the downstream does not say; nothing was changed"),
+    };
+    let draft = Draft {
+        status: Status::Succeeded,
+        owner: receipt.owner,
+        token: Some(receipt.token),
+        fingerprint: receipt.fingerprint.clone(),
+        checkpoint: None,
+        response: Some(response),
+        request: Vec::new(),
+        lease: Stamp::Never,
+        expiry: Stamp::from_at(receipt.expires_at),
+        claimed_at: Some(receipt.claimed_at),
+        swept: System::new(policy, &source.protocol)?.is_swept(),
+    };
+    let expected = Expected::Revision { revision: receipt.revision, alive: false };
+    let swap = Swap { audit: Some(audit), ..Swap::new(key, expected, Write::Put(Box::new(draft))) };
+    done(store, &swap, "recorded as succeeded:").await
+}
+
+async fn audit(store: &SharedStore, limit: u32) -> anyhow::Result<Exit> {
+    for row in store.audited(limit).await? {
+        let at = jiff::Timestamp::from_millisecond(row.at)
+            .map_or_else(|_| row.at.to_string(), |at| at.to_string());
+        let audit = &row.audit;
+        println!("{at}  {}  {} by {}: {}", row.key.as_str(), audit.action, audit.by, audit.reason);
+    }
+    Ok(Exit::Holds)
+}

@@ -1,0 +1,129 @@
+//! A request, read whole: what is compared, kept and sent on.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+/// Read whole, within the limits of the server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Request {
+    pub method: String,
+    /// Path and query.
+    pub target: String,
+    /// In their order, names in lower case; none that is of the connection only.
+    pub headers: Vec<(String, Vec<u8>)>,
+    pub body: Bytes,
+}
+
+/// All but the body.
+#[derive(Serialize, Deserialize)]
+struct Head {
+    method: String,
+    target: String,
+    headers: Vec<(String, Vec<u8>)>,
+}
+
+impl Request {
+    /// The one value of a header.
+    ///
+    /// # Errors
+    /// It is there more than once.
+    pub fn header(&self, name: &str) -> Result<Option<&[u8]>, ()> {
+        let mut values = self.headers.iter().filter(|(header, _)| header.eq_ignore_ascii_case(name));
+        let first = values.next().map(|(_, value)| value.as_slice());
+        if values.next().is_some() { Err(()) } else { Ok(first) }
+    }
+
+    pub fn path(&self) -> &str {
+        self.target.split_once('?').map_or(self.target.as_str(), |(path, _)| path)
+    }
+
+    /// The first value of a query parameter, as it was sent.
+    pub fn query(&self, name: &str) -> Option<&str> {
+        let (_, query) = self.target.split_once('?')?;
+        query.split('&').find_map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (key == name).then_some(value)
+        })
+    }
+
+    /// As claims keep it: the length of the head, the head as JSON, the body.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let head =
+            Head { method: self.method.clone(), target: self.target.clone(), headers: self.headers.clone() };
+        let head = serde_json::to_vec(&head).unwrap_or_default();
+        let mut out = Vec::with_capacity(4 + head.len() + self.body.len());
+        out.extend(u32::try_from(head.len()).unwrap_or(0).to_be_bytes());
+        out.extend(head);
+        out.extend_from_slice(&self.body);
+        out
+    }
+
+    /// None where the bytes are no request.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Request> {
+        let (length, rest) = bytes.split_first_chunk::<4>()?;
+        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+        let (head, body) = rest.split_at_checked(length)?;
+        let Head { method, target, headers } = serde_json::from_slice(head).ok()?;
+        Some(Request { method, target, headers, body: Bytes::copy_from_slice(body) })
+    }
+}
+
+/// Headers that are of one connection, not of the message (RFC 9110, section 7.6.1).
+const HOP_BY_HOP: [&str; 9] = [
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// The headers of a message that go on with it: none that are of the connection, or that it names as such.
+pub fn end_to_end(headers: &http::HeaderMap) -> Vec<(String, Vec<u8>)> {
+    let named: Vec<String> = headers
+        .get_all(http::header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(',').map(|name| name.trim().to_ascii_lowercase()))
+        .collect();
+    let goes_on = |name: &str| !HOP_BY_HOP.contains(&name) && !named.iter().any(|other| other == name);
+    let kept = headers.iter().filter(|(name, _)| goes_on(name.as_str()));
+    kept.map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_kept_as_it_was() {
+        let request = Request {
+            method: "POST".to_owned(),
+            target: "/pay?x=1".to_owned(),
+            headers: vec![("x".to_owned(), vec![0xff, b'"'])],
+            body: Bytes::from_static(b"\0\xffbody"),
+        };
+        assert_eq!(Request::from_bytes(&request.to_bytes()), Some(request.clone()));
+        for length in 0..request.to_bytes().len() - request.body.len() {
+            assert_eq!(Request::from_bytes(&request.to_bytes()[..length]), None, "{length}");
+        }
+        assert_eq!(Request::from_bytes(&[0xff; 40]), None);
+    }
+
+    #[test]
+    fn headers_of_the_connection_stay_behind() {
+        let mut headers = http::HeaderMap::new();
+        for (name, value) in [
+            ("connection", "close, X-Secret"),
+            ("x-secret", "1"),
+            ("transfer-encoding", "chunked"),
+            ("content-type", "text/plain"),
+        ] {
+            headers.insert(http::HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
+        }
+        assert_eq!(end_to_end(&headers), [("content-type".to_owned(), b"text/plain".to_vec())]);
+    }
+}

@@ -1,0 +1,10 @@
+//! `idemcheck serve` as its clients see it: the real binary, real stores, real connections, on loopback only.
+
+mod crashes;
+mod front;
+mod fuzz;
+mod gateway;
+mod harness;
+mod layer;
+mod operator;
+mod races;
