@@ -8,6 +8,7 @@
 pub mod decide;
 pub mod memory;
 pub mod operation;
+pub mod postgres;
 mod row;
 pub mod sqlite;
 
