@@ -9,6 +9,7 @@ pub mod decide;
 pub mod memory;
 pub mod operation;
 pub mod postgres;
+pub mod redis;
 mod row;
 pub mod sqlite;
 
