@@ -12,6 +12,7 @@ pub mod postgres;
 pub mod redis;
 mod row;
 pub mod sqlite;
+pub mod url;
 
 use std::fmt;
 use std::future::Future;
