@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{
-    Answer, Audited, Draft, Effect, Entry, Expected, Key, Landing, LedgerCall, Listed, Millis, Receipt, Seen,
-    Status, Store, StoreError, Swap, Swapped, Which, Write,
+    Answer, Audited, Draft, Effect, Entry, Key, Landing, LedgerCall, Listed, Millis, Receipt, Seen, Status,
+    Store, StoreError, Swap, Swapped, Which, Write,
 };
 
 /// One thread at a time; a trait, so that loom can put its own in the place.
@@ -101,16 +101,7 @@ impl Tables {
     }
 
     fn swap(&mut self, swap: &Swap, now: Millis) -> Swapped {
-        let receipt = self.receipts.get(&swap.key);
-        let met = match swap.expected {
-            Expected::Anything => true,
-            Expected::Absent => receipt.is_none(),
-            Expected::Revision { revision, alive } => receipt.is_some_and(|receipt| {
-                let over = receipt.expires_at.is_some_and(|at| at <= now);
-                receipt.revision == revision && !(alive && over)
-            }),
-        };
-        if !met {
+        if !swap.expected.met(self.receipts.get(&swap.key), now) {
             return Swapped::Conflict(self.seen(&swap.key, now));
         }
         if let (Some(unchanged), Some(entry)) = (swap.unchanged, &swap.effect)
@@ -128,26 +119,15 @@ impl Tables {
         if let Some(audit) = &swap.audit {
             self.audits.push(Audited { key: swap.key.clone(), at: now, audit: audit.clone() });
         }
+        let seen = self.seen(&swap.key, now);
         self.sweep(SWEPT_PER_WRITE, now, true);
-        Swapped::Done { seen: self.seen(&swap.key, now), effect }
+        Swapped::Done { seen, effect }
     }
 
     fn put(&mut self, key: &Key, draft: &Draft, now: Millis) {
         self.delete(key);
         self.granted += 1;
-        let receipt = Receipt {
-            status: draft.status,
-            owner: draft.owner,
-            token: draft.token.unwrap_or(self.granted),
-            revision: self.granted,
-            fingerprint: draft.fingerprint.clone(),
-            checkpoint: draft.checkpoint.clone(),
-            response: draft.response.clone(),
-            request: draft.request.clone(),
-            lease_until: draft.lease.at(now),
-            expires_at: draft.expiry.at(now),
-            claimed_at: draft.claimed_at.unwrap_or(now),
-        };
+        let receipt = draft.receipt(self.granted, now);
         if let Some(at) = receipt.expires_at.filter(|_| !draft.swept) {
             self.expiries.insert((at, key.clone()));
         }
@@ -175,14 +155,9 @@ impl Tables {
         }
         if let Some(native) = &call.native
             && let Some((first, effect)) = self.natives.get(&native.key)
-            && native.ttl.is_none_or(|ttl| now < first.saturating_add(ttl))
+            && native.remembers(*first, now)
         {
-            let other = effect.fingerprint != entry.fingerprint;
-            return if other && native.compares {
-                Landing::Refused
-            } else {
-                Landing::Deduplicated(effect.clone())
-            };
+            return native.known(entry, effect.clone());
         }
         let effect = self.apply(entry, now);
         if call.fencing {
@@ -231,19 +206,21 @@ impl<G: Guarded<Tables>> Store for Memory<G> {
     }
 
     fn swap<'a>(&'a self, swap: &'a Swap) -> Answer<'a, Swapped> {
-        Box::pin(ready(Ok(self.now_and(|tables, now| tables.swap(swap, now)))))
+        Box::pin(ready(swap.fits().map(|()| self.now_and(|tables, now| tables.swap(swap, now)))))
     }
 
     fn land<'a>(&'a self, call: &'a LedgerCall) -> Answer<'a, Landing> {
-        Box::pin(ready(Ok(self.now_and(|tables, now| tables.land(call, now)))))
+        Box::pin(ready(call.fits().map(|()| self.now_and(|tables, now| tables.land(call, now)))))
     }
 
     fn fence<'a>(&'a self, operation: &'a Key, token: u64) -> Answer<'a, ()> {
-        self.now_and(|tables, _| {
-            let fence = tables.fences.entry(operation.clone()).or_default();
-            *fence = token.max(*fence);
-        });
-        Box::pin(ready(Ok(())))
+        let fence = || {
+            self.now_and(|tables, _| {
+                let fence = tables.fences.entry(operation.clone()).or_default();
+                *fence = token.max(*fence);
+            });
+        };
+        Box::pin(ready(operation.fits().map(|()| fence())))
     }
 
     fn effects<'a>(&'a self, operation: &'a Key) -> Answer<'a, Vec<Effect>> {

@@ -8,6 +8,10 @@
 pub mod decide;
 pub mod memory;
 pub mod operation;
+pub mod postgres;
+pub mod redis;
+mod row;
+pub mod sqlite;
 pub mod url;
 
 use std::fmt;
@@ -19,6 +23,12 @@ use serde::{Deserialize, Serialize};
 
 /// Milliseconds since the Unix epoch.
 pub type Millis = i64;
+
+/// A key is no longer than this, in bytes: what an index of PostgreSQL takes, with room to spare.
+pub const KEY_BYTES_MAX: usize = 2048;
+
+/// No time from now is longer than this (142,000 years), so that sums of moments are exact everywhere.
+const FAR: Millis = 1 << 52;
 
 /// What a store promises to answer.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -46,6 +56,17 @@ impl Key {
     /// The parts it was made of; none where the text is not a key.
     pub fn parts(&self) -> Option<Vec<String>> {
         serde_json::from_str(&self.0).ok()
+    }
+
+    /// Whether a store can keep it.
+    ///
+    /// # Errors
+    /// It is too long.
+    pub fn fits(&self) -> Result<(), StoreError> {
+        if self.0.len() <= KEY_BYTES_MAX {
+            return Ok(());
+        }
+        Err(StoreError::Refused(format!("a key of {} bytes; the longest has {KEY_BYTES_MAX}", self.0.len())))
     }
 
     /// What logs say in its place: twelve hexadecimal digits of its SHA-256.
@@ -191,19 +212,16 @@ impl Stamp {
 
     /// The moment, for a store that knows its clock.
     pub fn at(self, now: Millis) -> Option<Millis> {
-        match self {
-            Stamp::Never => None,
-            Stamp::At(at) => Some(at),
-            Stamp::In(after) => Some(now.saturating_add(after)),
-        }
+        let (at, after) = self.halves();
+        at.or_else(|| after.map(|after| now.saturating_add(after)))
     }
 
     /// The two halves that a statement can add up: a moment, and a time from now.
     pub fn halves(self) -> (Option<Millis>, Option<Millis>) {
         match self {
             Stamp::Never => (None, None),
-            Stamp::At(at) => (Some(at), None),
-            Stamp::In(after) => (None, Some(after)),
+            Stamp::At(at) => (Some(at.clamp(-2 * FAR, 2 * FAR)), None),
+            Stamp::In(after) => (None, Some(after.clamp(-FAR, FAR))),
         }
     }
 }
@@ -233,6 +251,23 @@ impl Draft {
         let response = self.response.as_ref().map(|response| response.numbered(effect));
         Draft { response, ..self.clone() }
     }
+
+    /// The receipt that this becomes, with the number of its write.
+    pub fn receipt(&self, granted: u64, now: Millis) -> Receipt {
+        Receipt {
+            status: self.status,
+            owner: self.owner,
+            token: self.token.unwrap_or(granted),
+            revision: granted,
+            fingerprint: self.fingerprint.clone(),
+            checkpoint: self.checkpoint.clone(),
+            response: self.response.clone(),
+            request: self.request.clone(),
+            lease_until: self.lease.at(now),
+            expires_at: self.expiry.at(now),
+            claimed_at: self.claimed_at.unwrap_or(now),
+        }
+    }
 }
 
 /// What the key must hold for a [`Swap`] to be done.
@@ -246,6 +281,20 @@ pub enum Expected {
     },
     /// Nothing is asked of the receipt.
     Anything,
+}
+
+impl Expected {
+    /// Whether it is there.
+    pub fn met(self, receipt: Option<&Receipt>, now: Millis) -> bool {
+        match self {
+            Expected::Anything => true,
+            Expected::Absent => receipt.is_none(),
+            Expected::Revision { revision, alive } => receipt.is_some_and(|receipt| {
+                let over = receipt.expires_at.is_some_and(|at| at <= now);
+                receipt.revision == revision && !(alive && over)
+            }),
+        }
+    }
 }
 
 /// A write that is done whole or not at all.
@@ -265,6 +314,15 @@ pub struct Swap {
 impl Swap {
     pub fn new(key: Key, expected: Expected, write: Write) -> Swap {
         Swap { key, expected, write, effect: None, unchanged: None, audit: None }
+    }
+
+    /// Whether a store can keep its keys.
+    ///
+    /// # Errors
+    /// One is too long.
+    pub fn fits(&self) -> Result<(), StoreError> {
+        self.key.fits()?;
+        self.effect.as_ref().map_or(Ok(()), |entry| entry.operation.fits())
     }
 }
 
@@ -322,6 +380,17 @@ pub struct LedgerCall {
     pub fencing: bool,
 }
 
+impl LedgerCall {
+    /// Whether a store can keep its keys.
+    ///
+    /// # Errors
+    /// One is too long.
+    pub fn fits(&self) -> Result<(), StoreError> {
+        self.entry.operation.fits()?;
+        self.native.as_ref().map_or(Ok(()), |native| native.key.fits())
+    }
+}
+
 /// A key that the downstream deduplicates by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Native {
@@ -330,6 +399,22 @@ pub struct Native {
     pub ttl: Option<Millis>,
     /// A known key that comes with another payload is refused.
     pub compares: bool,
+}
+
+impl Native {
+    /// Whether a key that was used first then is known still.
+    pub fn remembers(&self, first: Millis, now: Millis) -> bool {
+        self.ttl.is_none_or(|ttl| now < first.saturating_add(ttl))
+    }
+
+    /// What a call under a known key comes to: the first effect's answer, or no.
+    pub fn known(&self, entry: &Entry, effect: Effect) -> Landing {
+        if self.compares && effect.fingerprint != entry.fingerprint {
+            Landing::Refused
+        } else {
+            Landing::Deduplicated(effect)
+        }
+    }
 }
 
 /// How a call of the ledger was taken.
@@ -459,6 +544,14 @@ pub trait Store: Send + Sync {
 
     /// Whether the store answers.
     fn check(&self) -> Answer<'_, ()>;
+}
+
+/// Why a store with tables of a later version is not opened.
+fn newer_schema(found: i64, ours: i64) -> StoreError {
+    StoreError::Refused(format!(
+        "its tables are of version {found}, made by a later idemcheck; this one knows version {ours}: \
+         use the later one, or a database of its own"
+    ))
 }
 
 /// A store that many attempts share.

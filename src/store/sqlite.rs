@@ -1,0 +1,573 @@
+//! Receipts in a file: SQLite, built in. They survive the process, and several processes of one machine
+//! share them.
+//!
+//! Every write is a transaction of its own that is on the disk before it is answered
+//! (`synchronous=FULL`). Time is the machine's clock, read while the write lock is held. The file
+//! belongs on a local disk: the locks of network file systems are not to be relied upon.
+
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use rusqlite::types::Value;
+use rusqlite::{
+    Connection, ErrorCode, OpenFlags, OptionalExtension, Row as SqlRow, Transaction, TransactionBehavior,
+    params,
+};
+use tokio::sync::{mpsc, oneshot};
+
+use super::memory::Clock;
+use super::row::{AnswerRow, EFFECT, EffectRow, RECEIPT, Row, signed};
+use super::{
+    Answer, Audit, Audited, Draft, Effect, Entry, Expected, Key, Landing, LedgerCall, Listed, Millis,
+    Receipt, Seen, Store, StoreError, Swap, Swapped, Which, Write,
+};
+
+/// How long a write waits for the locks of other processes.
+pub const BUSY_WAIT: Duration = Duration::from_secs(4);
+/// How long a caller waits for its answer; longer than [`BUSY_WAIT`], so that most know what became of it.
+pub const ANSWER_WAIT: Duration = Duration::from_secs(10);
+/// So many calls wait for a thread; the next ones wait to be let in, in their order.
+pub const QUEUE: usize = 256;
+/// Opening asks so often for a lock that SQLite does not wait for by itself.
+const OPEN_TRIES: u32 = 200;
+const OPEN_PAUSE: Duration = Duration::from_millis(20);
+
+/// The version of the tables below; migrations lead up to it one by one.
+const VERSION: i64 = MIGRATIONS.len() as i64;
+const MIGRATIONS: &[&str] = &["
+    CREATE TABLE idemcheck_receipts (
+        key TEXT NOT NULL PRIMARY KEY,
+        status TEXT NOT NULL,
+        owner BLOB NOT NULL,
+        token INTEGER NOT NULL,
+        revision INTEGER NOT NULL,
+        fingerprint BLOB NOT NULL,
+        checkpoint TEXT,
+        answer_status INTEGER,
+        answer_headers TEXT,
+        answer_body BLOB,
+        request BLOB NOT NULL,
+        lease_until INTEGER,
+        expires_at INTEGER,
+        claimed_at INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX idemcheck_open ON idemcheck_receipts (key) WHERE status = 'in_progress';
+    CREATE INDEX idemcheck_expiries ON idemcheck_receipts (expires_at) WHERE expires_at IS NOT NULL;
+    CREATE TABLE idemcheck_counters (name TEXT NOT NULL PRIMARY KEY, value INTEGER NOT NULL) STRICT;
+    INSERT INTO idemcheck_counters VALUES ('granted', 0);
+    CREATE TABLE idemcheck_effects (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        operation TEXT NOT NULL,
+        fingerprint BLOB NOT NULL,
+        token INTEGER NOT NULL,
+        answer_status INTEGER NOT NULL,
+        answer_headers TEXT NOT NULL,
+        answer_body BLOB NOT NULL,
+        landed_at INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX idemcheck_effects_of ON idemcheck_effects (operation);
+    CREATE TABLE idemcheck_fences (operation TEXT NOT NULL PRIMARY KEY, token INTEGER NOT NULL) STRICT;
+    CREATE TABLE idemcheck_natives (
+        key TEXT NOT NULL PRIMARY KEY,
+        first_at INTEGER NOT NULL,
+        effect INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE idemcheck_audits (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        key TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        action TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        said_by TEXT NOT NULL,
+        before TEXT NOT NULL
+    ) STRICT;
+"];
+
+/// The store: one thread that writes, one that reads.
+pub struct Sqlite {
+    writes: Lane,
+    reads: Lane,
+}
+
+impl Sqlite {
+    /// Opens the file, which is made where it is missing, and brings its tables up to date.
+    ///
+    /// # Errors
+    /// The file can't be opened, is no database, or has tables of a later version.
+    pub async fn open(path: &Path) -> Result<Sqlite, StoreError> {
+        let path = path.to_owned();
+        let opened = tokio::task::spawn_blocking(move || {
+            let mut writer = connect(&path)?;
+            migrate(&mut writer)?;
+            Ok((writer, connect(&path)?))
+        });
+        let (writer, reader) = opened.await.map_err(|error| StoreError::Refused(error.to_string()))??;
+        Ok(Sqlite { writes: Lane::new("writes", writer)?, reads: Lane::new("reads", reader)? })
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        f: impl FnOnce(&Transaction<'_>, Millis) -> Result<Outcome<T>, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.writes
+            .run(move |connection| {
+                let transaction = begin(connection)?;
+                match f(&transaction, Clock::System.now())? {
+                    Outcome::Commit(value) => transaction.commit().map(|()| value).map_err(fault),
+                    Outcome::Leave(value) => Ok(value),
+                }
+            })
+            .await
+    }
+}
+
+/// Whether a transaction's writes stay.
+enum Outcome<T> {
+    Commit(T),
+    Leave(T),
+}
+
+/// A thread with a connection that does one call after the other.
+struct Lane {
+    jobs: mpsc::Sender<Job>,
+}
+
+type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+
+impl Lane {
+    fn new(name: &str, mut connection: Connection) -> Result<Lane, StoreError> {
+        let (jobs, mut queue) = mpsc::channel::<Job>(QUEUE);
+        thread::Builder::new()
+            .name(format!("sqlite-{name}"))
+            .spawn(move || {
+                while let Some(job) = queue.blocking_recv() {
+                    job(&mut connection);
+                }
+            })
+            .map_err(|error| StoreError::Refused(error.to_string()))?;
+        Ok(Lane { jobs })
+    }
+
+    async fn run<T: Send + 'static>(
+        &self,
+        f: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (tell, told) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            // What nobody waits for any more is not begun.
+            if !tell.is_closed() {
+                let _ = tell.send(f(connection));
+            }
+        });
+        let asked = async {
+            self.jobs
+                .send(job)
+                .await
+                .map_err(|_| StoreError::Unreachable("its thread has ended".to_owned()))?;
+            told.await.map_err(|_| StoreError::Unknown("its thread has ended".to_owned()))?
+        };
+        let late = || StoreError::Unknown(format!("no answer within {} s", ANSWER_WAIT.as_secs()));
+        tokio::time::timeout(ANSWER_WAIT, asked).await.map_err(|_| late())?
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection, StoreError> {
+    let unreachable =
+        |error: rusqlite::Error| StoreError::Unreachable(format!("{}: {error}", path.display()));
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    let connection = Connection::open_with_flags(path, flags).map_err(unreachable)?;
+    connection.busy_timeout(BUSY_WAIT).map_err(fault)?;
+    // To change the journal takes a lock that SQLite does not wait for.
+    let mode = patiently(|| {
+        let mode = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0));
+        mode.map_err(fault)
+    })?;
+    if mode != "wal" {
+        return Err(StoreError::Refused(format!(
+            "{}: no write-ahead log here (journal mode `{mode}`); a file on a local disk has one",
+            path.display()
+        )));
+    }
+    connection.execute_batch("PRAGMA synchronous = FULL").map_err(fault)?;
+    Ok(connection)
+}
+
+fn patiently<T>(mut f: impl FnMut() -> Result<T, StoreError>) -> Result<T, StoreError> {
+    for _ in 1..OPEN_TRIES {
+        match f() {
+            Err(StoreError::Aborted(_)) => thread::sleep(OPEN_PAUSE),
+            done => return done,
+        }
+    }
+    f()
+}
+
+fn begin(connection: &mut Connection) -> Result<Transaction<'_>, StoreError> {
+    connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fault)
+}
+
+/// Brings the tables up to date, under the write lock: others wait, and find it done.
+fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let transaction = begin(connection)?;
+    transaction
+        .execute_batch("CREATE TABLE IF NOT EXISTS idemcheck_schema (version INTEGER NOT NULL) STRICT")
+        .map_err(fault)?;
+    let version: Option<i64> = transaction
+        .query_row("SELECT max(version) FROM idemcheck_schema", [], |row| row.get(0))
+        .map_err(fault)?;
+    let version = version.unwrap_or(0);
+    if version > VERSION {
+        return Err(super::newer_schema(version, VERSION));
+    }
+    for (migration, version) in MIGRATIONS.iter().zip(1_i64..).filter(|(_, after)| *after > version) {
+        transaction.execute_batch(migration).map_err(fault)?;
+        transaction.execute("INSERT INTO idemcheck_schema VALUES (?1)", [version]).map_err(fault)?;
+    }
+    transaction.commit().map_err(fault)
+}
+
+fn fault(error: rusqlite::Error) -> StoreError {
+    use rusqlite::Error as E;
+    let text = error.to_string();
+    match &error {
+        E::SqliteFailure(cause, _) => match cause.code {
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => StoreError::Aborted(text),
+            ErrorCode::CannotOpen => StoreError::Unreachable(text),
+            // A commit whose write to the disk failed may be found there after all.
+            ErrorCode::SystemIoFailure => StoreError::Unknown(text),
+            _ => StoreError::Refused(text),
+        },
+        E::FromSqlConversionFailure(..) | E::IntegralValueOutOfRange(..) | E::InvalidColumnType(..) => {
+            StoreError::Corrupt(text)
+        }
+        E::Utf8Error(..) => StoreError::Corrupt(text),
+        _ => StoreError::Refused(text),
+    }
+}
+
+fn answer_from(row: &SqlRow<'_>, at: usize) -> rusqlite::Result<AnswerRow> {
+    Ok(AnswerRow { status: row.get(at)?, headers: row.get(at + 1)?, body: row.get(at + 2)? })
+}
+
+/// The receipt whose columns begin at `at`.
+fn receipt_from(row: &SqlRow<'_>, at: usize) -> Result<Receipt, StoreError> {
+    let read = || -> rusqlite::Result<Row> {
+        Ok(Row {
+            status: row.get(at)?,
+            owner: row.get(at + 1)?,
+            token: row.get(at + 2)?,
+            revision: row.get(at + 3)?,
+            fingerprint: row.get(at + 4)?,
+            checkpoint: row.get(at + 5)?,
+            answer: answer_from(row, at + 6)?,
+            request: row.get(at + 9)?,
+            lease_until: row.get(at + 10)?,
+            expires_at: row.get(at + 11)?,
+            claimed_at: row.get(at + 12)?,
+        })
+    };
+    read().map_err(fault)?.receipt()
+}
+
+fn effect_from(row: &SqlRow<'_>) -> Result<Effect, StoreError> {
+    let read = || -> rusqlite::Result<EffectRow> {
+        Ok(EffectRow {
+            number: row.get(0)?,
+            fingerprint: row.get(1)?,
+            token: row.get(2)?,
+            answer: answer_from(row, 3)?,
+            at: row.get(6)?,
+        })
+    };
+    read().map_err(fault)?.effect()
+}
+
+/// The rows of a statement, each put through `f`.
+fn rows<T>(
+    connection: &Connection,
+    sql: &str,
+    params: impl rusqlite::Params,
+    mut f: impl FnMut(&SqlRow<'_>) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let mut statement = connection.prepare_cached(sql).map_err(fault)?;
+    let mut rows = statement.query(params).map_err(fault)?;
+    let mut out = Vec::new();
+    while let Some(row) = rows.next().map_err(fault)? {
+        out.push(f(row)?);
+    }
+    Ok(out)
+}
+
+fn execute(connection: &Connection, sql: &str, params: impl rusqlite::Params) -> Result<usize, StoreError> {
+    connection.prepare_cached(sql).and_then(|mut statement| statement.execute(params)).map_err(fault)
+}
+
+fn seen(connection: &Connection, key: &Key, now: Millis) -> Result<Seen, StoreError> {
+    let sql = format!("SELECT {RECEIPT} FROM idemcheck_receipts WHERE key = ?1");
+    let receipt = rows(connection, &sql, [key.as_str()], |row| receipt_from(row, 0))?.pop();
+    Ok(Seen { receipt, now })
+}
+
+fn swap(connection: &Connection, swap: &Swap, now: Millis) -> Result<Outcome<Swapped>, StoreError> {
+    if swap.expected != Expected::Anything {
+        let there = seen(connection, &swap.key, now)?;
+        if !swap.expected.met(there.receipt.as_ref(), now) {
+            return Ok(Outcome::Leave(Swapped::Conflict(there)));
+        }
+    }
+    if let (Some(unchanged), Some(entry)) = (swap.unchanged, &swap.effect) {
+        let sql = "SELECT count(*) FROM idemcheck_effects WHERE operation = ?1";
+        let count =
+            rows(connection, sql, [entry.operation.as_str()], |row| row.get::<_, i64>(0).map_err(fault))?;
+        if count.first().and_then(|count| u64::try_from(*count).ok()) != Some(unchanged) {
+            return Ok(Outcome::Leave(Swapped::Changed));
+        }
+    }
+    let effect = swap.effect.as_ref().map(|entry| apply(connection, entry, now)).transpose()?;
+    let receipt = match (&swap.write, &effect) {
+        (Write::Put(draft), None) => Some(put(connection, &swap.key, draft, now)?),
+        (Write::Put(draft), Some(effect)) => {
+            Some(put(connection, &swap.key, &draft.numbered(effect.number), now)?)
+        }
+        (Write::Delete, _) => {
+            execute(connection, "DELETE FROM idemcheck_receipts WHERE key = ?1", [swap.key.as_str()])?;
+            None
+        }
+        (Write::Nothing, _) => seen(connection, &swap.key, now)?.receipt,
+    };
+    if let Some(audit) = &swap.audit {
+        let sql = "INSERT INTO idemcheck_audits (key, at, action, reason, said_by, before) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let row = params![swap.key.as_str(), now, audit.action, audit.reason, audit.by, audit.before];
+        execute(connection, sql, row)?;
+    }
+    Ok(Outcome::Commit(Swapped::Done { seen: Seen { receipt, now }, effect }))
+}
+
+fn put(connection: &Connection, key: &Key, draft: &Draft, now: Millis) -> Result<Receipt, StoreError> {
+    let sql = "UPDATE idemcheck_counters SET value = value + 1 WHERE name = 'granted' RETURNING value";
+    let granted = rows(connection, sql, [], |row| row.get::<_, i64>(0).map_err(fault))?.pop();
+    let granted = granted
+        .and_then(|granted| u64::try_from(granted).ok())
+        .ok_or_else(|| StoreError::Refused("the counter of grants is gone".to_owned()))?;
+    let receipt = draft.receipt(granted, now);
+    let answer = AnswerRow::new(receipt.response.as_ref());
+    let sql = format!(
+        "INSERT OR REPLACE INTO idemcheck_receipts (key, {RECEIPT}) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
+    );
+    let row = params![
+        key.as_str(),
+        receipt.status.name(),
+        receipt.owner.as_bytes().as_slice(),
+        signed(receipt.token)?,
+        signed(receipt.revision)?,
+        receipt.fingerprint,
+        receipt.checkpoint,
+        answer.status,
+        answer.headers,
+        answer.body,
+        receipt.request,
+        receipt.lease_until,
+        receipt.expires_at,
+        receipt.claimed_at,
+    ];
+    execute(connection, &sql, row)?;
+    Ok(receipt)
+}
+
+fn apply(connection: &Connection, entry: &Entry, now: Millis) -> Result<Effect, StoreError> {
+    let sql = "SELECT seq FROM sqlite_sequence WHERE name = 'idemcheck_effects'";
+    let last = rows(connection, sql, [], |row| row.get::<_, i64>(0).map_err(fault))?.pop().unwrap_or(0);
+    let number = u64::try_from(last).unwrap_or(0) + 1;
+    let effect = entry.effect(number, now);
+    let answer = AnswerRow::new(Some(&effect.response));
+    let sql = format!(
+        "INSERT INTO idemcheck_effects (operation, {EFFECT}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+    );
+    let row = params![
+        entry.operation.as_str(),
+        signed(number)?,
+        effect.fingerprint,
+        signed(effect.token)?,
+        answer.status,
+        answer.headers,
+        answer.body,
+        now,
+    ];
+    execute(connection, &sql, row)?;
+    Ok(effect)
+}
+
+fn fence_of(connection: &Connection, operation: &Key) -> Result<i64, StoreError> {
+    let sql = "SELECT token FROM idemcheck_fences WHERE operation = ?1";
+    let found = rows(connection, sql, [operation.as_str()], |row| row.get::<_, i64>(0).map_err(fault))?;
+    Ok(found.first().copied().unwrap_or(0))
+}
+
+fn raise_fence(connection: &Connection, operation: &Key, token: i64) -> Result<(), StoreError> {
+    let sql = "INSERT INTO idemcheck_fences (operation, token) VALUES (?1, ?2) \
+               ON CONFLICT (operation) DO UPDATE SET token = max(token, excluded.token)";
+    execute(connection, sql, params![operation.as_str(), token]).map(drop)
+}
+
+fn land(connection: &Connection, call: &LedgerCall, now: Millis) -> Result<Outcome<Landing>, StoreError> {
+    let entry = &call.entry;
+    let token = signed(entry.token)?;
+    if call.fencing && token != 0 && token < fence_of(connection, &entry.operation)? {
+        return Ok(Outcome::Leave(Landing::Refused));
+    }
+    if let Some(native) = &call.native {
+        let sql = "SELECT first_at, effect FROM idemcheck_natives WHERE key = ?1";
+        let known = connection
+            .query_row(sql, [native.key.as_str()], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
+            .optional()
+            .map_err(fault)?;
+        if let Some((first, number)) = known
+            && native.remembers(first, now)
+        {
+            let sql = format!("SELECT {EFFECT} FROM idemcheck_effects WHERE number = ?1");
+            let effect = rows(connection, &sql, [number], effect_from)?
+                .pop()
+                .ok_or_else(|| StoreError::Corrupt(format!("no effect of the number {number}")))?;
+            return Ok(Outcome::Leave(native.known(entry, effect)));
+        }
+    }
+    let effect = apply(connection, entry, now)?;
+    if call.fencing {
+        raise_fence(connection, &entry.operation, token)?;
+    }
+    if let Some(native) = &call.native {
+        let sql = "INSERT OR REPLACE INTO idemcheck_natives (key, first_at, effect) VALUES (?1, ?2, ?3)";
+        execute(connection, sql, params![native.key.as_str(), now, signed(effect.number)?])?;
+    }
+    Ok(Outcome::Commit(Landing::Applied(effect)))
+}
+
+fn list(
+    connection: &Connection,
+    which: Which,
+    after: Option<&Key>,
+    limit: u32,
+    now: Millis,
+) -> Result<Listed, StoreError> {
+    let wanted = match which {
+        Which::All => "?3 = ?3",
+        Which::InProgress => "status = 'in_progress' AND ?3 = ?3",
+        Which::Abandoned => "status = 'in_progress' AND lease_until <= ?3",
+    };
+    let sql = format!(
+        "SELECT key, {RECEIPT} FROM idemcheck_receipts WHERE (?1 IS NULL OR key > ?1) AND {wanted} \
+         ORDER BY key LIMIT ?2"
+    );
+    let receipts = rows(connection, &sql, params![after.map(Key::as_str), limit, now], |row| {
+        let key: Value = row.get(0).map_err(fault)?;
+        let Value::Text(key) = key else {
+            return Err(StoreError::Refused("a receipt's key is no text".to_owned()));
+        };
+        Ok((Key::from_stored(key), receipt_from(row, 1)))
+    })?;
+    Ok(Listed { receipts, now })
+}
+
+fn sweep(connection: &Connection, limit: u32, now: Millis) -> Result<u64, StoreError> {
+    let sql = "DELETE FROM idemcheck_receipts WHERE rowid IN (SELECT rowid FROM idemcheck_receipts \
+               WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)";
+    execute(connection, sql, params![now, limit]).map(|swept| swept as u64)
+}
+
+fn audited(connection: &Connection, limit: u32) -> Result<Vec<Audited>, StoreError> {
+    let sql = "SELECT key, at, action, reason, said_by, before FROM idemcheck_audits \
+               ORDER BY id DESC LIMIT ?1";
+    rows(connection, sql, [limit], |row| {
+        let read = || -> rusqlite::Result<Audited> {
+            Ok(Audited {
+                key: Key::from_stored(row.get(0)?),
+                at: row.get(1)?,
+                audit: Audit {
+                    action: row.get(2)?,
+                    reason: row.get(3)?,
+                    by: row.get(4)?,
+                    before: row.get(5)?,
+                },
+            })
+        };
+        read().map_err(fault)
+    })
+}
+
+impl Store for Sqlite {
+    fn read<'a>(&'a self, key: &'a Key) -> Answer<'a, Seen> {
+        let key = key.clone();
+        // The clock first: what is seen is then no older than the moment it is judged by.
+        Box::pin(self.reads.run(move |connection| seen(connection, &key, Clock::System.now())))
+    }
+
+    fn swap<'a>(&'a self, wanted: &'a Swap) -> Answer<'a, Swapped> {
+        Box::pin(async move {
+            wanted.fits()?;
+            let wanted = wanted.clone();
+            self.write(move |transaction, now| swap(transaction, &wanted, now)).await
+        })
+    }
+
+    fn land<'a>(&'a self, call: &'a LedgerCall) -> Answer<'a, Landing> {
+        Box::pin(async move {
+            call.fits()?;
+            let call = call.clone();
+            self.write(move |transaction, now| land(transaction, &call, now)).await
+        })
+    }
+
+    fn fence<'a>(&'a self, operation: &'a Key, token: u64) -> Answer<'a, ()> {
+        Box::pin(async move {
+            operation.fits()?;
+            let (operation, token) = (operation.clone(), signed(token)?);
+            self.write(move |transaction, _| raise_fence(transaction, &operation, token).map(Outcome::Commit))
+                .await
+        })
+    }
+
+    fn effects<'a>(&'a self, operation: &'a Key) -> Answer<'a, Vec<Effect>> {
+        let operation = operation.clone();
+        Box::pin(self.reads.run(move |connection| {
+            let sql = format!("SELECT {EFFECT} FROM idemcheck_effects WHERE operation = ?1 ORDER BY number");
+            rows(connection, &sql, [operation.as_str()], effect_from)
+        }))
+    }
+
+    fn counted(&self) -> Answer<'_, u64> {
+        Box::pin(self.reads.run(|connection| {
+            let count = "SELECT count(*) FROM idemcheck_effects";
+            connection.query_row(count, [], |row| row.get(0)).map_err(fault)
+        }))
+    }
+
+    fn list<'a>(&'a self, which: Which, after: Option<&'a Key>, limit: u32) -> Answer<'a, Listed> {
+        let after = after.cloned();
+        Box::pin(
+            self.reads
+                .run(move |connection| list(connection, which, after.as_ref(), limit, Clock::System.now())),
+        )
+    }
+
+    fn sweep(&self, limit: u32) -> Answer<'_, u64> {
+        Box::pin(self.write(move |transaction, now| sweep(transaction, limit, now).map(Outcome::Commit)))
+    }
+
+    fn audited(&self, limit: u32) -> Answer<'_, Vec<Audited>> {
+        Box::pin(self.reads.run(move |connection| audited(connection, limit)))
+    }
+
+    fn check(&self) -> Answer<'_, ()> {
+        Box::pin(self.write(|transaction, _| {
+            let sql = "SELECT 1 FROM idemcheck_counters WHERE name = 'granted'";
+            let found = rows(transaction, sql, [], |_| Ok(()))?.pop();
+            found.map(Outcome::Leave).ok_or_else(|| StoreError::Refused("its tables are gone".to_owned()))
+        }))
+    }
+}
