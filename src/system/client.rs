@@ -5,6 +5,7 @@
 //! timeout means that it may give up at any moment.
 
 use super::remedy::Aim;
+use super::worker::{DEATHS, actor};
 use super::world::{Attempt, Call, Grip, Known, Phase, Slot, Who, World};
 use super::{Action, Actor, Draft, Ending, Sending, Steps, at_least, at_most};
 use crate::model::Answer;
@@ -161,8 +162,9 @@ impl Steps<'_> {
         let attempt = *draft.world.attempt(who);
         self.system.drop_open_call(&mut draft, who);
         // The worker may die after its last operation and before its answer.
-        for (restart, noticed, dead) in self.deaths(who, Some(&draft)) {
-            self.emit(super::worker::actor(who), action, at, Some(Ending::Died { restart, noticed }), dead);
+        for (restart, noticed) in DEATHS {
+            let Some(dead) = self.death(who, Some(&draft), restart, noticed) else { continue };
+            self.emit(actor(who), action, at, Some(Ending::Died { restart, noticed }), dead);
         }
         let index = match who {
             Who::Zombie(index) => {

@@ -24,7 +24,7 @@ pub use lean::Seen;
 use world::{Attempt, Budget, Call, Key, Packed, Phase, Slot, Status, Who, World};
 
 use crate::model::{Answer, Operation, Outcome};
-use crate::time::{ClockMap, Constraint, Edge, Guard, Interchangeable, Surplus, TimedSystem};
+use crate::time::{Constraint, Edge, Guard, Interchangeable, Surplus, TimedSystem, Timing};
 
 /// Who takes a step. The index is into the world before the step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -182,7 +182,7 @@ pub struct Step {
 struct Steps<'a> {
     system: &'a System,
     before: &'a World,
-    out: &'a mut Vec<Step>,
+    out: &'a mut dyn FnMut(Label, &mut Draft),
     /// The true receipt, and what must hold for `before` to show another one.
     stale: Option<(world::Receipt, Guard)>,
     /// What must hold, too, for every step.
@@ -201,7 +201,9 @@ struct Draft {
 
 impl Draft {
     fn when(mut self, constraint: Option<Constraint>) -> Draft {
-        self.guard.extend(constraint);
+        if let Some(constraint) = constraint {
+            self.guard.push(constraint);
+        }
         self
     }
 
@@ -225,6 +227,14 @@ fn at_most(slot: Slot, bound: i64) -> Option<Constraint> {
 impl System {
     /// Everything that can happen in `world`, whether or not the clocks allow it now.
     pub fn steps(&self, world: &World, out: &mut Vec<Step>) {
+        self.each_step(world, &mut |label, draft| {
+            let (guard, world) = (std::mem::take(&mut draft.guard), draft.world.clone());
+            out.push(Step { label, guard, facts: draft.facts, world });
+        });
+    }
+
+    /// The same for each at once, without a copy.
+    fn each_step(&self, world: &World, out: &mut dyn FnMut(Label, &mut Draft)) {
         let mut steps = Steps { system: self, before: world, out, stale: None, besides: None };
         steps.store_faults();
         for index in 0..world.clients.len() {
@@ -266,10 +276,7 @@ impl System {
         if !self.counts {
             world.forget_counts();
         }
-        if sorts {
-            world.sort();
-        }
-        world.pack()
+        if sorts { world.sort_and_pack(&mut Vec::new()) } else { world.pack() }
     }
 
     /// What the clocks must satisfy for time to pass in `world`.
@@ -527,11 +534,13 @@ impl Steps<'_> {
     }
 
     fn emit(&mut self, actor: Actor, action: Action, at: u8, ending: Option<Ending>, mut draft: Draft) {
-        draft.guard.extend(self.besides);
+        if let Some(besides) = self.besides {
+            draft.guard.push(besides);
+        }
         let mut real = self.before.keys.first().map(|key| key.receipt);
         if let Some((receipt, guard)) = &self.stale {
             real = Some(*receipt);
-            draft.guard.extend(guard.iter().copied());
+            draft.guard.extend_from_slice(guard);
             let shown = &mut draft.world.keys[0].receipt;
             // Only a write goes to the newest state; a look leaves that as it is.
             if shown.token <= self.before.granted {
@@ -562,15 +571,15 @@ impl Steps<'_> {
                     marked: was_marked,
                     clock: Slot::started(self.system.times.staleness.is_some()),
                 }));
-                self.emit_one(actor, action, at, ending, remembering);
+                self.emit_one(actor, action, at, ending, &mut remembering);
             }
         }
-        self.emit_one(actor, action, at, ending, draft);
+        self.emit_one(actor, action, at, ending, &mut draft);
     }
 
-    fn emit_one(&mut self, actor: Actor, action: Action, at: u8, ending: Option<Ending>, mut draft: Draft) {
+    fn emit_one(&mut self, actor: Actor, action: Action, at: u8, ending: Option<Ending>, draft: &mut Draft) {
         let orphans = self.orphaned_clock(&draft.world);
-        self.system.send_at_once(&mut draft);
+        self.system.send_at_once(draft);
         self.system.settle(&mut draft.world);
         let dead = self.leaves_dead_key(&draft.world);
         if self.before.remedy.is_some() {
@@ -588,7 +597,7 @@ impl Steps<'_> {
             draft.world = self.system.nowhere();
         }
         let label = Label { actor, action, at, ending, orphans };
-        self.out.push(Step { label, guard: draft.guard, facts: draft.facts, world: draft.world });
+        (self.out)(label, draft);
     }
 
     /// The clock of a claim that had a living owner before and has none now.
@@ -646,22 +655,15 @@ impl TimedSystem for System {
 
     fn edges(&self, state: &Packed, out: &mut Vec<Edge<Packed, Label>>) {
         let world = World::unpack(state);
-        let mut steps = Vec::with_capacity(24);
-        self.steps(&world, &mut steps);
-        out.reserve(steps.len());
-        for mut step in steps {
-            if self.symmetry && !self.splits {
-                step.world.sort();
-            }
-            let clocks: ClockMap = step.world.number_clocks();
-            out.push(Edge {
-                label: step.label,
-                guard: step.guard,
-                clocks,
-                target: step.world.pack(),
-                facts: step.facts,
-            });
-        }
+        let sorts = self.symmetry && !self.splits;
+        let mut bytes = Vec::with_capacity(128);
+        out.reserve(8);
+        self.each_step(&world, &mut |label, draft| {
+            let (guard, world, facts) = (std::mem::take(&mut draft.guard), &mut draft.world, draft.facts);
+            // The order comes first: the clocks are numbered along it.
+            let target = if sorts { world.sort_and_pack(&mut bytes) } else { world.pack() };
+            out.push(Edge { label, guard, clocks: world.number_clocks(), target, facts });
+        });
     }
 
     fn bounds(&self, state: &Packed, lower: &mut [i64], upper: &mut [i64]) {
@@ -670,6 +672,16 @@ impl TimedSystem for System {
 
     fn interchangeable(&self, state: &Packed) -> Vec<Interchangeable> {
         if self.splits { Vec::new() } else { World::unpack(state).interchangeable() }
+    }
+
+    fn timing(&self, state: &Packed, out: &mut Timing) {
+        let mut world = World::unpack(state);
+        out.clear(world.clock_count());
+        self.world_invariant(&world, &mut out.invariant);
+        self.world_bounds(&world, &mut out.lower, &mut out.upper);
+        if !self.splits {
+            out.groups = world.interchangeable();
+        }
     }
 
     /// What the adversary may still do, and effects beyond the first where nothing counts them.

@@ -6,7 +6,8 @@ use super::{Action, Actor, Draft, Steps, at_least, at_most, facts};
 use crate::model::{Operation, Outcome};
 use crate::system::compile::Next;
 
-use smallvec::SmallVec;
+/// The ways in which an attempt can die: run again or not, noticed by its client or not.
+pub(super) const DEATHS: [(bool, bool); 4] = [(false, true), (false, false), (true, true), (true, false)];
 
 impl Steps<'_> {
     /// Everything that the attempt, or the adversary with it, can do next.
@@ -173,7 +174,8 @@ impl Steps<'_> {
 
     fn crash(&mut self, who: Who) {
         let at = self.before.attempt(who).at;
-        for (restart, noticed, draft) in self.deaths(who, None) {
+        for (restart, noticed) in DEATHS {
+            let Some(draft) = self.death(who, None, restart, noticed) else { continue };
             if self.system.remedy.is_some() {
                 // What it had been admitted for is counted with its action, or forgotten with it.
                 let aim = self.before.attempt(who).aim;
@@ -192,72 +194,79 @@ impl Steps<'_> {
         matches!(who, Who::Client(index) if self.before.clients[index].role == 0)
     }
 
-    /// The ways in which an attempt can die, now or `after` its last operation: run again or not, noticed by its client or not.
-    pub(super) fn deaths(&self, who: Who, after: Option<&Draft>) -> SmallVec<[(bool, bool, Draft); 1]> {
-        let mut out = SmallVec::new();
-        if self.before.budget.crashes == 0 {
-            return out;
+    /// An attempt dies, now or `after` its last operation; none where it can't die that way.
+    pub(super) fn death(
+        &self,
+        who: Who,
+        after: Option<&Draft>,
+        restart: bool,
+        noticed: bool,
+    ) -> Option<Draft> {
+        if self.before.budget.crashes == 0 || restart && !self.system.restart {
+            return None;
+        }
+        if noticed && !self.system.notices && self.is_delivery(who) {
+            return None;
+        }
+        let remedy = &self.system.remedy;
+        match who {
+            // The next run is its restart, and nobody has to notice.
+            Who::Client(index) if self.before.clients[index].role > 0 || remedy.is_some() => {
+                if restart || !noticed {
+                    return None;
+                }
+            }
+            Who::Client(index) => {
+                // Unnoticed is like an endless stall, so it matters only where stalls have an end.
+                let stalls = self.before.clients[index].retries == 0 || self.system.times.pause.is_none();
+                if !noticed && stalls && self.system.notices {
+                    return None;
+                }
+            }
+            Who::Zombie(_) if !noticed => return None,
+            Who::Zombie(_) => {}
+        }
+        let spent = self.system.lean.deaths && !self.retries(who);
+        if spent && self.system.lean.deaths_seen {
+            return None;
         }
         let dying = *self.before.attempt(who);
-        let times = &self.system.times;
-        for (restart, noticed) in [(false, true), (false, false), (true, true), (true, false)] {
-            let unseen = noticed && !self.system.notices && self.is_delivery(who);
-            if restart && !self.system.restart || unseen {
-                continue;
-            }
-            let spent = self.system.lean.deaths && !self.retries(who);
-            if spent && self.system.lean.deaths_seen {
-                continue;
-            }
-            let mut draft = after.cloned().unwrap_or_else(|| self.draft());
-            draft.world.budget.crashes -= 1;
-            draft.spent = spent;
-            self.system.drop_open_call(&mut draft, who);
-            if let Some(rules) = &self.system.remedy {
-                self.system.drop_action(&mut draft, who, true);
-                rules.forget(&mut draft.world, dying.aim.part);
-            }
-            self.system.end_session(&mut draft.world, &dying);
-            match who {
-                Who::Client(index) if self.before.clients[index].role > 0 || self.system.remedy.is_some() => {
-                    // The next run is its restart, and nobody has to notice.
-                    if restart || !noticed {
-                        continue;
-                    }
-                    draft.world.clients[index].attempt = None;
-                }
-                Who::Client(index) => {
-                    let client = &self.before.clients[index];
-                    // Unnoticed is like an endless stall, so it matters only where stalls have an end.
-                    let stalls = client.retries == 0 || times.pause.is_none();
-                    if !noticed && stalls && self.system.notices {
-                        continue;
-                    }
-                    draft.world.clients[index].attempt = None;
-                    if noticed && client.phase == Phase::Waiting {
-                        let listens = times.client_timeout.and_then(|most| at_most(client.clock, most));
-                        draft = draft.when(listens.filter(|_| client.retries > 0));
-                        draft.world.clients[index].phase = Phase::Between;
-                        draft.world.clients[index].clock = Slot::ZERO;
-                    }
-                }
-                Who::Zombie(_) if !noticed => continue,
-                Who::Zombie(index) => {
-                    draft.world.zombies.remove(index);
-                }
-            }
-            if restart {
-                let world = &mut draft.world;
-                let fresh = self.system.restart_splits;
-                let key = if fresh { self.system.key_of_new_attempt(world) } else { dying.key };
-                let mut again = self.system.new_attempt(dying.class, key, dying.name);
-                again.down = true;
-                again.clock = Slot::NONE;
-                world.zombies.push(again);
-            }
-            out.push((restart, noticed, draft));
+        let mut draft = after.cloned().unwrap_or_else(|| self.draft());
+        draft.world.budget.crashes -= 1;
+        draft.spent = spent;
+        self.system.drop_open_call(&mut draft, who);
+        if let Some(rules) = remedy {
+            self.system.drop_action(&mut draft, who, true);
+            rules.forget(&mut draft.world, dying.aim.part);
         }
-        out
+        self.system.end_session(&mut draft.world, &dying);
+        match who {
+            Who::Client(index) => {
+                draft.world.clients[index].attempt = None;
+                let client = &self.before.clients[index];
+                let asks = client.role == 0 && remedy.is_none();
+                if asks && noticed && client.phase == Phase::Waiting {
+                    let listens =
+                        self.system.times.client_timeout.and_then(|most| at_most(client.clock, most));
+                    draft = draft.when(listens.filter(|_| client.retries > 0));
+                    draft.world.clients[index].phase = Phase::Between;
+                    draft.world.clients[index].clock = Slot::ZERO;
+                }
+            }
+            Who::Zombie(index) => {
+                draft.world.zombies.remove(index);
+            }
+        }
+        if restart {
+            let world = &mut draft.world;
+            let fresh = self.system.restart_splits;
+            let key = if fresh { self.system.key_of_new_attempt(world) } else { dying.key };
+            let mut again = self.system.new_attempt(dying.class, key, dying.name);
+            again.down = true;
+            again.clock = Slot::NONE;
+            world.zombies.push(again);
+        }
+        Some(draft)
     }
 }
 

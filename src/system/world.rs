@@ -357,18 +357,29 @@ pub enum Who {
     Zombie(usize),
 }
 
+/// A list of plain values, most often a short one.
+fn copy<T: Copy, const N: usize>(list: &SmallVec<[T; N]>) -> SmallVec<[T; N]> {
+    let mut out = SmallVec::new();
+    match list[..] {
+        [] => {}
+        [one] => out.push(one),
+        _ => out.extend_from_slice(list),
+    }
+    out
+}
+
 impl Clone for World {
     /// As derived, but for lists of plain values, which can be copied whole.
     fn clone(&self) -> World {
         World {
-            keys: SmallVec::from_slice(&self.keys),
-            locks: SmallVec::from_slice(&self.locks),
-            rows: SmallVec::from_slice(&self.rows),
+            keys: copy(&self.keys),
+            locks: copy(&self.locks),
+            rows: copy(&self.rows),
             past: self.past.clone(),
             remedy: self.remedy.clone(),
-            clients: SmallVec::from_slice(&self.clients),
-            zombies: SmallVec::from_slice(&self.zombies),
-            flights: SmallVec::from_slice(&self.flights),
+            clients: copy(&self.clients),
+            zombies: copy(&self.zombies),
+            flights: copy(&self.flights),
             ..*self
         }
     }
@@ -444,17 +455,16 @@ impl World {
 
     /// Replaces versions by their rank within their class: only which are equal matters.
     pub fn rank_versions(&mut self) {
-        let mut used: SmallVec<[(Class, u8); 32]> = SmallVec::new();
-        self.each_version(|class, version| used.push((class, *version)));
-        if used.is_empty() {
+        // Which versions there are, as bits.
+        let mut used = [0_u64; CLASSES];
+        self.each_version(|class, version| used[usize::from(class)] |= 1 << *version);
+        // Most often they are 1, 2, 3 and so on: ranks already.
+        if used.iter().all(|used| used & 1 == 0 && (used >> 1) & ((used >> 1) + 1) == 0) {
             return;
         }
-        used.sort_unstable();
-        used.dedup();
-        let rank = |class: Class, version: u8| {
-            used.iter().filter(|(c, v)| *c == class && *v <= version).count() as u8
-        };
-        self.each_version(|class, version| *version = rank(class, *version));
+        self.each_version(|class, version| {
+            *version = (used[usize::from(class)] & (u64::MAX >> (63 - *version))).count_ones() as u8;
+        });
     }
 
     /// A version of this class that nothing refers to yet.
@@ -505,17 +515,13 @@ impl World {
 
     /// Replaces tokens by their rank: only their order matters.
     pub fn rank_tokens(&mut self) {
-        let mut tokens: SmallVec<[u8; 32]> = SmallVec::new();
-        self.each_token(|token| tokens.push(*token));
-        tokens.push(0);
-        tokens.sort_unstable();
-        tokens.dedup();
-        if tokens.last().copied() == Some(tokens.len() as u8 - 1) {
+        // Which tokens there are, as bits; 0 stays 0.
+        let mut used = 1_u128;
+        self.each_token(|token| used |= 1 << *token);
+        if used & used.wrapping_add(1) == 0 {
             return;
         }
-        self.each_token(|token| {
-            *token = tokens.binary_search(token).expect("it was collected above") as u8;
-        });
+        self.each_token(|token| *token = (used & ((1 << *token) - 1)).count_ones() as u8);
     }
 
     /// The next token only has to be higher than those that are still there.
@@ -599,13 +605,6 @@ impl World {
         map
     }
 
-    /// Puts what is interchangeable into one order. Ties are equal in all but their clocks.
-    pub fn sort(&mut self) {
-        sort(&mut self.clients, client_record);
-        sort(&mut self.zombies, attempt_record);
-        sort(&mut self.flights, flight_record);
-    }
-
     /// Groups of clients, zombies and flights that differ in nothing but their clocks' values.
     pub fn interchangeable(&self) -> Vec<Interchangeable> {
         let mut groups = Vec::new();
@@ -629,23 +628,19 @@ impl World {
     }
 }
 
-fn sort<T>(parts: &mut [T], record: impl Fn(&T) -> Record) {
-    // Most lists are short, and in order already.
-    if parts.len() > 1 && !parts.is_sorted_by_key(&record) {
-        parts.sort_by_cached_key(record);
-    }
-}
-
 fn collect_groups<T>(
     groups: &mut Vec<Interchangeable>,
     parts: &[T],
     record: impl Fn(&T) -> Record,
     clocks: impl Fn(&T) -> SmallVec<[Clock; 4]>,
 ) {
+    if parts.len() < 2 {
+        return;
+    }
     let mut start = 0;
     while start < parts.len() {
         let first = record(&parts[start]);
-        let alike = parts[start..].iter().take_while(|part| record(part) == first).count();
+        let alike = 1 + parts[start + 1..].iter().take_while(|part| record(part) == first).count();
         if alike > 1 && !clocks(&parts[start]).is_empty() {
             groups.push(parts[start..start + alike].iter().map(&clocks).collect());
         }

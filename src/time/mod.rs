@@ -80,6 +80,29 @@ pub struct Edge<S, L> {
 /// exchanged. Each member lists its clocks, in the same order as the others.
 pub type Interchangeable = Vec<SmallVec<[Clock; 4]>>;
 
+/// All that the zones of a state depend on: see [`TimedSystem::timing`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Timing {
+    pub invariant: Vec<Constraint>,
+    /// As [`TimedSystem::bounds`] fills them: one entry more than the state has clocks.
+    pub lower: Vec<i64>,
+    pub upper: Vec<i64>,
+    pub groups: Vec<Interchangeable>,
+}
+
+impl Timing {
+    /// Nothing said yet of a state with so many clocks.
+    pub fn clear(&mut self, clocks: usize) {
+        self.invariant.clear();
+        self.groups.clear();
+        for bounds in [&mut self.lower, &mut self.upper] {
+            bounds.clear();
+            bounds.resize(clocks + 1, NO_BOUND);
+            bounds[0] = 0;
+        }
+    }
+}
+
 /// Amounts of which more only adds to what a state can do: see [`TimedSystem::without_surplus`].
 pub type Surplus = [u8; 16];
 
@@ -111,6 +134,15 @@ pub trait TimedSystem {
     /// all their clocks maps the state to itself.
     fn interchangeable(&self, _state: &Self::State) -> Vec<Interchangeable> {
         Vec::new()
+    }
+
+    /// Clocks, invariant, bounds and groups of a state at once: for systems where that is less work than one
+    /// by one. Replaces what `out` held.
+    fn timing(&self, state: &Self::State, out: &mut Timing) {
+        out.clear(self.clock_count(state));
+        self.invariant(state, &mut out.invariant);
+        self.bounds(state, &mut out.lower, &mut out.upper);
+        out.groups = self.interchangeable(state);
     }
 
     /// The state without what only adds to what it can do, and how much of that it has. A state with at

@@ -222,6 +222,9 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
                 outgoing.of = Some(state);
                 outgoing.edges.clear();
                 self.system.edges(self.states.get(state), &mut outgoing.edges);
+                for edge in &outgoing.edges {
+                    self.stepper.check_guard(profile, &edge.guard)?;
+                }
                 outgoing.targets.clear();
                 outgoing.targets.resize(outgoing.edges.len(), NONE);
                 if outgoing.edges.len() >= COVERED as usize {
@@ -229,7 +232,7 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
                 }
             }
             for (number, edge) in outgoing.edges.iter().enumerate() {
-                if !keep(edge) || !self.stepper.enable(profile, &parent, &edge.guard)? {
+                if !keep(edge) || !self.stepper.enable(profile, &parent, &edge.guard) {
                     continue;
                 }
                 if outgoing.targets[number] == NONE {
@@ -306,8 +309,11 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
             }
             Subsumption::Inclusion => {
                 let key = zone::weights(zone);
-                let no_more = |a: &Weights, b: &Weights| a.iter().zip(b).all(|(a, b)| a <= b);
-                let no_less = |a: &Surplus, b: &Surplus| a.iter().zip(b).all(|(a, b)| a >= b);
+                // Without a way out after each number the compiler compares several at once.
+                let no_more =
+                    |a: &Weights, b: &Weights| a.iter().zip(b).fold(true, |all, (a, b)| all & (a <= b));
+                let no_less =
+                    |a: &Surplus, b: &Surplus| a.iter().zip(b).fold(true, |all, (a, b)| all & (a >= b));
                 let mut at = 0;
                 while let Some(known) = list.get(at) {
                     if no_more(&key, &known.key)

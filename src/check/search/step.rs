@@ -4,10 +4,9 @@ use super::symmetry::{self, Scratch};
 use super::tables::Interner;
 use super::{Extrapolation, SearchError};
 use crate::time::zone::{self, Scalar, Thresholds};
-use crate::time::{Clock, ClockFrom, Constraint, Interchangeable, NO_BOUND, TimedSystem};
+use crate::time::{Clock, ClockFrom, Constraint, Interchangeable, NO_BOUND, TimedSystem, Timing};
 
 /// What the zones of a state need to know of it. Many states share one.
-#[derive(Clone, PartialEq, Eq, Hash)]
 struct Profile<T> {
     /// Clocks and the constant zero.
     n: usize,
@@ -21,8 +20,10 @@ struct Profile<T> {
 
 /// Computes steps; holds the profiles and the working matrices.
 pub(super) struct Stepper<T> {
-    profiles: Interner<Profile<T>>,
-    /// What the profiles hold on the heap.
+    /// Each different timing, and the profile made from it: by the same number.
+    timings: Interner<Timing>,
+    profiles: Vec<Profile<T>>,
+    /// What both hold beyond the table of the interner.
     profile_bytes: u64,
     extrapolation: Extrapolation,
     symmetry: bool,
@@ -34,6 +35,7 @@ pub(super) struct Stepper<T> {
     pub next: Vec<T>,
     spare: Vec<T>,
     scratch: Scratch,
+    timing: Timing,
     /// How the clocks of the last zone were put in order; empty when they stayed.
     pub order: Vec<Clock>,
 }
@@ -41,7 +43,8 @@ pub(super) struct Stepper<T> {
 impl<T: Scalar> Stepper<T> {
     pub fn new<S: TimedSystem>(system: &S, extrapolation: Extrapolation, symmetry: bool) -> Self {
         Self {
-            profiles: Interner::new(),
+            timings: Interner::new(),
+            profiles: Vec::new(),
             profile_bytes: 0,
             extrapolation,
             symmetry,
@@ -51,6 +54,7 @@ impl<T: Scalar> Stepper<T> {
             next: Vec::new(),
             spare: Vec::new(),
             scratch: Scratch::default(),
+            timing: Timing::default(),
             order: Vec::new(),
         }
     }
@@ -62,59 +66,65 @@ impl<T: Scalar> Stepper<T> {
 
     /// Asks the system about a state, and checks what it declared.
     pub fn profile<S: TimedSystem>(&mut self, system: &S, state: &S::State) -> Result<u32, SearchError> {
-        let clocks = system.clock_count(state);
+        let timing = &mut self.timing;
+        system.timing(state, timing);
+        let clocks = timing.lower.len() - 1;
         if clocks > self.clocks_max || clocks > Clock::MAX.into() {
             return Err(SearchError::ClocksNotDeclared(clocks));
         }
-        let thresholds = match self.extrapolation {
-            Extrapolation::None => None,
-            _ => Some(self.thresholds(system, state, clocks)?),
-        };
-        let mut rest = Vec::new();
-        system.invariant(state, &mut rest);
-        for constraint in &rest {
-            self.check(constraint, thresholds.as_ref())?;
-        }
-        let mut caps = Vec::new();
-        rest.retain(|c| {
-            let cap = c.left != 0 && c.right == 0;
-            if cap {
-                caps.push((c.left, T::encode(c.bound, c.strict)));
+        // What makes no difference must not make two profiles of one.
+        for (lower, upper) in timing.lower.iter_mut().zip(&mut timing.upper) {
+            match self.extrapolation {
+                Extrapolation::Lu => {}
+                Extrapolation::M => {
+                    *lower = (*lower).max(*upper);
+                    *upper = *lower;
+                }
+                Extrapolation::None => (*lower, *upper) = (NO_BOUND, NO_BOUND),
             }
-            !cap
-        });
-        let mut groups = if self.symmetry { system.interchangeable(state) } else { Vec::new() };
-        groups.retain(|group| group.len() > 1 && !group[0].is_empty());
-        let profile = Profile { n: clocks + 1, caps, rest, thresholds, groups };
-        let (id, new) = self.profiles.intern(&profile);
+            for bound in [lower, upper] {
+                if *bound < 0 {
+                    *bound = NO_BOUND;
+                }
+            }
+        }
+        if !self.symmetry {
+            timing.groups.clear();
+        }
+        timing.groups.retain(|group| group.len() > 1 && !group[0].is_empty());
+        let (id, new) = self.timings.intern(timing);
         if new {
+            let profile = self.new_profile(id)?;
             let members: usize =
                 profile.groups.iter().map(|group| group.len() * size_of_val(&group[0])).sum();
             let bytes = 3 * size_of::<T>() * profile.n + size_of_val(&profile.caps[..]) + members;
-            self.profile_bytes += bytes as u64;
+            // The timing that it was made from is kept, too.
+            self.profile_bytes +=
+                (size_of::<Profile<T>>() + 2 * bytes + 2 * size_of::<i64>() * profile.n) as u64;
+            self.profiles.push(profile);
         }
         Ok(id)
     }
 
-    fn thresholds<S: TimedSystem>(
-        &self,
-        system: &S,
-        state: &S::State,
-        clocks: usize,
-    ) -> Result<Thresholds<T>, SearchError> {
-        let (mut lower, mut upper) = (vec![NO_BOUND; clocks + 1], vec![NO_BOUND; clocks + 1]);
-        (lower[0], upper[0]) = (0, 0);
-        system.bounds(state, &mut lower, &mut upper);
-        if let Some(&bound) = lower.iter().chain(&upper).find(|bound| **bound > self.greatest) {
+    fn new_profile(&self, id: u32) -> Result<Profile<T>, SearchError> {
+        let Timing { invariant, lower, upper, groups } = self.timings.get(id);
+        if let Some(&bound) = lower.iter().chain(upper).find(|bound| **bound > self.greatest) {
             return Err(SearchError::ConstantNotDeclared(bound));
         }
-        if self.extrapolation == Extrapolation::M {
-            for (lower, upper) in lower.iter_mut().zip(&mut upper) {
-                *lower = (*lower).max(*upper);
-                *upper = *lower;
-            }
+        let extrapolates = self.extrapolation != Extrapolation::None;
+        let thresholds = extrapolates.then(|| Thresholds::new(lower, upper));
+        for constraint in invariant {
+            self.check(constraint, thresholds.as_ref())?;
         }
-        Ok(Thresholds::new(&lower, &upper))
+        let is_cap = |c: &&Constraint| c.left != 0 && c.right == 0;
+        let cap = |c: &Constraint| (c.left, T::encode(c.bound, c.strict));
+        Ok(Profile {
+            n: lower.len(),
+            caps: invariant.iter().filter(is_cap).map(cap).collect(),
+            rest: invariant.iter().filter(|c| !is_cap(c)).copied().collect(),
+            thresholds,
+            groups: groups.clone(),
+        })
     }
 
     /// Whether a constraint of a state with these thresholds is one that the search can take.
@@ -132,7 +142,7 @@ impl<T: Scalar> Stepper<T> {
 
     /// Clocks of a profile, and the constant zero.
     pub fn n(&self, profile: u32) -> usize {
-        self.profiles.get(profile).n
+        self.profiles[profile as usize].n
     }
 
     /// Puts the first zone of an initial state into `next`. False when it is empty.
@@ -143,24 +153,26 @@ impl<T: Scalar> Stepper<T> {
         self.settle(profile)
     }
 
-    /// Cuts a zone by a guard, into `enabled`. False when nothing is left.
-    pub fn enable(&mut self, profile: u32, parent: &[T], guard: &[Constraint]) -> Result<bool, SearchError> {
-        let Profile { n, thresholds, .. } = self.profiles.get(profile);
-        let n = *n;
-        for constraint in guard {
-            self.check(constraint, thresholds.as_ref())?;
-        }
+    /// Whether the search can take a guard out of a state.
+    pub fn check_guard(&self, profile: u32, guard: &[Constraint]) -> Result<(), SearchError> {
+        let thresholds = self.profiles[profile as usize].thresholds.as_ref();
+        guard.iter().try_for_each(|constraint| self.check(constraint, thresholds))
+    }
+
+    /// Cuts a zone by a guard that was checked, into `enabled`. False when nothing is left.
+    pub fn enable(&mut self, profile: u32, parent: &[T], guard: &[Constraint]) -> bool {
+        let n = self.n(profile);
         // Most edges that can't be taken fail on one constraint alone: no need to copy for those.
         let one_fails = |c: &Constraint| {
             let bound = T::encode(c.bound, c.strict);
             !zone::admits(n, parent, c.left.into(), c.right.into(), bound)
         };
         if guard.iter().any(one_fails) {
-            return Ok(false);
+            return false;
         }
         self.enabled.clear();
         self.enabled.extend_from_slice(parent);
-        Ok(cut(n, &mut self.enabled, guard))
+        cut(n, &mut self.enabled, guard)
     }
 
     /// Takes `enabled` over to the target state, into `next`. False when it is empty there.
@@ -168,7 +180,7 @@ impl<T: Scalar> Stepper<T> {
         let (n, m) = (self.n(source), self.n(target));
         assert_eq!(clocks.len() + 1, m, "an edge gives every clock of its target a value");
         self.next.resize(m * m, T::ZERO);
-        if m == 1 && self.profiles.get(target).rest.is_empty() {
+        if m == 1 && self.profiles[target as usize].rest.is_empty() {
             // No clock, no way to be empty.
             self.next[0] = T::ZERO;
             self.order.clear();
@@ -180,7 +192,7 @@ impl<T: Scalar> Stepper<T> {
 
     /// Invariant, delay, extrapolation, order.
     fn settle(&mut self, profile: u32) -> Result<bool, SearchError> {
-        let Profile { n, caps, rest, thresholds, groups } = self.profiles.get(profile);
+        let Profile { n, caps, rest, thresholds, groups } = &self.profiles[profile as usize];
         let n = *n;
         // Whoever is under the caps was so before the delay: they need no check of their own there.
         if !cut(n, &mut self.next, rest)
@@ -213,7 +225,7 @@ impl<T: Scalar> Stepper<T> {
     }
 
     pub fn memory(&self) -> u64 {
-        self.profiles.memory() + self.profile_bytes
+        self.timings.memory() + self.profile_bytes
     }
 }
 

@@ -47,7 +47,7 @@ impl<S: TimedSystem, T: Scalar> Engine<'_, S, T> {
             let mut edge = edges.swap_remove(number as usize);
             let parent = stepper.next.clone();
             let target = stepper.profile(self.system, &edge.target).expect(fault);
-            let enabled = stepper.enable(profile, &parent, &edge.guard).expect(fault);
+            let enabled = stepper.enable(profile, &parent, &edge.guard);
             assert!(enabled && stepper.step(profile, &edge.clocks, target).expect(fault), "{fault}");
             profile = target;
             let moved = stepper.order.clone();

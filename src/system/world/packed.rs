@@ -24,15 +24,56 @@ impl Packed {
     }
 }
 
-/// A part of the world that is packed as one record, so that alike ones can be told.
-pub(super) type Record = SmallVec<[u8; 12]>;
+/// A part of the world that is packed as one record, so that alike ones can be told. In order as its
+/// bytes are: those that are not used are 0.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Record {
+    /// A client with its attempt takes 13 at the most.
+    bytes: [u8; 16],
+    len: u8,
+}
+
+impl Record {
+    fn push(&mut self, byte: u8) {
+        self.bytes[usize::from(self.len)] = byte;
+        self.len += 1;
+    }
+
+    fn extend<const N: usize>(&mut self, bytes: [u8; N]) {
+        let at = usize::from(self.len);
+        self.bytes[at..at + N].copy_from_slice(&bytes);
+        self.len += N as u8;
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
 
 impl World {
     pub fn pack(&self) -> Packed {
-        let mut out = SmallVec::new();
+        let mut out = Vec::with_capacity(128);
+        self.pack_singles(&mut out);
+        pack_list(&self.clients, client_record, &mut out);
+        pack_list(&self.zombies, attempt_record, &mut out);
+        pack_list(&self.flights, flight_record, &mut out);
+        Packed(SmallVec::from_slice(&out))
+    }
+
+    /// Puts what is interchangeable into one order, and packs. Ties are equal in all but their clocks.
+    /// `out` is working memory.
+    pub fn sort_and_pack(&mut self, out: &mut Vec<u8>) -> Packed {
+        out.clear();
+        self.pack_singles(out);
+        sort_and_pack_list(&mut self.clients, client_record, out);
+        sort_and_pack_list(&mut self.zombies, attempt_record, out);
+        sort_and_pack_list(&mut self.flights, flight_record, out);
+        Packed(SmallVec::from_slice(out))
+    }
+
+    /// All but the lists of clients, zombies and flights, of which only the lengths.
+    fn pack_singles(&self, out: &mut Vec<u8>) {
         let b = &self.budget;
-        out.push(b.crashes << 4 | b.lost_requests);
-        out.push(b.lost_responses << 4 | b.ambiguous_acks);
         // Most policies have none of these.
         let rare = [
             b.failovers << 4 | b.store_errors,
@@ -47,29 +88,29 @@ impl World {
         ];
         let has_rare = rare != [0; 6];
         let flags = u8::from(has_rare) << 2 | u8::from(self.started) << 1 | u8::from(self.horizon.present());
-        out.push(b.aborts << 3 | flags);
+        out.extend_from_slice(&[
+            b.crashes << 4 | b.lost_requests,
+            b.lost_responses << 4 | b.ambiguous_acks,
+            b.aborts << 3 | flags,
+        ]);
         if has_rare {
             out.extend_from_slice(&rare);
         }
-        for (count, latest) in self.effects.iter().zip(&self.latest) {
-            out.push(count << 4 | latest);
-        }
-        out.push(self.seen);
-        out.push(self.fence);
-        out.push(self.granted);
-        out.push(self.keys.len() as u8);
+        let count = |class: usize| self.effects[class] << 4 | self.latest[class];
+        let counts: [u8; CLASSES] = std::array::from_fn(count);
+        out.extend_from_slice(&counts);
+        out.extend_from_slice(&[self.seen, self.fence, self.granted, self.keys.len() as u8]);
         for key in &self.keys {
             let r = &key.receipt;
-            out.push(
-                r.status as u8
-                    | r.class << 2
-                    | u8::from(r.clock.present()) << 4
-                    | u8::from(r.was_recorded) << 5
-                    | u8::from(key.native.used) << 6
-                    | u8::from(key.native.clock.present()) << 7,
-            );
-            out.push(r.token << 1 | u8::from(r.born.present()));
+            let head = r.status as u8
+                | r.class << 2
+                | u8::from(r.clock.present()) << 4
+                | u8::from(r.was_recorded) << 5
+                | u8::from(key.native.used) << 6
+                | u8::from(key.native.clock.present()) << 7;
             out.extend_from_slice(&[
+                head,
+                r.token << 1 | u8::from(r.born.present()),
                 r.known.to_byte(),
                 r.first_answer.to_byte(),
                 u8::from(r.swept) << 7 | r.checkpoint,
@@ -109,12 +150,11 @@ impl World {
         if let Some(remedy) = &self.remedy {
             remedy.pack(&mut |byte| out.push(byte));
         }
-        let counts = [&self.clients.len(), &self.zombies.len(), &self.flights.len()];
-        out.extend(counts.map(|count| *count as u8));
-        self.clients.iter().for_each(|c| out.extend_from_slice(&client_record(c)));
-        self.zombies.iter().for_each(|a| out.extend_from_slice(&attempt_record(a)));
-        self.flights.iter().for_each(|f| out.extend_from_slice(&flight_record(f)));
-        Packed(out)
+        out.extend_from_slice(&[
+            self.clients.len() as u8,
+            self.zombies.len() as u8,
+            self.flights.len() as u8,
+        ]);
     }
 
     /// The inverse of [`World::pack`], with the clocks numbered.
@@ -145,23 +185,24 @@ impl World {
         let counts = [bytes.next(), bytes.next(), bytes.next()];
         let (effects, latest) = (counts.map(|byte| byte >> 4), counts.map(|byte| byte & 15));
         let (seen, fence, granted) = (bytes.next(), bytes.next(), bytes.next());
-        let keys = (0..bytes.next()).map(|_| bytes.key()).collect();
+        let keys = bytes.next();
+        let keys = bytes.list(keys, Reader::key);
         let mut locks: SmallVec<[LockState; 1]> = SmallVec::new();
         locks.push(bytes.lock(rare[5]));
         for _ in 0..rare[5] >> 4 {
             let bits = bytes.next();
             locks.push(bytes.lock(bits));
         }
-        let rows = (0..rare[3] & 15).map(|_| bytes.row()).collect();
+        let rows = bytes.list(rare[3] & 15, Reader::row);
         let past = (rare[5] & 1 != 0).then(|| Box::new(bytes.past()));
         let remedy = (rare[5] & 8 != 0).then(|| {
             let bytes = std::cell::RefCell::new(&mut bytes);
             Box::new(Remedy::unpack(|| bytes.borrow_mut().next(), |present| bytes.borrow_mut().slot(present)))
         });
         let [clients, zombies, flights] = std::array::from_fn(|_| bytes.next());
-        let clients = (0..clients).map(|_| bytes.client()).collect();
-        let zombies = (0..zombies).map(|_| bytes.attempt()).collect();
-        let flights = (0..flights).map(|_| bytes.flight()).collect();
+        let clients = bytes.list(clients, Reader::client);
+        let zombies = bytes.list(zombies, Reader::attempt);
+        let flights = bytes.list(flights, Reader::flight);
         World {
             budget,
             horizon,
@@ -188,62 +229,79 @@ fn lock_bits(lock: &LockState) -> u8 {
     u8::from(lock.held) << 2 | u8::from(lock.clock.present()) << 1
 }
 
+fn pack_list<T>(parts: &[T], record: impl Fn(&T) -> Record, out: &mut Vec<u8>) {
+    parts.iter().for_each(|part| out.extend_from_slice(record(part).bytes()));
+}
+
+fn sort_and_pack_list<T>(parts: &mut [T], record: impl Fn(&T) -> Record, out: &mut Vec<u8>) {
+    let start = out.len();
+    let (mut last, mut in_order) = (Record::default(), true);
+    for part in &*parts {
+        let next = record(part);
+        in_order &= last <= next;
+        out.extend_from_slice(next.bytes());
+        last = next;
+    }
+    // Most lists are short, and in order already.
+    if !in_order {
+        parts.sort_by_cached_key(&record);
+        out.truncate(start);
+        pack_list(parts, record, out);
+    }
+}
+
 pub(super) fn client_record(client: &Client) -> Record {
-    let mut out = Record::new();
-    out.push(
-        client.class
-            | (client.phase as u8) << 2
-            | u8::from(client.clock.present()) << 4
-            | u8::from(client.attempt.is_some()) << 5
-            | u8::from(client.source != 0) << 6,
-    );
-    out.push(client.role << 4 | client.retries);
+    let head = client.class
+        | (client.phase as u8) << 2
+        | u8::from(client.clock.present()) << 4
+        | u8::from(client.attempt.is_some()) << 5
+        | u8::from(client.source != 0) << 6;
+    let rest = client.role << 4 | client.retries;
+    let mut record = Record::default();
+    record.extend([head, rest]);
     if client.source != 0 {
-        out.push(client.source);
+        record.push(client.source);
     }
     if let Some(attempt) = &client.attempt {
-        out.extend_from_slice(&attempt_record(attempt));
+        write_attempt(attempt, &mut record);
     }
-    out
+    record
 }
 
 pub(super) fn attempt_record(attempt: &Attempt) -> Record {
+    let mut record = Record::default();
+    write_attempt(attempt, &mut record);
+    record
+}
+
+fn write_attempt(attempt: &Attempt, out: &mut Record) {
     let call = match attempt.call {
         Call::None => 0,
         Call::Pending => 1,
         Call::Landed(_) => 2,
         Call::Refused => 3,
     };
-    let mut out = Record::new();
     let aimed = attempt.aim != Aim::default();
     let more = attempt.lock != Grip::None || attempt.row != 0 || attempt.loaded != 0 || aimed;
-    out.push(attempt.at | u8::from(more) << 7);
-    out.push(
-        attempt.class
-            | call << 2
-            | u8::from(attempt.owns) << 4
-            | u8::from(attempt.clock.present()) << 5
-            | u8::from(attempt.held.present()) << 6
-            | u8::from(attempt.down) << 7,
-    );
-    out.push(attempt.token);
-    out.push(attempt.known.to_byte());
-    out.push(attempt.key);
+    let head = attempt.class
+        | call << 2
+        | u8::from(attempt.owns) << 4
+        | u8::from(attempt.clock.present()) << 5
+        | u8::from(attempt.held.present()) << 6
+        | u8::from(attempt.down) << 7;
+    let at = attempt.at | u8::from(more) << 7;
+    out.extend([at, head, attempt.token, attempt.known.to_byte(), attempt.key]);
     if let Call::Landed(known) = attempt.call {
         out.push(known.to_byte());
     }
     if more {
-        out.extend_from_slice(&[
-            attempt.lock as u8 | u8::from(aimed) << 2,
-            attempt.row << 4 | attempt.loaded,
-        ]);
+        out.extend([attempt.lock as u8 | u8::from(aimed) << 2, attempt.row << 4 | attempt.loaded]);
     }
     if aimed {
         let Aim { part, target, saw, fresh, current, counted } = attempt.aim;
         let flags = u8::from(fresh) << 2 | u8::from(current) << 3 | u8::from(counted) << 4;
-        out.extend_from_slice(&[part << 4 | target, saw as u8 | flags]);
+        out.extend([part << 4 | target, saw as u8 | flags]);
     }
-    out
 }
 
 pub(super) fn flight_record(flight: &Flight) -> Record {
@@ -251,7 +309,9 @@ pub(super) fn flight_record(flight: &Flight) -> Record {
         | u8::from(flight.keyed) << 2
         | u8::from(flight.clock.present()) << 3
         | u8::from(flight.given_up) << 4;
-    Record::from_slice(&[head, flight.key, flight.token, flight.grant])
+    let mut record = Record::default();
+    record.extend([head, flight.key, flight.token, flight.grant]);
+    record
 }
 
 struct Reader<'a> {
@@ -264,6 +324,12 @@ impl Reader<'_> {
         let (first, rest) = self.bytes.split_first().expect("packed by World::pack");
         self.bytes = rest;
         *first
+    }
+
+    fn list<T, const N: usize>(&mut self, len: u8, one: impl Fn(&mut Self) -> T) -> SmallVec<[T; N]> {
+        let mut list = SmallVec::new();
+        (0..len).for_each(|_| list.push(one(self)));
+        list
     }
 
     fn slot(&mut self, present: bool) -> Slot {

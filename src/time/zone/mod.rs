@@ -16,14 +16,31 @@ mod tests;
 pub use owned::{View, Zone, ZoneView};
 pub use scalar::Scalar;
 
-use std::iter;
-
 use smallvec::SmallVec;
 
 use super::{Clock, ClockFrom, Constraint};
 
 /// Greatest constant that a system may have, in its own unit: 8,900 years of milliseconds.
 pub const GREATEST_CONSTANT: i64 = 1 << 48;
+
+/// Calls a function whose first argument is the size of a matrix. Most are small: each of those sizes has
+/// its own copy, in which loops over a row have a known length.
+macro_rules! sized {
+    ($function:ident($n:expr, $($more:expr),*)) => {
+        match $n {
+            2 => $function(2, $($more),*),
+            3 => $function(3, $($more),*),
+            4 => $function(4, $($more),*),
+            5 => $function(5, $($more),*),
+            6 => $function(6, $($more),*),
+            7 => $function(7, $($more),*),
+            8 => $function(8, $($more),*),
+            9 => $function(9, $($more),*),
+            10 => $function(10, $($more),*),
+            n => $function(n, $($more),*),
+        }
+    };
+}
 
 /// The zone that holds only the valuation with all clocks at zero.
 pub fn set_zero<T: Scalar>(zone: &mut [T]) {
@@ -55,23 +72,23 @@ pub fn constrain<T: Scalar>(n: usize, zone: &mut [T], i: usize, j: usize, bound:
     if !admits(n, zone, i, j, bound) {
         return false;
     }
-    zone[i * n + j] = bound;
-    for p in 0..n {
-        let to_j = zone[p * n + i].plus(bound);
-        // When p reaches j no better than before, it reaches nothing behind j better either.
-        if p != i && to_j >= zone[p * n + j] {
-            continue;
-        }
-        // Row p and row j are the same row only for p = j, which the cycle test above excludes:
-        // a way from j through the edge back to j is never shorter than zero.
-        for q in 0..n {
-            let through = to_j.plus(zone[j * n + q]);
-            if through < zone[p * n + q] {
-                zone[p * n + q] = through;
-            }
+    sized!(shorten(n, zone, i, j, bound));
+    true
+}
+
+/// Closes again with the way from `i` to `j`, which is shorter than before.
+#[inline(always)]
+fn shorten<T: Scalar>(n: usize, zone: &mut [T], i: usize, j: usize, bound: T) {
+    let (before, rest) = zone[..n * n].split_at_mut(j * n);
+    // Row j stays as it is: a way from j through the edge back to j is never shorter than zero.
+    let (on, after) = rest.split_at_mut(n);
+    for row in before.chunks_exact_mut(n).chain(after.chunks_exact_mut(n)) {
+        let to_j = row[i].plus(bound);
+        // When a clock reaches j no better than before, it reaches nothing behind j better either.
+        if to_j < row[j] {
+            via(row, to_j, on);
         }
     }
-    true
 }
 
 /// The zone over the clocks of the target state. `to` has `(clocks.len() + 1)^2` entries.
@@ -79,26 +96,42 @@ pub fn constrain<T: Scalar>(n: usize, zone: &mut [T], i: usize, j: usize, bound:
 /// A clock that starts now equals the constant zero, so every entry is one of the old ones: picking
 /// rows and columns of a closed matrix gives a closed matrix.
 pub fn map<T: Scalar>(n: usize, from: &[T], clocks: &[ClockFrom], to: &mut [T]) {
-    let old = |clock: &ClockFrom| match *clock {
+    let old = |clock: ClockFrom| match clock {
         ClockFrom::Zero => 0,
         ClockFrom::Old(old) => old,
     };
-    pick(n, from, clocks.iter().map(old), to);
+    sized!(pick(clocks.len() + 1, n, from, clocks, old, to));
 }
 
 /// Renames clocks: clock `i` of `to` is clock `order[i - 1]` of `from`.
 pub fn permute<T: Scalar>(n: usize, from: &[T], order: &[Clock], to: &mut [T]) {
-    pick(n, from, order.iter().copied(), to);
+    sized!(pick(order.len() + 1, n, from, order, |clock| clock, to));
 }
 
-/// Takes the constant zero and these clocks, in this order.
-fn pick<T: Scalar>(n: usize, from: &[T], clocks: impl Iterator<Item = Clock>, to: &mut [T]) {
-    let picked: SmallVec<[Clock; 32]> = iter::once(0).chain(clocks).collect();
-    for (&i, row) in picked.iter().zip(to.chunks_exact_mut(picked.len())) {
-        let from = &from[usize::from(i) * n..][..n];
-        for (&j, entry) in picked.iter().zip(row) {
-            *entry = from[usize::from(j)];
-        }
+/// Takes the constant zero and the clocks that these tell, in this order: `m` altogether.
+#[inline(always)]
+fn pick<T: Scalar, C: Copy>(
+    m: usize,
+    n: usize,
+    from: &[T],
+    clocks: &[C],
+    old: impl Fn(C) -> Clock,
+    to: &mut [T],
+) {
+    let clocks = &clocks[..m - 1];
+    let row_of = |i: Clock| &from[usize::from(i) * n..][..n];
+    let (first, rows) = to[..m * m].split_at_mut(m);
+    pick_row(row_of(0), clocks, &old, first);
+    for (&i, row) in clocks.iter().zip(rows.chunks_exact_mut(m)) {
+        pick_row(row_of(old(i)), clocks, &old, row);
+    }
+}
+
+#[inline(always)]
+fn pick_row<T: Scalar, C: Copy>(from: &[T], clocks: &[C], old: &impl Fn(C) -> Clock, to: &mut [T]) {
+    to[0] = from[0];
+    for (entry, &clock) in to[1..].iter_mut().zip(clocks) {
+        *entry = from[usize::from(old(clock))];
     }
 }
 
@@ -117,7 +150,8 @@ pub fn swap<T: Scalar>(n: usize, zone: &mut [T], a: usize, b: usize) {
 pub fn included<T: Scalar>(inner: &[T], outer: &[T]) -> bool {
     // Without a way out after each entry the compiler compares several at once.
     let all = |a: &[T], b: &[T]| a.iter().zip(b).fold(true, |all, (a, b)| all & (a <= b));
-    inner.chunks(16).zip(outer.chunks(16)).all(|(inner, outer)| all(inner, outer))
+    let ((inner, inner_rest), (outer, outer_rest)) = (inner.as_chunks::<8>(), outer.as_chunks::<8>());
+    inner.iter().zip(outer).all(|(inner, outer)| all(inner, outer)) && all(inner_rest, outer_rest)
 }
 
 /// Lets time pass while no clock exceeds its cap, `(clock, bound)` each. False when no valuation
@@ -129,14 +163,20 @@ pub fn elapse_within<T: Scalar>(n: usize, zone: &mut [T], caps: &[(Clock, T)]) -
     if caps.iter().any(|&(clock, bound)| !admits(n, zone, clock.into(), 0, bound)) {
         return false;
     }
-    let (first, rows) = zone.split_at_mut(n);
+    sized!(lift(n, zone, caps));
+    true
+}
+
+/// The delay itself: see [`elapse_within`].
+#[inline(always)]
+fn lift<T: Scalar>(n: usize, zone: &mut [T], caps: &[(Clock, T)]) {
+    let (first, rows) = zone[..n * n].split_at_mut(n);
     for row in rows.chunks_exact_mut(n) {
         let to_cap = |&(clock, bound): &(Clock, T)| row[usize::from(clock)].plus(bound);
         let highest = caps.iter().map(to_cap).min().unwrap_or(T::INFINITY);
         row[0] = T::INFINITY;
         via(row, highest, first);
     }
-    true
 }
 
 /// Shortens a row by the ways that go `there` first, and on as the other row says.
@@ -198,48 +238,54 @@ impl<T: Scalar> Thresholds<T> {
     /// a row that was given up stays so; a column that was given up is reached through clock 0 only;
     /// and row 0 stays closed, as a raised entry in it heads a column given up.
     pub fn extrapolate(&self, zone: &mut [T]) {
-        let n = self.too_high.len();
-        let (first, rows) = zone.split_at_mut(n);
-        let is_past = |thresholds: &[T], clock: usize| first[clock] < thresholds[clock];
-        // A row in which nothing was raised stays closed: no way has become shorter than it was.
-        let mut mixed: SmallVec<[usize; 32]> = SmallVec::new();
-        for (i, row) in (1..).zip(rows.chunks_exact_mut(n)) {
-            if is_past(&self.past_lower, i) {
-                row.fill(T::INFINITY);
-            } else {
-                let too_high = self.too_high[i];
-                // That on the diagonal does not count.
-                row[i] = T::INFINITY;
-                let mut raised = false;
-                for ((entry, &least), &past) in row.iter_mut().zip(&*first).zip(&self.past_upper) {
-                    let new = if *entry > too_high || least < past { T::INFINITY } else { *entry };
-                    raised |= new != *entry;
-                    *entry = new;
-                }
-                if raised {
-                    mixed.push(i);
-                }
+        sized!(forget(self.too_high.len(), self, zone));
+    }
+}
+
+/// See [`Thresholds::extrapolate`].
+#[inline(always)]
+fn forget<T: Scalar>(n: usize, of: &Thresholds<T>, zone: &mut [T]) {
+    let (first, rows) = zone[..n * n].split_at_mut(n);
+    let (too_high, past_lower, past_upper) = (&of.too_high[..n], &of.past_lower[..n], &of.past_upper[..n]);
+    let is_past = |thresholds: &[T], clock: usize| first[clock] < thresholds[clock];
+    // A row in which nothing was raised stays closed: no way has become shorter than it was.
+    let mut mixed: SmallVec<[usize; 32]> = SmallVec::new();
+    for (i, row) in (1..).zip(rows.chunks_exact_mut(n)) {
+        if is_past(past_lower, i) {
+            row.fill(T::INFINITY);
+        } else {
+            let too_high = too_high[i];
+            // That on the diagonal does not count.
+            row[i] = T::INFINITY;
+            let mut raised = false;
+            for ((entry, &least), &past) in row.iter_mut().zip(&*first).zip(past_upper) {
+                let new = if *entry > too_high || least < past { T::INFINITY } else { *entry };
+                raised |= new != *entry;
+                *entry = new;
             }
-            row[i] = T::ZERO;
-        }
-        for k in 1..n {
-            if is_past(&self.past_lower, k) || is_past(&self.past_upper, k) {
-                continue;
-            }
-            for &i in mixed.iter().filter(|i| **i != k) {
-                let (low, high) = rows.split_at_mut((i.max(k) - 1) * n);
-                let other = &mut low[(i.min(k) - 1) * n..][..n];
-                let (row, middle) = if i < k { (other, &mut high[..n]) } else { (&mut high[..n], other) };
-                via(row, row[k], middle);
+            if raised {
+                mixed.push(i);
             }
         }
-        for (entry, &past) in first.iter_mut().zip(&self.past_upper).skip(1) {
-            *entry = (*entry).max(past).min(T::ZERO);
+        row[i] = T::ZERO;
+    }
+    for k in 1..n {
+        if is_past(past_lower, k) || is_past(past_upper, k) {
+            continue;
         }
-        for i in mixed {
-            let row = &mut rows[(i - 1) * n..][..n];
-            via(row, row[0], first);
+        for &i in mixed.iter().filter(|i| **i != k) {
+            let (low, high) = rows.split_at_mut((i.max(k) - 1) * n);
+            let other = &mut low[(i.min(k) - 1) * n..][..n];
+            let (row, middle) = if i < k { (other, &mut high[..n]) } else { (&mut high[..n], other) };
+            via(row, row[k], middle);
         }
+    }
+    for (entry, &past) in first.iter_mut().zip(past_upper).skip(1) {
+        *entry = (*entry).max(past).min(T::ZERO);
+    }
+    for &i in &mixed {
+        let row = &mut rows[(i - 1) * n..][..n];
+        via(row, row[0], first);
     }
 }
 

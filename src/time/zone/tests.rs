@@ -1,5 +1,7 @@
 //! Every operation against valuations, point by point, and against a naive second implementation.
 
+use std::iter;
+
 use proptest::prelude::*;
 
 use super::*;
