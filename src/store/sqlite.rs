@@ -543,7 +543,8 @@ impl Store for Sqlite {
     fn counted(&self) -> Answer<'_, u64> {
         Box::pin(self.reads.run(|connection| {
             let count = "SELECT count(*) FROM idemcheck_effects";
-            connection.query_row(count, [], |row| row.get(0)).map_err(fault)
+            let count: i64 = connection.query_row(count, [], |row| row.get(0)).map_err(fault)?;
+            Ok(count.unsigned_abs())
         }))
     }
 

@@ -221,7 +221,7 @@ fn what_cannot_be_served_is_said_at_once() {
         ),
         ("policies/write-path/atomic-receipt.toml", &["--pause", "after:nowhere=1s"], "its states are"),
         ("policies/write-path/atomic-receipt.toml", &["--upstream", "ftp://x"], "is no address"),
-        ("policies/write-path/atomic-receipt.toml", &["--store", "mongo://x"], "mongo"),
+        ("policies/write-path/atomic-receipt.toml", &["--store", "mongo://x"], "no store's address"),
     ];
     for (policy, more, says) in cases {
         let (code, stderr) = run(policy, more);

@@ -184,11 +184,14 @@ fn parse(answer: &[u8]) -> Option<Reply> {
 }
 
 /// The stores that a process can come back to: SQLite in a folder, and PostgreSQL and Redis where they are.
+/// Each test has a database of its own: servers take up what they find half-finished.
 pub fn durable(folder: &Path) -> Vec<(&'static str, String)> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut out = vec![("sqlite", format!("sqlite:{}", folder.join("receipts.db").display()))];
     for (name, variable) in [("postgres", "IDEMCHECK_TEST_POSTGRES"), ("redis", "IDEMCHECK_TEST_REDIS")] {
         match std::env::var(variable) {
-            Ok(url) => out.push((name, url)),
+            Ok(url) if name == "redis" => out.push((name, runtime.block_on(own_redis(&url)))),
+            Ok(url) => out.push((name, runtime.block_on(own_postgres(&url)))),
             Err(_) if std::env::var("IDEMCHECK_TEST_SERVERS").as_deref() == Ok("required") => {
                 panic!("{variable} is not set")
             }
@@ -196,6 +199,28 @@ pub fn durable(folder: &Path) -> Vec<(&'static str, String)> {
         }
     }
     out
+}
+
+async fn own_postgres(url: &str) -> String {
+    let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let name = fresh("serve").replace('-', "_");
+    client.batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
+    drop(client);
+    let _ = connection.await;
+    format!("{}/{name}", url.rsplit_once('/').unwrap().0)
+}
+
+/// Redis has sixteen databases; the first is the store tests'.
+async fn own_redis(url: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    let number = NEXT.fetch_add(1, Ordering::SeqCst);
+    assert!(number < 16, "a Redis has no more databases");
+    let url = format!("{}/{number}", url.rsplit_once('/').unwrap().0);
+    let mut connection =
+        redis::Client::open(url.as_str()).unwrap().get_multiplexed_async_connection().await.unwrap();
+    redis::cmd("FLUSHDB").exec_async(&mut connection).await.unwrap();
+    url
 }
 
 /// A key that no other test, and no earlier run, has used.

@@ -19,7 +19,7 @@ fn receipts(url: &str, arguments: &[&str]) -> (i32, String, String) {
 /// A server that was killed at the moment, with the key's row in the list.
 fn killed(url: &str, moment: &str, key: &str) {
     let pause = format!("{moment}=forever");
-    let server = Server::start(&policy("lease"), &["--store", url, "--pause", &pause]);
+    let server = Server::start(&policy("lease"), &["--store", url, "--pause", &pause, "--no-recovery"]);
     let (address, asked) = (server.address, key.to_owned());
     let client = std::thread::spawn(move || {
         let headers = [("Idempotency-Key", asked.as_str()), ("X-Tenant", "acme")];
@@ -73,7 +73,9 @@ fn stuck_claims_are_seen_and_settled() {
         let (code, _, err) = receipts(&url, &["release", hash, "--reason", "again"]);
         assert!(code == 2 && err.contains("is final"), "{name}: {err}");
         let (_, out, _) = receipts(&url, &["audit"]);
-        let at = |text: &str| out.lines().position(|line| line.contains(text)).unwrap_or_else(|| panic!("{name}: {out}"));
+        let at = |text: &str| {
+            out.lines().position(|line| line.contains(text)).unwrap_or_else(|| panic!("{name}: {out}"))
+        };
         assert!(at("nothing was called") < at("crashed on Monday"), "newest first");
 
         let server = Server::start(&policy("lease"), &["--store", &url]);

@@ -213,11 +213,13 @@ fn greet(
     watching: Option<&TcpListener>,
 ) -> anyhow::Result<()> {
     use std::io::Write as _;
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "serving {} on http://{}", policy.name, listener.local_addr()?)?;
+    let mut text = format!("serving {} on http://{}\n", policy.name, listener.local_addr()?);
     if let Some(watching) = watching {
-        writeln!(out, "watching on http://{}", watching.local_addr()?)?;
+        text.push_str(&format!("watching on http://{}\n", watching.local_addr()?));
     }
+    // Whoever has read the address may close the pipe: all of it goes in one write.
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
     out.flush()?;
     eprintln!(
         "receipts in {}; effects {}",
