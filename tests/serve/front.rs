@@ -240,3 +240,28 @@ fn half_a_request_is_given_up() {
     assert!(!String::from_utf8_lossy(&answer).contains(" 201 "));
     assert_eq!(server.effects("k"), 0);
 }
+
+#[tokio::test]
+async fn http_2_is_spoken_too() {
+    use http_body_util::{BodyExt, Full};
+    let server = Server::start(&policy("lease"), &[]);
+    let client = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new())
+        .http2_only(true)
+        .build_http::<Full<bytes::Bytes>>();
+    let ask = || {
+        let request = http::Request::post(format!("http://{}/pay", server.address))
+            .header("Idempotency-Key", "k")
+            .header("X-Tenant", "acme")
+            .body(Full::from("{}"))
+            .unwrap();
+        let client = client.clone();
+        async move {
+            let response = client.request(request).await.unwrap();
+            let replayed = response.headers().contains_key("idempotent-replayed");
+            (response.status().as_u16(), replayed, response.into_body().collect().await.unwrap().to_bytes())
+        }
+    };
+    let (first, second) = (ask().await, ask().await);
+    assert_eq!((first.0, first.1, second.0, second.1), (201, false, 201, true));
+    assert_eq!(first.2, second.2);
+}

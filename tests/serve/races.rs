@@ -1,9 +1,11 @@
 //! Bursts under one key: one effect, whoever comes first, on one server or two.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
+use std::time::Duration;
 
-use crate::harness::{Reply, Server, durable, fresh, policy, request};
+use crate::harness::{Reply, Server, durable, fresh, policy, request, until};
 
 /// Answers of `count` simultaneous requests under one key, spread over the servers.
 fn burst(addresses: &[SocketAddr], key: &str, count: usize) -> Vec<Reply> {
@@ -58,4 +60,128 @@ fn a_check_before_an_act_is_caught() {
         });
         assert!(twice, "{name}: the race was not seen, so the burst above proves nothing");
     }
+}
+
+/// Asks until every key is answered for good.
+fn settle(address: SocketAddr, keys: &[String]) -> Vec<Vec<u8>> {
+    let settled = keys.iter().map(|key| {
+        let headers = [("Idempotency-Key", key.as_str()), ("X-Tenant", "acme")];
+        let mut body = None;
+        until("a final answer", || {
+            let reply = request(address, "POST", "/pay", &headers, "{}").expect("an answer");
+            body = (reply.status == 201 && reply.replayed()).then_some(reply.body);
+            body.is_some()
+        });
+        body.unwrap()
+    });
+    settled.collect()
+}
+
+/// Bursts while something is done to the store, again and again; then one effect for each key, and each final.
+fn under(name: &str, url: &str, harm: impl Fn() + Send + 'static) {
+    let servers = [(); 2].map(|()| Server::start(&policy("fenced"), &["--store", url, "--delay", "5ms"]));
+    let addresses = [servers[0].address, servers[1].address];
+    let over = Arc::new(AtomicBool::new(false));
+    let until_then = over.clone();
+    let harmed = std::thread::spawn(move || {
+        let mut times = 0;
+        while !until_then.load(Ordering::SeqCst) {
+            harm();
+            times += 1;
+        }
+        times
+    });
+    let keys: Vec<String> = (0..bursts(12)).map(|_| fresh("harmed")).collect();
+    let mut unheard = 0;
+    for key in &keys {
+        // Whatever is heard, nothing is made up.
+        for reply in burst(&addresses, key, 16) {
+            assert!(matches!(reply.status, 201 | 409 | 502 | 503 | 504), "{name}: {reply:?}");
+            unheard += u32::from(reply.status > 409);
+        }
+    }
+    over.store(true, Ordering::SeqCst);
+    assert!(harmed.join().unwrap() > 0);
+    assert!(unheard > 0, "{name}: the store was never out of reach, so nothing is shown");
+    // No key stays stuck beyond its lease, which is a second.
+    for (key, body) in keys.iter().zip(settle(addresses[0], &keys)) {
+        assert_eq!(servers[0].effects(key), 1, "{name}: {key}");
+        let reply = servers[1].post(key, "{}");
+        assert_eq!((reply.status, reply.body), (201, body), "{name}: the same bytes from the other server");
+    }
+}
+
+/// One statement, over a connection of its own.
+fn on_postgres(url: &str, statements: &str) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client.batch_execute(statements).await.unwrap();
+    });
+}
+
+fn on_redis(url: &str, command: &[&str]) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let client = redis::Client::open(url).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let mut asked = redis::cmd(command[0]);
+        command[1..].iter().for_each(|argument| _ = asked.arg(argument));
+        // The connection that asks may be among those that are cut.
+        let _ = asked.exec_async(&mut connection).await;
+    });
+}
+
+#[test]
+fn connections_cut_at_any_moment_make_no_second_effect() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, url) in durable(folder.path()) {
+        let at = url.clone();
+        match name {
+            "postgres" => under(name, &url, move || {
+                let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                           WHERE datname = current_database() AND pid <> pg_backend_pid()";
+                on_postgres(&at, cut);
+                std::thread::sleep(Duration::from_millis(7));
+            }),
+            // Of a file nobody can cut a connection.
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_store_that_stands_still_makes_no_second_effect() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, url) in durable(folder.path()) {
+        let at = url.clone();
+        match name {
+            // Longer than a call is waited for, and than a lease.
+            "postgres" => under(name, &url, move || {
+                let stop = "BEGIN; LOCK TABLE idemcheck_receipts, idemcheck_effects IN ACCESS EXCLUSIVE MODE; \
+                            SELECT pg_sleep(1.3); COMMIT";
+                on_postgres(&at, stop);
+                std::thread::sleep(Duration::from_millis(200));
+            }),
+            "redis" => under(name, &url, move || {
+                on_redis(&at, &["CLIENT", "PAUSE", "1300", "ALL"]);
+                std::thread::sleep(Duration::from_millis(1500));
+            }),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn what_the_checker_says_of_these_policies_is_what_they_do() {
+    let folder = policy("fenced");
+    let output = assert_cmd::Command::cargo_bin("idemcheck")
+        .unwrap()
+        .arg("verify")
+        .arg(folder.parent().unwrap())
+        .args(["--property", "single-execution"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
 }
