@@ -205,19 +205,7 @@ impl Look<'_> {
 
     /// The receipt that is there, to be changed.
     fn kept(&self, receipt: &Receipt) -> Draft {
-        Draft {
-            status: receipt.status,
-            owner: receipt.owner,
-            token: Some(receipt.token),
-            fingerprint: receipt.fingerprint.clone(),
-            checkpoint: receipt.checkpoint.clone(),
-            response: receipt.response.clone(),
-            request: receipt.request.clone(),
-            lease: Stamp::from_at(receipt.lease_until),
-            expiry: Stamp::from_at(receipt.expires_at),
-            claimed_at: Some(receipt.claimed_at),
-            swept: self.rules.swept,
-        }
+        receipt.draft(self.rules.swept)
     }
 
     /// From when the TTL counts after a write that starts the receipt's clock anew, but not its life.

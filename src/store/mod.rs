@@ -185,6 +185,25 @@ pub struct Receipt {
     pub claimed_at: Millis,
 }
 
+impl Receipt {
+    /// As it is, to be written again; `swept` as in [`Draft::swept`].
+    pub fn draft(&self, swept: bool) -> Draft {
+        Draft {
+            status: self.status,
+            owner: self.owner,
+            token: Some(self.token),
+            fingerprint: self.fingerprint.clone(),
+            checkpoint: self.checkpoint.clone(),
+            response: self.response.clone(),
+            request: self.request.clone(),
+            lease: Stamp::from_at(self.lease_until),
+            expiry: Stamp::from_at(self.expires_at),
+            claimed_at: Some(self.claimed_at),
+            swept,
+        }
+    }
+}
+
 /// A look at a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {

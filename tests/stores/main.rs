@@ -4,5 +4,10 @@
 //! URLs (`.ci/servers` starts both). With IDEMCHECK_TEST_SERVERS=required a missing one is a failure.
 
 mod addresses;
+mod checker;
 mod contract;
+mod faults;
+mod files;
 mod place;
+mod races;
+mod threads;

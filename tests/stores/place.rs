@@ -134,7 +134,7 @@ impl Place {
         format!("{}:", self.name)
     }
 
-    async fn clear(&self) {
+    pub async fn clear(&self) {
         match self.kind {
             Kind::Memory | Kind::Sqlite => {}
             Kind::Postgres => {
@@ -182,6 +182,25 @@ impl Place {
                         redis.call('HINCRBY', name, 'first', -ARGV[2])
                     end";
                 self.script(script, &[&time.to_string()]).await;
+            }
+        }
+    }
+
+    /// Every receipt gets another revision: what moved its deadlines was no write, and who knows a receipt by
+    /// its revision would put the old ones back. In memory it is the clock that moved.
+    pub async fn renumber(&self) {
+        let sql = "UPDATE idemcheck_receipts SET revision = revision + 1000000000000";
+        match self.kind {
+            Kind::Memory => {}
+            Kind::Sqlite => {
+                let connection = rusqlite::Connection::open(self.file()).unwrap();
+                connection.execute_batch(sql).unwrap();
+            }
+            Kind::Postgres => self.sql(sql).await,
+            Kind::Redis => {
+                let script = "for _, name in ipairs(redis.call('KEYS', ARGV[1] .. 'receipt:*')) do
+                        redis.call('HINCRBY', name, 'revision', 1000000000000) end";
+                self.script(script, &[]).await;
             }
         }
     }

@@ -333,16 +333,11 @@ async fn reconcile(
     };
     let draft = Draft {
         status: Status::Succeeded,
-        owner: receipt.owner,
-        token: Some(receipt.token),
-        fingerprint: receipt.fingerprint.clone(),
         checkpoint: None,
         response: Some(response),
         request: Vec::new(),
         lease: Stamp::Never,
-        expiry: Stamp::from_at(receipt.expires_at),
-        claimed_at: Some(receipt.claimed_at),
-        swept: System::new(policy, &source.protocol)?.is_swept(),
+        ..receipt.draft(System::new(policy, &source.protocol)?.is_swept())
     };
     let expected = Expected::Revision { revision: receipt.revision, alive: false };
     let swap = Swap { audit: Some(audit), ..Swap::new(key, expected, Write::Put(Box::new(draft))) };
