@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::downstream::Downstream;
 use super::machine::{Asked, Machine, Said};
-use super::request::Request;
+use super::request::{Repeated, Request};
 use crate::model::Answer;
 use crate::policy::{FieldSource, Http, Policy, SuppliedBy};
 use crate::store::{Key, Response};
@@ -118,7 +118,7 @@ impl Front {
         let refuse =
             |what: &str| Box::new(self.malformed("malformed-key", &format!("the header {header} {what}")));
         let value = match request.header(header) {
-            Err(()) => return Err(refuse("is there more than once")),
+            Err(Repeated) => return Err(refuse("is there more than once")),
             Ok(None) => {
                 let detail =
                     format!("this operation needs the header {header}: one value for all of its retries");

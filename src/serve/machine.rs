@@ -374,9 +374,7 @@ impl Attempt<'_> {
             }
             Operation::LeaseCheck => return Ok(self.lease_check()),
             Operation::Call { key, token } => return Ok(self.call(*key, *token).await),
-            Operation::Query { token } => {
-                return self.query(*token).await.or_else(|error| self.failed(error));
-            }
+            Operation::Query { token } => return Ok(self.query(*token).await),
             Operation::Load => self.load().await,
             Operation::Sweep => self.sweep().await,
             Operation::FindAbandoned => self.find_abandoned().await,
@@ -390,25 +388,13 @@ impl Attempt<'_> {
             }
             _ => self.on_receipt(operation, None).await,
         };
-        match outcome {
-            Ok(outcome) => {
-                if matches!(
-                    outcome,
-                    Outcome::Inserted | Outcome::Taken | Outcome::Renewed | Outcome::Found | Outcome::Written
-                ) {
-                    // From before it was asked: the store's lease can't have begun earlier.
-                    self.held_since = Some(asked);
-                }
-                Ok(outcome)
-            }
-            Err(error) => self.failed(error),
+        let outcome = outcome?;
+        let grants = [Outcome::Inserted, Outcome::Taken, Outcome::Renewed, Outcome::Found, Outcome::Written];
+        if grants.contains(&outcome) {
+            // From before it was asked: the store's lease can't have begun earlier.
+            self.held_since = Some(asked);
         }
-    }
-
-    /// A store error as the model sees it.
-    fn failed(&mut self, error: StoreError) -> Result<Outcome, StoreError> {
-        self.machine.core.watch.store_error(&self.hold.key, self.correlation, &error);
-        Err(error)
+        Ok(outcome)
     }
 
     async fn on_receipt(
@@ -429,17 +415,16 @@ impl Attempt<'_> {
         found: Result<Outcome, StoreError>,
     ) -> Result<Outcome, StoreError> {
         let commits = matches!(operation, Operation::Commit { .. });
-        match found {
-            Err(error @ StoreError::Corrupt(_)) => Err(error),
-            Err(error) => {
-                self.machine.core.watch.store_error(&self.hold.key, self.correlation, &error);
-                Ok(match error {
-                    StoreError::Unknown(_) if commits => Outcome::Unknown,
-                    StoreError::Aborted(_) if commits => Outcome::Aborted,
-                    _ => Outcome::Unavailable,
-                })
-            }
-            found => found,
+        let error = match found {
+            Ok(outcome) => return Ok(outcome),
+            Err(error) => error,
+        };
+        self.machine.core.watch.store_error(&self.hold.key, self.correlation, &error);
+        match error {
+            StoreError::Corrupt(_) => Err(error),
+            StoreError::Unknown(_) if commits => Ok(Outcome::Unknown),
+            StoreError::Aborted(_) if commits => Ok(Outcome::Aborted),
+            _ => Ok(Outcome::Unavailable),
         }
     }
 
@@ -506,16 +491,16 @@ impl Attempt<'_> {
         }
     }
 
-    async fn query(&mut self, token: bool) -> Result<Outcome, StoreError> {
+    async fn query(&mut self, token: bool) -> Outcome {
         let outgoing = self.outgoing(false, token);
-        Ok(match self.machine.downstream.query(&outgoing).await {
+        match self.machine.downstream.query(&outgoing).await {
             Found::Applied(response) => {
                 self.hold.me.known = Some(response);
                 Outcome::Applied
             }
             Found::Absent => Outcome::Absent,
             Found::Unknown => Outcome::Unknown,
-        })
+        }
     }
 
     fn local(&self, if_unchanged: bool) -> Option<Local> {

@@ -14,6 +14,10 @@ pub struct Request {
     pub body: Bytes,
 }
 
+/// A header that must be there once is there more often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repeated;
+
 /// All but the body.
 #[derive(Serialize, Deserialize)]
 struct Head {
@@ -26,11 +30,11 @@ impl Request {
     /// The one value of a header.
     ///
     /// # Errors
-    /// It is there more than once.
-    pub fn header(&self, name: &str) -> Result<Option<&[u8]>, ()> {
+    /// See [`Repeated`].
+    pub fn header(&self, name: &str) -> Result<Option<&[u8]>, Repeated> {
         let mut values = self.headers.iter().filter(|(header, _)| header.eq_ignore_ascii_case(name));
         let first = values.next().map(|(_, value)| value.as_slice());
-        if values.next().is_some() { Err(()) } else { Ok(first) }
+        if values.next().is_some() { Err(Repeated) } else { Ok(first) }
     }
 
     pub fn path(&self) -> &str {

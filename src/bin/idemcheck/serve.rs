@@ -146,17 +146,7 @@ async fn serve(args: &Args, policy: &Policy, protocol: &Protocol) -> anyhow::Res
     let server = Arc::new(Server::new(front, upstream, limits, elsewhere));
     greet(args, policy, &listener, watching.as_ref())?;
     if !args.no_recovery {
-        let found = background::recover(&machine, &server.permits)
-            .await
-            .context("looking for half-finished operations")?;
-        if found != background::Recovery::default() {
-            eprintln!(
-                "{} half-finished operation{} to take up once the lease is over, {} left for a person",
-                found.taken_up,
-                if found.taken_up == 1 { "" } else { "s" },
-                found.left
-            );
-        }
+        tokio::spawn(recover(machine.clone(), server.permits.clone()));
     }
     background::roles(&machine, &server.permits);
     background::housekeeping(&machine);
@@ -166,6 +156,25 @@ async fn serve(args: &Args, policy: &Policy, protocol: &Protocol) -> anyhow::Res
         count => eprintln!("stopped; {count} attempts were cut off, and are taken up on the next start"),
     }
     Ok(Exit::Holds)
+}
+
+/// Looks for half-finished operations until the store has said which there are.
+async fn recover(machine: Arc<Machine>, permits: Arc<tokio::sync::Semaphore>) {
+    let found = loop {
+        match background::recover(&machine, &permits).await {
+            Ok(found) => break found,
+            Err(error) => tracing::warn!(%error, "looking for half-finished operations"),
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    };
+    if found != background::Recovery::default() {
+        eprintln!(
+            "{} half-finished operation{} to take up once the lease is over, {} left for a person",
+            found.taken_up,
+            if found.taken_up == 1 { "" } else { "s" },
+            found.left
+        );
+    }
 }
 
 /// What brings effects about, and the machine before it.
