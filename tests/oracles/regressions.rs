@@ -312,6 +312,11 @@ fn a_shared_session_reads_otherwise_than_a_lease_that_ended() {
 fn remediation(model: &str, tables: &str) -> Case {
     let path = format!("models/{model}.toml");
     let (_, text) = shipped().into_iter().find(|(name, _)| *name == path).expect("it is shipped");
+    remediation_by(model, text, tables)
+}
+
+/// A remediation by the model of this name and text.
+fn remediation_by(model: &str, text: &str, tables: &str) -> Case {
     let policy = format!(
         "policy = \"case\"\nsummary = \"A case\"\nmodel = \"{model}\"\n\n[operation]\neffect = \"restart\"\n\
          identity = [\"node\"]\n\n{tables}"
@@ -353,4 +358,39 @@ fn one_lock_for_a_fleet_is_one_for_all_its_members() {
         );
         assert_eq!(verdict(&remediation("locked-action", &tables), Property::LockSafe).0, safe, "{per}");
     }
+}
+
+/// Three runs go round, and the guard lets them in one after the other: a round is one in which all of them
+/// act, though nobody waits for two of them.
+#[test]
+fn runs_that_nobody_waits_for_take_turns_in_a_round() {
+    let model = r#"
+        model = "m"
+        title = "Asks the guard for ever"
+        start = "ask"
+        [state.ask]
+        do = "guard.admit"
+        admitted = "wait"
+        cooling = "respond.error"
+        limited = "look"
+        open = "wait"
+        flapping = "wait"
+        exhausted = "wait"
+        [state.wait]
+        do = "wait"
+        for = "1ms"
+        elapsed = "ask"
+        [state.look]
+        do = "target.observe"
+        converged = "respond.success"
+        diverged = "respond.error"
+        unknown = "respond.unknown"
+    "#;
+    let tables = "[trigger]\nkind = \"schedule\"\nevery = \"1ms\"\ndelay = \"0s\"\noverlapping = 3\n\n\
+                  [target]\nkind = \"instance\"\nlag = \"0s\"\nunknown = false\nerrors = \"never\"\n\n\
+                  [action]\nkind = \"restart\"\n\n[guards.g]\nkind = \"cooldown\"\nspan = \"1ms\"\n\n\
+                  [faults]\ncrashes = 0\nlost_responses = 0\n";
+    let (verdict, run) = verdict(&remediation_by("m", model, tables), Property::NoStuckKey);
+    assert_eq!(verdict, Verdict::Violated);
+    assert!(run.and_then(|run| run.round_ms).is_some_and(|ms| ms > 0));
 }
