@@ -394,3 +394,26 @@ fn runs_that_nobody_waits_for_take_turns_in_a_round() {
     assert_eq!(verdict, Verdict::Violated);
     assert!(run.and_then(|run| run.round_ms).is_some_and(|ms| ms > 0));
 }
+
+/// Each run is overtaken by the next one before its first step: nobody waits for any run that acts, and all
+/// of them act.
+#[test]
+fn runs_that_are_overtaken_before_they_act_take_part() {
+    let looks = "do = \"target.observe\"\nconverged = \"end.done\"\ndiverged = \"end.failed\"\nunknown = \"end.failed\"";
+    let acts = "do = \"target.act\"\nok = \"end.done\"\nerror = \"end.failed\"\ntimeout = \"end.gave_up\"";
+    for (then, fault) in [(looks, "curable"), (acts, "persistent")] {
+        let model = format!(
+            "model = \"m\"\ntitle = \"Waits first\"\nstart = \"wait\"\n\n[state.wait]\ndo = \"wait\"\n\
+             for = \"2ms\"\nelapsed = \"then\"\n\n[state.then]\n{then}\n"
+        );
+        let tables = format!(
+            "[trigger]\nkind = \"schedule\"\nevery = \"1ms\"\ndelay = \"0s\"\noverlapping = 2\n\n\
+             [target]\nkind = \"instance\"\nact = [\"0s\", \"0s\"]\nlag = \"0s\"\nunknown = false\n\
+             errors = \"never\"\nfault = \"{fault}\"\n\n[action]\nkind = \"restart\"\n\n\
+             [faults]\ncrashes = 0\nlost_responses = 0\npause = \"0s\"\n"
+        );
+        let (verdict, run) = verdict(&remediation_by("m", &model, &tables), Property::Escalates);
+        assert_eq!(verdict, Verdict::Violated, "{fault}");
+        assert!(run.is_some_and(|run| run.repeats_from.is_some()), "{fault}");
+    }
+}
