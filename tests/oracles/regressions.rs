@@ -401,7 +401,12 @@ fn runs_that_nobody_waits_for_take_turns_in_a_round() {
 fn runs_that_are_overtaken_before_they_act_take_part() {
     let looks = "do = \"target.observe\"\nconverged = \"end.done\"\ndiverged = \"end.failed\"\nunknown = \"end.failed\"";
     let acts = "do = \"target.act\"\nok = \"end.done\"\nerror = \"end.failed\"\ntimeout = \"end.gave_up\"";
-    for (then, fault) in [(looks, "curable"), (acts, "persistent")] {
+    let breaks_off = "partial = true\nerrors = \"definite\"\nfault = \"persistent\"";
+    for (then, target, property) in [
+        (looks, "errors = \"never\"\nfault = \"curable\"", Property::Escalates),
+        (acts, "errors = \"never\"\nfault = \"persistent\"", Property::Escalates),
+        (acts, breaks_off, Property::BacksOut),
+    ] {
         let model = format!(
             "model = \"m\"\ntitle = \"Waits first\"\nstart = \"wait\"\n\n[state.wait]\ndo = \"wait\"\n\
              for = \"2ms\"\nelapsed = \"then\"\n\n[state.then]\n{then}\n"
@@ -409,11 +414,11 @@ fn runs_that_are_overtaken_before_they_act_take_part() {
         let tables = format!(
             "[trigger]\nkind = \"schedule\"\nevery = \"1ms\"\ndelay = \"0s\"\noverlapping = 2\n\n\
              [target]\nkind = \"instance\"\nact = [\"0s\", \"0s\"]\nlag = \"0s\"\nunknown = false\n\
-             errors = \"never\"\nfault = \"{fault}\"\n\n[action]\nkind = \"restart\"\n\n\
+             {target}\n\n[action]\nkind = \"restart\"\n\n\
              [faults]\ncrashes = 0\nlost_responses = 0\npause = \"0s\"\n"
         );
-        let (verdict, run) = verdict(&remediation_by("m", &model, &tables), Property::Escalates);
-        assert_eq!(verdict, Verdict::Violated, "{fault}");
-        assert!(run.is_some_and(|run| run.repeats_from.is_some()), "{fault}");
+        let (verdict, run) = verdict(&remediation_by("m", &model, &tables), property);
+        assert_eq!(verdict, Verdict::Violated, "{property}: {then}");
+        assert!(run.is_some_and(|run| run.repeats_from.is_some()), "{property}: {then}");
     }
 }
