@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use super::property::Property;
 use crate::model::Outcome;
-use crate::system::world::{Attempt, World};
-use crate::system::{Action, Label, System};
+use crate::system::world::{Attempt, Packed, World};
+use crate::system::{Action, Label, Step, System};
+use crate::time::{Constraint, Edge, TimedSystem, Timing};
 
 /// What a run without end can break.
 pub(super) const PROPERTIES: [Property; 4] =
@@ -101,8 +102,107 @@ impl Endless {
         self.property != Property::Quiesces
     }
 
+    /// Attempts come and go in it, and change places, so that who took part is known only by going along:
+    /// see [`Turns`].
+    pub fn takes_turns(&self) -> bool {
+        matches!(self.property, Property::Escalates | Property::BacksOut)
+    }
+
     /// It may take no part in what goes on for ever: it waits for an action that need never end.
     pub fn excuses(&self, system: &System, attempt: &Attempt) -> bool {
         self.property != Property::NoStuckKey && system.may_hang(attempt)
+    }
+}
+
+/// A system in which each state tells who has yet to act, where that is not to be seen from a cycle's steps.
+pub(super) struct Turns<'s> {
+    /// Without symmetry.
+    pub system: &'s System,
+    pub endless: &'s Endless,
+}
+
+/// A state of [`Turns`].
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Turn {
+    pub world: Packed,
+    /// Those at work who have neither acted nor gone since this was last 0, as bits in their order. A cycle on
+    /// which it is 0 is one on which everybody acts.
+    pub waiting: u16,
+}
+
+impl Turns<'_> {
+    /// Everybody who has to act before all have acted again.
+    fn all(&self, world: &World) -> u16 {
+        let busy = world.live().enumerate().filter(|(_, (_, a))| !self.endless.excuses(self.system, a));
+        busy.fold(0, |bits, (place, _)| bits | 1 << place)
+    }
+}
+
+impl TimedSystem for Turns<'_> {
+    type State = Turn;
+    type Label = Label;
+
+    fn initial(&self) -> Vec<Turn> {
+        self.system.initial().into_iter().map(|world| Turn { world, waiting: 0 }).collect()
+    }
+
+    fn clock_count(&self, state: &Turn) -> usize {
+        self.system.clock_count(&state.world)
+    }
+
+    fn invariant(&self, state: &Turn, out: &mut Vec<Constraint>) {
+        self.system.invariant(&state.world, out);
+    }
+
+    fn edges(&self, state: &Turn, out: &mut Vec<Edge<Turn, Label>>) {
+        if !self.endless.takes_turns() {
+            let mut edges = Vec::new();
+            self.system.edges(&state.world, &mut edges);
+            out.extend(edges.into_iter().map(|edge| {
+                let Edge { label, guard, clocks, target: world, facts } = edge;
+                Edge { label, guard, clocks, target: Turn { world, waiting: 0 }, facts }
+            }));
+            return;
+        }
+        let mut world = World::unpack(&state.world);
+        let waiting = if state.waiting == 0 { self.all(&world) } else { state.waiting };
+        // Who is who after a step is told by names, which are not part of the state.
+        for (place, attempt) in world.live_mut().enumerate() {
+            attempt.name = (u8::MAX, place as u8);
+        }
+        let mut steps = Vec::new();
+        self.system.steps(&world, &mut steps);
+        out.extend(steps.into_iter().map(|step| {
+            let Step { label, guard, facts, world: mut after } = step;
+            let acting = world.acting(label.actor).map(|attempt| attempt.name);
+            let waits = |attempt: &Attempt| {
+                let (whose, place) = attempt.name;
+                whose == u8::MAX && waiting >> place & 1 != 0 && Some(attempt.name) != acting
+            };
+            let waiting = after.live().enumerate().filter(|(_, (_, attempt))| waits(attempt));
+            let waiting = waiting.fold(0, |bits, (place, _)| bits | 1 << place);
+            let clocks = after.number_clocks();
+            Edge { label, guard, clocks, target: Turn { world: after.pack(), waiting }, facts }
+        }));
+    }
+
+    fn bounds(&self, state: &Turn, lower: &mut [i64], upper: &mut [i64]) {
+        self.system.bounds(&state.world, lower, upper);
+    }
+
+    fn timing(&self, state: &Turn, out: &mut Timing) {
+        self.system.timing(&state.world, out);
+    }
+
+    fn greatest_constant(&self) -> i64 {
+        self.system.greatest_constant()
+    }
+
+    fn heap_size(&self, state: &Turn) -> usize {
+        self.system.heap_size(&state.world)
+    }
+
+    fn clocks_max(&self) -> usize {
+        self.system.clocks_max()
     }
 }

@@ -5,9 +5,10 @@
 //! (Herbreteau, Srivathsan, Walukiewicz: Efficient emptiness check for timed Büchi automata). So
 //! arcs that bound a clock which their component never starts anew are taken out, until none is left.
 
+use super::endless::Turns;
 use super::graph::{Arc, Components, Graph};
 use super::trace::Patience;
-use crate::system::world::{Packed, Slot, World};
+use crate::system::world::{Slot, World};
 use crate::system::{Label, System};
 use crate::time::{ClockFrom, Constraint, TimedSystem};
 
@@ -96,7 +97,7 @@ pub(super) struct Lasso {
 
 impl Lasso {
     /// None: patience ended.
-    pub fn find(system: &System, graph: &Graph<System>, patience: &Patience) -> Option<Lasso> {
+    pub fn find(system: &System, graph: &Graph<Turns>, patience: &Patience) -> Option<Lasso> {
         let flows = flows(system, graph, patience)?;
         let arcs = graph.arcs();
         let mut kept = vec![true; arcs.len()];
@@ -141,7 +142,7 @@ impl Lasso {
 }
 
 /// For each arc: what its step and the state before it do. None: patience ended.
-fn flows(system: &System, graph: &Graph<System>, patience: &Patience) -> Option<Vec<Flow>> {
+fn flows(system: &System, graph: &Graph<Turns>, patience: &Patience) -> Option<Vec<Flow>> {
     let mut flows = Vec::with_capacity(graph.arcs().len());
     for node in 0..graph.node_count() {
         if patience.is_over() {
@@ -151,7 +152,7 @@ fn flows(system: &System, graph: &Graph<System>, patience: &Patience) -> Option<
         if arcs.is_empty() {
             continue;
         }
-        let state: &Packed = graph.node(node).0;
+        let state = &graph.node(node).0.world;
         let before = roles(&World::unpack(state));
         let mut stay = Flow::default();
         let mut invariant = Vec::new();

@@ -7,7 +7,7 @@
 //! of every queued state), conditions that capture nothing (what is bad travels in the state). It
 //! cannot see cycles, so runs without end are sought by a small search of our own over ticks.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 use stateright::{Checker as _, Model, Property as Always};
 
 use super::endless::{self, Endless};
@@ -24,12 +25,12 @@ use super::judge::broken_by;
 use super::property::Property;
 use super::trace::{PathStep, Patience, breaks, concretize};
 use super::verdict::SearchStats;
-use super::verify::{Broken, CheckError, Findings, actor_key};
+use super::verify::{Broken, CheckError, Findings};
 use super::{Limits, Progress, VerifyOptions};
 use crate::model::Protocol;
 use crate::policy::Policy;
-use crate::system::world::{Packed, World};
-use crate::system::{Label, System};
+use crate::system::world::{Attempt, Packed, Who, World};
+use crate::system::{Label, Step, System};
 use crate::time::ticks::{self, Timed};
 use crate::time::{Edge, TimedSystem};
 
@@ -328,6 +329,17 @@ struct Node {
     parent: Option<(usize, Option<Label>)>,
 }
 
+/// An arc that may lie on an endless run.
+struct TickArc {
+    to: usize,
+    /// None: a tick.
+    label: Option<Label>,
+    /// For each attempt at work before it, its place after it; [`DONE`]: it has acted, or is gone.
+    places: SmallVec<[u8; 8]>,
+}
+
+const DONE: u8 = u8::MAX;
+
 /// Looks for a run without end over ticks, with nothing shared with the search over zones: all
 /// states, an explicit graph, cycles in which time passes and every live attempt acts.
 ///
@@ -343,8 +355,7 @@ fn endless_run(
     let plain = system.clone().with_symmetry(false);
     let mut numbers: FxHashMap<Timed<Packed>, usize> = FxHashMap::default();
     let mut nodes: Vec<Node> = Vec::new();
-    // Arcs that may lie on an endless run: none for a tick, else who acts.
-    let mut arcs: Vec<Vec<(usize, Option<Label>)>> = Vec::new();
+    let mut arcs: Vec<Vec<TickArc>> = Vec::new();
     let mut stats = SearchStats { complete: true, ..SearchStats::default() };
     for timed in ticks::initial(&plain) {
         numbers.insert(timed.clone(), nodes.len());
@@ -373,76 +384,64 @@ fn endless_run(
             number
         };
         // Where the endless part can't be, its arcs are no matter.
-        let stays = |state: &Packed| kind.stays_anyhow(&plain, &World::unpack(state));
-        let here = stays(&from.state);
+        let stays = |world: &World| kind.stays_anyhow(&plain, world);
+        let mut world = World::unpack(&from.state);
+        let here = stays(&world);
         if let Some(later) = ticks::tick(&plain, &from) {
-            let number = reach(later, None);
-            out.extend(here.then_some((number, None)));
+            let to = reach(later, None);
+            let places = (0..world.live().count() as u8).collect();
+            out.extend(here.then_some(TickArc { to, label: None, places }));
         }
-        let mut edges = Vec::new();
-        plain.edges(&from.state, &mut edges);
-        for edge in &edges {
-            if !ticks::allow(&edge.guard, &from.clocks) {
+        // Who is who after a step is told by their names.
+        for (place, attempt) in world.live_mut().enumerate() {
+            attempt.name = (u8::MAX, place as u8);
+        }
+        let mut steps = Vec::new();
+        plain.steps(&world, &mut steps);
+        for Step { label, guard, world: mut after, .. } in steps {
+            if !ticks::allow(&guard, &from.clocks) {
                 continue;
             }
-            let clocks = ticks::follow(&edge.clocks, &from.clocks);
+            let clocks = ticks::follow(&after.number_clocks(), &from.clocks);
+            let state = after.pack();
             let mut invariant = Vec::new();
-            plain.invariant(&edge.target, &mut invariant);
+            plain.invariant(&state, &mut invariant);
             if !ticks::allow(&invariant, &clocks) {
                 continue;
             }
-            let number = reach(Timed { state: edge.target.clone(), clocks }, Some(edge.label));
+            let to = reach(Timed { state, clocks }, Some(label));
             stats.transitions += 1;
-            if here && !kind.excludes(&edge.label) && stays(&edge.target) {
-                out.push((number, Some(edge.label)));
+            if here && !kind.excludes(&label) && stays(&after) {
+                let acting = world.acting(label.actor).map(|attempt| attempt.name);
+                let place = |(_, before): (Who, &Attempt)| {
+                    let place = after.live().position(|(_, attempt)| attempt.name == before.name);
+                    place.filter(|_| Some(before.name) != acting).map_or(DONE, |place| place as u8)
+                };
+                out.push(TickArc { to, label: Some(label), places: world.live().map(place).collect() });
             }
         }
         arcs.push(out);
         next += 1;
     }
-    arcs.resize(nodes.len(), Vec::new());
+    arcs.resize_with(nodes.len(), Vec::new);
     stats.visited = next as u64;
     stats.stored = nodes.len() as u64;
     stats.states = nodes.len() as u64;
-    let components =
-        Components::find(nodes.len(), |node, at| arcs[node].get(at).map(|(to, _)| (*to, at + 1)));
-    let mut inner: Vec<Inner> = vec![Inner::default(); components.count];
-    for (from, out) in arcs.iter().enumerate() {
-        for (_, label) in out.iter().filter(|(to, _)| components.of[*to] == components.of[from]) {
-            let Inner { ticks, actors, wanted } = &mut inner[components.of[from]];
-            match label {
-                None => *ticks = true,
-                Some(label) => {
-                    actors.insert(actor_key(&plain, label.actor));
-                    *wanted |= kind.wants(&plain, &World::unpack(&nodes[from].timed.state), label);
-                }
-            }
+    let Some(round) = fair_round(&plain, kind, &nodes, &arcs, patience) else {
+        if patience.is_over() {
+            stats.complete = false;
+            stats.stopped_by = patience.stopped_by().map(str::to_owned);
         }
-    }
-    let endless = (0..nodes.len()).find(|node| {
-        let Inner { ticks, actors, wanted } = &inner[components.of[*node]];
-        let world = World::unpack(&nodes[*node].timed.state);
-        let acts = |who| actors.contains(&actor_key(&plain, who));
-        let all_act = world.live().all(|(who, a)| acts(who.into()) || kind.excuses(&plain, a));
-        let begins = kind.needs_nobody() || world.live().next().is_some();
-        *ticks && *wanted && begins && (all_act || !kind.everybody_acts())
-    });
-    let Some(node) = endless else { return Ok((stats, None)) };
+        return Ok((stats, None));
+    };
     let mut way = Vec::new();
-    let mut at = node;
+    let mut at = round.last().map_or(0, |(node, _)| *node);
     while let Some((parent, by)) = nodes[at].parent {
         way.push((at, by));
         at = parent;
     }
     way.reverse();
     // Once round first: a round is from a last step to the next one, ticks between them included.
-    let nobody = BTreeSet::new();
-    let acting = if kind.everybody_acts() { &inner[components.of[node]].actors } else { &nobody };
-    let mut goals: Vec<Goal> = acting.iter().map(|actor| Goal::Acts(*actor)).collect();
-    goals.extend([Goal::Wanted, Goal::Tick, Goal::Home]);
-    let world = |node: usize| World::unpack(&nodes[node].timed.state);
-    let wanted = |node: usize, label: &Label| kind.wants(&plain, &world(node), label);
-    let round = cycle(&plain, node, &arcs, &components, &goals, wanted);
     way.extend_from_slice(&round);
     let stem = way.iter().filter(|(_, by)| by.is_some()).count();
     way.extend(round);
@@ -469,73 +468,138 @@ fn endless_run(
     }
 }
 
-/// What is in a component.
-#[derive(Clone, Default)]
-struct Inner {
-    ticks: bool,
-    actors: BTreeSet<(u8, u8)>,
-    wanted: bool,
-}
-
-/// What a round has to have.
+/// What can happen on a round.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Goal {
-    /// A step of this actor.
-    Acts((u8, u8)),
+    /// All who were at work when this last happened have acted since, or are gone.
+    AllActed,
     /// A step without which the run breaks nothing.
     Wanted,
     Tick,
     Home,
 }
 
-/// A round from `start` back to it on which every actor acts: each node that it comes to, and
-/// by which step, none for a tick.
-fn cycle(
+/// From a stand to another one.
+struct Way {
+    to: usize,
+    by: Option<Label>,
+    all_acted: bool,
+    wanted: bool,
+}
+
+impl Way {
+    fn meets(&self, goal: Goal) -> bool {
+        match goal {
+            Goal::AllActed => self.all_acted,
+            Goal::Wanted => self.wanted,
+            Goal::Tick => self.by.is_none(),
+            Goal::Home => false,
+        }
+    }
+}
+
+/// A round that breaks the property when it is gone for ever: each node that it comes to, the last is where
+/// it began, and by which step, none for a tick.
+///
+/// Attempts come and go, and change places: so states are told apart by who has yet to act, too.
+fn fair_round(
     system: &System,
-    start: usize,
-    arcs: &[Vec<(usize, Option<Label>)>],
-    components: &Components,
-    goals: &[Goal],
-    wanted: impl Fn(usize, &Label) -> bool,
-) -> Vec<(usize, Option<Label>)> {
+    kind: &Endless,
+    nodes: &[Node],
+    arcs: &[Vec<TickArc>],
+    patience: &Patience,
+) -> Option<Vec<(usize, Option<Label>)>> {
+    let all = |node: usize| {
+        let world = World::unpack(&nodes[node].timed.state);
+        let bit = |(place, (_, attempt)): (usize, (Who, &Attempt))| {
+            u16::from(kind.everybody_acts() && !kind.excuses(system, attempt)) << place
+        };
+        world.live().enumerate().map(bit).sum::<u16>()
+    };
+    let begins =
+        |node: usize| kind.needs_nobody() || World::unpack(&nodes[node].timed.state).live().next().is_some();
+    let components = Components::find(nodes.len(), |node, at| arcs[node].get(at).map(|arc| (arc.to, at + 1)));
+    let inside = |node: usize, arc: &TickArc| components.of[node] == components.of[arc.to];
+    // A node, with those who have yet to act, as bits: 0 when all have acted, and begin again.
+    let on_cycle = |node: &usize| begins(*node) && arcs[*node].iter().any(|arc| inside(*node, arc));
+    let mut stands: Vec<(usize, u16)> = (0..nodes.len()).filter(on_cycle).map(|node| (node, 0)).collect();
+    let first = stands.len();
+    let mut numbers: FxHashMap<(usize, u16), usize> = stands.iter().copied().zip(0..).collect();
+    let mut ways: Vec<Vec<Way>> = Vec::new();
+    while let Some(&(node, waiting)) = stands.get(ways.len()) {
+        if patience.is_over() {
+            return None;
+        }
+        let waiting = if waiting == 0 { all(node) } else { waiting };
+        let waits = |(place, to): &(usize, &u8)| waiting >> place & 1 != 0 && **to != DONE;
+        let mut out = Vec::new();
+        for arc in arcs[node].iter().filter(|arc| inside(node, arc)) {
+            let still = arc.places.iter().enumerate().filter(waits);
+            let still = still.fold(0, |bits, (_, to)| bits | 1 << to);
+            let stand = (arc.to, still);
+            let to = *numbers.entry(stand).or_insert(stands.len());
+            if to == stands.len() {
+                stands.push(stand);
+            }
+            let wants = |label: &Label| kind.wants(system, &World::unpack(&nodes[node].timed.state), label);
+            let wanted = arc.label.as_ref().is_some_and(wants);
+            out.push(Way { to, by: arc.label, all_acted: still == 0, wanted });
+        }
+        ways.push(out);
+    }
+    let components =
+        Components::find(stands.len(), |stand, at| ways[stand].get(at).map(|way| (way.to, at + 1)));
+    let goals = [Goal::AllActed, Goal::Wanted, Goal::Tick];
+    let mut met = vec![[false; 3]; components.count];
+    for (stand, ways) in ways.iter().enumerate() {
+        let component = components.of[stand];
+        for way in ways.iter().filter(|way| components.of[way.to] == component) {
+            for (met, goal) in met[component].iter_mut().zip(goals) {
+                *met |= way.meets(goal);
+            }
+        }
+    }
+    // The first stands are those where all have acted.
+    let start = (0..first).find(|stand| met[components.of[*stand]] == [true; 3])?;
+    let round = cycle(start, &ways, &components);
+    Some(round.into_iter().map(|(stand, by)| (stands[stand].0, by)).collect())
+}
+
+/// A round from `start` back to it on which all goals are met: each stand that it comes to, and
+/// by which step, none for a tick.
+fn cycle(start: usize, ways: &[Vec<Way>], components: &Components) -> Vec<(usize, Option<Label>)> {
     let mut round = Vec::new();
     let mut at = start;
-    // One goal after the other, the nearest arc of each; at the end, the way home.
-    for goal in goals {
+    // One goal after the other, the nearest way of each; at the end, the way home.
+    for goal in [Goal::AllActed, Goal::Wanted, Goal::Tick, Goal::Home] {
         let mut from: FxHashMap<usize, (usize, Option<Label>)> = FxHashMap::default();
         let mut queue = VecDeque::from([at]);
         let mut last = None;
-        'search: while let Some(node) = queue.pop_front() {
-            if matches!(goal, Goal::Home) && node == start {
-                last = Some((node, None));
+        'search: while let Some(stand) = queue.pop_front() {
+            if goal == Goal::Home && stand == start {
+                last = Some((stand, None));
                 break;
             }
-            for (to, label) in arcs[node].iter().filter(|(to, _)| components.of[*to] == components.of[start])
-            {
-                let met = match (goal, label) {
-                    (Goal::Acts(actor), Some(label)) => actor_key(system, label.actor) == *actor,
-                    (Goal::Wanted, Some(label)) => wanted(node, label),
-                    (Goal::Tick, None) => true,
-                    _ => false,
-                };
-                if met {
-                    last = Some((node, Some((*to, *label))));
+            for way in ways[stand].iter().filter(|way| components.of[way.to] == components.of[start]) {
+                if way.meets(goal) {
+                    last = Some((stand, Some((way.to, way.by))));
                     break 'search;
                 }
-                if *to != at && !from.contains_key(to) {
-                    from.insert(*to, (node, *label));
-                    queue.push_back(*to);
+                if way.to != at && !from.contains_key(&way.to) {
+                    from.insert(way.to, (stand, way.by));
+                    queue.push_back(way.to);
                 }
             }
         }
         let Some((end, beyond)) = last else { continue };
-        let mut way = Vec::new();
+        let mut there = Vec::new();
         let mut back = end;
         while back != at {
             let (parent, by) = from[&back];
-            way.push((back, by));
+            there.push((back, by));
             back = parent;
         }
-        round.extend(way.into_iter().rev());
+        round.extend(there.into_iter().rev());
         round.extend(beyond);
         at = beyond.map_or(end, |(to, _)| to);
     }

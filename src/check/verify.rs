@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Instant;
 
-use super::endless::{self, Endless};
+use super::endless::{self, Endless, Turn, Turns};
 use super::fewest::{self, abstract_path, path_to, simpler};
 use super::graph::Graph;
 use super::judge::{broken_by, not_applicable};
@@ -21,7 +21,7 @@ use super::{Engine, Limits, VerifyOptions, oracle};
 use crate::model::{Outcome, Protocol};
 use crate::policy::{Policy, Waiver};
 use crate::system::remedy::ACTIONS_MAX;
-use crate::system::world::{EFFECTS_MAX, Packed, World};
+use crate::system::world::{Attempt, EFFECTS_MAX, Packed, Who, World};
 use crate::system::{Action, Actor, CompileError, Label, Seen, Sending, System, facts};
 use crate::time::Edge;
 use crate::time::zone::ZoneView;
@@ -472,7 +472,8 @@ fn search_lean<'s>(
 /// Such a run ends up where every live attempt is in a state that can repeat and where nothing
 /// but the attempts' own steps happen. Inclusion would lose cycles and symmetry would mix up who
 /// goes round, so this graph uses neither. A cycle counts if time can go on in it (see [`Lasso`])
-/// and every live attempt takes part: one that only stalls is a fault that has not stopped.
+/// and every live attempt takes part (see [`Turns`], too): one that only stalls is a fault that has
+/// not stopped.
 fn find_endless(
     system: &System,
     exploration: &Exploration<System>,
@@ -487,13 +488,14 @@ fn find_endless(
     let mut origins = Vec::new();
     for (number, (state, zone)) in exploration.numbered_nodes() {
         if endless.begins(system, &World::unpack(state)) {
-            starts.push((plain.canonical(&World::unpack(state)), zone));
+            starts.push((Turn { world: plain.canonical(&World::unpack(state)), waiting: 0 }, zone));
             origins.push(number);
         }
     }
-    let inside = |state: &Packed| endless.stays(system, &World::unpack(state));
-    let keep = |edge: &Edge<Packed, Label>| !endless.excludes(&edge.label) && inside(&edge.target);
-    let graph = Graph::build(&plain, search, starts, keep)?;
+    let inside = |state: &Turn| endless.stays(system, &World::unpack(&state.world));
+    let keep = |edge: &Edge<Turn, Label>| !endless.excludes(&edge.label) && inside(&edge.target);
+    let turns = Turns { system: &plain, endless };
+    let graph = Graph::build(&turns, search, starts, keep)?;
     findings.loops = Some(match findings.loops.take() {
         // The first that did not get to its end says how far it got.
         Some(before) if !before.complete => before,
@@ -507,18 +509,25 @@ fn find_endless(
         return Ok(());
     };
     let kept = || graph.arcs().iter().zip(&flows).zip(&kept).filter_map(|(arc, kept)| kept.then_some(arc));
+    let turn = |node: usize| graph.node(node).0;
+    let all_acted: Vec<bool> = (0..graph.node_count()).map(|node| turn(node).waiting == 0).collect();
     let mut actors = vec![BTreeSet::new(); components.count];
+    let mut turns_end = vec![false; components.count];
     for (arc, _) in kept() {
-        actors[components.of[arc.from]].insert(actor_key(system, arc.label.actor));
+        actors[components.of[arc.from]].insert(actor_key(arc.label.actor));
+        turns_end[components.of[arc.from]] |= all_acted[arc.to];
     }
-    // Every live attempt has a step of its own in this component.
+    // Every live attempt takes part in this component.
     let all_act = |(arc, _): &(&Arc, &Flow)| {
-        let world = World::unpack(graph.node(arc.from).0);
-        let mut live = world.live();
-        let acts = |who| actors[components.of[arc.from]].contains(&actor_key(system, who));
-        endless.wants(system, &world, &arc.label)
-            && (!endless.everybody_acts()
-                || live.all(|(who, attempt)| acts(who.into()) || endless.excuses(system, attempt)))
+        let world = World::unpack(&turn(arc.from).world);
+        let component = components.of[arc.from];
+        let acts = |(who, _): (Who, &Attempt)| actors[component].contains(&actor_key(who.into()));
+        let all = match endless.everybody_acts() {
+            true if endless.takes_turns() => turns_end[component],
+            true => world.live().all(acts),
+            false => true,
+        };
+        all && endless.wants(system, &world, &arc.label)
     };
     let mut within = (usize::MAX, BTreeMap::new());
     for (first, _) in kept().filter(all_act).take(ROUNDS_TRIED) {
@@ -531,9 +540,13 @@ fn find_endless(
             let inside = kept().filter(|(arc, _)| components.of[arc.from] == component);
             within = (component, inside.map(|(arc, flow)| (key(arc), *flow)).collect());
         }
-        let nobody = BTreeSet::new();
-        let acting = if endless.everybody_acts() { &actors[component] } else { &nobody };
-        let round = round(system, &graph, first, acting, &within.1, patience);
+        let mut goals = Vec::new();
+        if endless.takes_turns() {
+            goals.push(Goal::AllActed);
+        } else if endless.everybody_acts() {
+            goals.extend(actors[component].iter().map(|actor| Goal::Acts(*actor)));
+        }
+        let round = round(&graph, first, goals, &all_acted, &within.1, patience);
         let found = round.and_then(|round| {
             endless_run(system, endless.property, exploration, &graph, &origins, &round, patience)
         });
@@ -554,24 +567,24 @@ fn key(arc: &Arc) -> (usize, u32) {
     (arc.from, arc.number)
 }
 
-/// A way from this arc back to where it begins, on which everybody acts and every clock that is
-/// held below a bound starts anew.
+/// A round with this arc in it on which these goals are met and every clock that is held below a bound
+/// starts anew. It begins where all have acted, so that each of those at work then acts before it ends.
 fn round<'g>(
-    system: &System,
-    graph: &'g Graph<System>,
+    graph: &'g Graph<Turns>,
     first: &'g Arc,
-    actors: &BTreeSet<(u8, u8)>,
+    goals: Vec<Goal>,
+    all_acted: &[bool],
     within: &BTreeMap<(usize, u32), Flow>,
     patience: &Patience,
 ) -> Option<Vec<&'g Arc>> {
     let inside = |arc: &Arc| within.contains_key(&key(arc));
     let bounded = within.values().fold(0, |all: Roles, flow| all | flow.bounded);
-    let acting = actors.iter().map(|actor| Goal::Acts(*actor));
     let starting = (0..Roles::BITS).map(|bit| 1 << bit).filter(|role| bounded & role != 0).map(Goal::Starts);
     let mut round = vec![first];
-    for goal in acting.chain(starting) {
+    for goal in goals.into_iter().chain(starting) {
         let met = |arc: &Arc| match goal {
-            Goal::Acts(actor) => actor_key(system, arc.label.actor) == actor,
+            Goal::Acts(actor) => actor_key(arc.label.actor) == actor,
+            Goal::AllActed => all_acted[arc.to],
             Goal::Starts(role) => within[&key(arc)].reset & role != 0,
         };
         if round.iter().any(|arc| met(arc)) {
@@ -589,6 +602,8 @@ fn round<'g>(
     }
     let at = round.last().map_or(first.to, |arc| arc.to);
     round.extend(graph.shortest_way(at, first.from, inside)?);
+    let begin = round.iter().position(|arc| all_acted[arc.from])?;
+    round.rotate_left(begin);
     Some(round)
 }
 
@@ -597,15 +612,15 @@ fn round<'g>(
 enum Goal {
     /// A step of this actor.
     Acts((u8, u8)),
+    /// All who were at work when this last happened have acted since, or are gone.
+    AllActed,
     /// A step that starts this clock.
     Starts(Roles),
 }
 
-/// Who acts, as an endless part tells them apart. Those whom the trigger of a remediation does not wait for
-/// come and go in it, and change places: they are one. Whether each of them acts is seen when the run is taken again.
-pub(super) fn actor_key(system: &System, actor: Actor) -> (u8, u8) {
+/// Who acts, where nobody comes or goes.
+fn actor_key(actor: Actor) -> (u8, u8) {
     match actor {
-        Actor::Zombie(_) if system.remedy.is_some() => (2, 0),
         Actor::Client(index) => (0, index),
         Actor::Attempt(index) => (1, index),
         Actor::Zombie(index) => (2, index),
@@ -621,7 +636,7 @@ fn endless_run(
     system: &System,
     property: Property,
     exploration: &Exploration<System>,
-    graph: &Graph<System>,
+    graph: &Graph<Turns>,
     origins: &[usize],
     cycle: &[&Arc],
     patience: &Patience,
@@ -637,7 +652,7 @@ fn endless_run(
     let stem = abstract_path(system, &exploration.path_to(origin)?, 0, |state| state);
     let steps = |arcs: &[&Arc]| {
         let step = |arc: &&Arc| {
-            let state = system.canonical(&World::unpack(graph.node(arc.to).0));
+            let state = system.canonical(&World::unpack(&graph.node(arc.to).0.world));
             PathStep { label: arc.label, state, facts: 0, at: None }
         };
         arcs.iter().map(step).collect::<Vec<_>>()

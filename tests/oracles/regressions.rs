@@ -312,6 +312,11 @@ fn a_shared_session_reads_otherwise_than_a_lease_that_ended() {
 fn remediation(model: &str, tables: &str) -> Case {
     let path = format!("models/{model}.toml");
     let (_, text) = shipped().into_iter().find(|(name, _)| *name == path).expect("it is shipped");
+    remediation_by(model, text, tables)
+}
+
+/// A remediation by the model of this name and text.
+fn remediation_by(model: &str, text: &str, tables: &str) -> Case {
     let policy = format!(
         "policy = \"case\"\nsummary = \"A case\"\nmodel = \"{model}\"\n\n[operation]\neffect = \"restart\"\n\
          identity = [\"node\"]\n\n{tables}"
@@ -352,5 +357,68 @@ fn one_lock_for_a_fleet_is_one_for_all_its_members() {
              [faults]\ncrashes = 0\nlost_responses = 0\npause = \"0s\"\n"
         );
         assert_eq!(verdict(&remediation("locked-action", &tables), Property::LockSafe).0, safe, "{per}");
+    }
+}
+
+/// Three runs go round, and the guard lets them in one after the other: a round is one in which all of them
+/// act, though nobody waits for two of them.
+#[test]
+fn runs_that_nobody_waits_for_take_turns_in_a_round() {
+    let model = r#"
+        model = "m"
+        title = "Asks the guard for ever"
+        start = "ask"
+        [state.ask]
+        do = "guard.admit"
+        admitted = "wait"
+        cooling = "respond.error"
+        limited = "look"
+        open = "wait"
+        flapping = "wait"
+        exhausted = "wait"
+        [state.wait]
+        do = "wait"
+        for = "1ms"
+        elapsed = "ask"
+        [state.look]
+        do = "target.observe"
+        converged = "respond.success"
+        diverged = "respond.error"
+        unknown = "respond.unknown"
+    "#;
+    let tables = "[trigger]\nkind = \"schedule\"\nevery = \"1ms\"\ndelay = \"0s\"\noverlapping = 3\n\n\
+                  [target]\nkind = \"instance\"\nlag = \"0s\"\nunknown = false\nerrors = \"never\"\n\n\
+                  [action]\nkind = \"restart\"\n\n[guards.g]\nkind = \"cooldown\"\nspan = \"1ms\"\n\n\
+                  [faults]\ncrashes = 0\nlost_responses = 0\n";
+    let (verdict, run) = verdict(&remediation_by("m", model, tables), Property::NoStuckKey);
+    assert_eq!(verdict, Verdict::Violated);
+    assert!(run.and_then(|run| run.round_ms).is_some_and(|ms| ms > 0));
+}
+
+/// Each run is overtaken by the next one before its first step: nobody waits for any run that acts, and all
+/// of them act.
+#[test]
+fn runs_that_are_overtaken_before_they_act_take_part() {
+    let looks = "do = \"target.observe\"\nconverged = \"end.done\"\ndiverged = \"end.failed\"\nunknown = \"end.failed\"";
+    let acts = "do = \"target.act\"\nok = \"end.done\"\nerror = \"end.failed\"\ntimeout = \"end.gave_up\"";
+    let breaks_off = "partial = true\nerrors = \"definite\"\nfault = \"persistent\"";
+    for (then, target, property) in [
+        (looks, "errors = \"never\"\nfault = \"curable\"", Property::Escalates),
+        (acts, "errors = \"never\"\nfault = \"persistent\"", Property::Escalates),
+        (acts, breaks_off, Property::BacksOut),
+    ] {
+        let model = format!(
+            "model = \"m\"\ntitle = \"Waits first\"\nstart = \"wait\"\n\n[state.wait]\ndo = \"wait\"\n\
+             for = \"2ms\"\nelapsed = \"then\"\n\n[state.then]\n{then}\n"
+        );
+        let tables = format!(
+            "[trigger]\nkind = \"schedule\"\nevery = \"1ms\"\ndelay = \"0s\"\noverlapping = 2\n\n\
+             [target]\nkind = \"instance\"\nact = [\"0s\", \"0s\"]\nlag = \"0s\"\nunknown = false\n\
+             {target}\n\n[action]\nkind = \"restart\"\n\n\
+             [faults]\ncrashes = 0\nlost_responses = 0\npause = \"0s\"\n"
+        );
+        let (verdict, run) = verdict(&remediation_by("m", &model, &tables), property);
+        assert_eq!(verdict, Verdict::Violated, "{property}: {then}");
+        assert!(run.is_some_and(|run| run.repeats_from.is_some()), "{property}: {then}");
     }
 }
