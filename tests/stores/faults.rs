@@ -8,7 +8,7 @@ use std::time::Duration;
 use idemcheck::model::{Operation, Outcome};
 use idemcheck::store::postgres::{Postgres, STATEMENT_WAIT};
 use idemcheck::store::redis::Redis;
-use idemcheck::store::{Entry, Expected, SharedStore, Stamp, Store, StoreError, Swap, Write};
+use idemcheck::store::{Entry, Expected, SharedStore, Stamp, Store, StoreError, Swap, Swapped, Write};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -110,7 +110,6 @@ fn a_claim_whose_acknowledgement_is_lost_is_recognised() {
             (hold, outcome)
         });
         until(async || place.read(&key("k")).await.is_some()).await;
-        swallows.store(false, Ordering::SeqCst);
         let (hold, outcome) = asked.await.unwrap();
         assert_eq!(outcome, Outcome::Inserted);
         assert!(hold.errors > 0 && hold.me.owns);
@@ -124,7 +123,7 @@ fn host_of(url: &str) -> String {
     place.rsplit('@').next().unwrap().to_owned()
 }
 
-/// Passes everything on, but for answers while it swallows: then it cuts the connection instead.
+/// Passes everything on, but for one answer each time it is told to: then it cuts the connection instead.
 async fn proxy(url: &str) -> (u16, Arc<AtomicBool>) {
     let host = host_of(url);
     let swallows = Arc::new(AtomicBool::new(false));
@@ -144,7 +143,7 @@ async fn proxy(url: &str) -> (u16, Arc<AtomicBool>) {
                             _ => return,
                         },
                         read = server.read(&mut answer) => match read {
-                            Ok(size) if size > 0 && !flag.load(Ordering::SeqCst) => {
+                            Ok(size) if size > 0 && !flag.swap(false, Ordering::SeqCst) => {
                                 client.write_all(&answer[..size]).await.unwrap();
                             }
                             _ => return,
@@ -169,6 +168,46 @@ fn a_statement_that_takes_too_long_does_not_land_later() {
         assert!(begun.elapsed() >= STATEMENT_WAIT);
         client.batch_execute("ROLLBACK").await.unwrap();
         assert_eq!(place.read(&key("k")).await, None);
+    });
+}
+
+/// An insert that is slow between drawing its number and landing: no later grant comes and goes meanwhile.
+#[test]
+fn a_slow_insert_does_not_land_with_an_old_token() {
+    postgres(async |place| {
+        let client = connect(&place.url()).await;
+        let lock: i64 =
+            client.query_one("SELECT hashtext(current_schema())::bigint", &[]).await.unwrap().get(0);
+        let slow = format!(
+            "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                 IF NEW.fingerprint = '\\x0200ff' THEN PERFORM pg_advisory_xact_lock({lock}); END IF;
+                 RETURN NEW; END $$;
+             CREATE TRIGGER slow BEFORE INSERT ON idemcheck_receipts FOR EACH ROW EXECUTE FUNCTION slow();
+             SELECT pg_advisory_lock({lock})"
+        );
+        client.batch_execute(&slow).await.unwrap();
+        let insert = |number| {
+            let (place, swap) = (place.clone(), put(&key("k"), Expected::Absent, claim(number)));
+            tokio::spawn(async move { place.store.swap(&swap).await.unwrap() })
+        };
+        let first = insert(2);
+        let waits =
+            format!("SELECT count(*) FROM pg_locks WHERE NOT granted AND objid = ({lock} & 4294967295)::oid");
+        until(async || client.query_one(&waits, &[]).await.unwrap().get::<_, i64>(0) > 0).await;
+        let second = insert(3);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let mut passed = 0;
+        if second.is_finished() {
+            let swapped = second.await.unwrap();
+            let Swapped::Done { seen, .. } = swapped else { panic!("{swapped:?}") };
+            passed = seen.receipt.unwrap().token;
+            place.done(&Swap::new(key("k"), Expected::Anything, Write::Delete)).await;
+        }
+        client.batch_execute(&format!("SELECT pg_advisory_unlock({lock})")).await.unwrap();
+        let swapped = first.await.unwrap();
+        let Swapped::Done { seen, .. } = swapped else { panic!("{swapped:?}") };
+        let token = seen.receipt.unwrap().token;
+        assert!(token > passed, "{token} after {passed}");
     });
 }
 
@@ -315,8 +354,6 @@ fn indexes_hold_no_more_than_what_is_alive() {
         }
         assert_eq!(entries().await, 150);
         place.pass(2 * HOUR).await;
-        let listed = place.store.list(idemcheck::store::Which::All, None, 99).await.unwrap();
-        assert!(listed.receipts.is_empty());
         // Writes alone clear away what is left.
         for _ in 0..20 {
             place.done(&put(&key("k"), Expected::Anything, claim(1))).await;
@@ -324,6 +361,12 @@ fn indexes_hold_no_more_than_what_is_alive() {
         assert_eq!(entries().await, 2);
         place.done(&Swap::new(key("k"), Expected::Anything, Write::Delete)).await;
         assert_eq!(entries().await, 0);
+        // Nor does a list show what is gone.
+        let draft = idemcheck::store::Draft { expiry: Stamp::In(HOUR), ..claim(1) };
+        place.done(&put(&key("k"), Expected::Absent, draft)).await;
+        place.pass(2 * HOUR).await;
+        let listed = place.store.list(idemcheck::store::Which::All, None, 99).await.unwrap();
+        assert!(listed.receipts.is_empty());
     });
 }
 
@@ -359,7 +402,6 @@ fn a_claim_in_redis_whose_acknowledgement_is_lost_is_recognised() {
             (hold, outcome)
         });
         until(async || place.read(&key("k")).await.is_some()).await;
-        swallows.store(false, Ordering::SeqCst);
         let (hold, outcome) = asked.await.unwrap();
         assert_eq!(outcome, Outcome::Inserted);
         assert!(hold.errors > 0 && hold.me.owns);
