@@ -353,7 +353,7 @@ impl Look<'_> {
     /// The receipt's part of a transaction; the effect is the caller's to add.
     fn commit(&self, writes: &[WriteKind], at: Option<String>) -> Decision {
         let with_receipt = writes.contains(&WriteKind::Receipt);
-        let claimed = self.receipt().filter(|receipt| self.is_mine() && receipt.status == Status::InProgress);
+        let claimed = self.receipt().filter(|_| self.claim_is_mine());
         let free = !self.there() || self.claim_is_mine();
         if with_receipt && !free || at.is_some() && claimed.is_none() {
             return self.lost(Outcome::Lost);

@@ -375,17 +375,15 @@ impl Steps<'_> {
             self.go(who, Outcome::Aborted, draft);
         }
         let with_receipt = writes.contains(&WriteKind::Receipt);
-        // A transaction that writes no receipt does not look at one either.
+        // A transaction that writes nothing into a receipt does not look at one either.
         let unseen = || smallvec::smallvec![(Found::Absent, Guard::new())];
-        for (found, guard) in if with_receipt { self.looks(who) } else { unseen() } {
-            let free = matches!(found, Found::Absent | Found::Gone)
-                || (self.is_mine(who) && matches!(found, Found::Claimed | Found::Expired));
+        for (found, guard) in if with_receipt || at.is_some() { self.looks(who) } else { unseen() } {
+            let claim_is_mine = self.is_mine(who) && matches!(found, Found::Claimed | Found::Expired);
+            let free = matches!(found, Found::Absent | Found::Gone) || claim_is_mine;
             let mut draft = self.look(who, found, guard);
             let loaded = self.before.attempt(who).loaded;
             let changed = if_unchanged && loaded != self.version_now();
-            let unclaimed =
-                at.is_some() && !(self.is_mine(who) && self.receipt(who).status == Status::InProgress);
-            if with_receipt && !free || changed || unclaimed {
+            if with_receipt && !free || changed || at.is_some() && !claim_is_mine {
                 self.disown(&mut draft, who);
                 self.go(who, Outcome::Lost, draft);
                 continue;

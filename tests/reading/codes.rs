@@ -96,6 +96,12 @@ const POLICIES: &[(&str, &str, &[&str])] = &[
     ("pause   = \"5s\"", "failovers = 1", &["IDM234 p.toml 42:1"]),
     ("[expect]", "[lock]\nlease = \"1s\"\n\n[expect]", &["IDM232 p.toml 44:1"]),
     ("[expect]", "[outbox]\ndedup = \"1s\"\n\n[expect]", &["IDM237 p.toml 44:1"]),
+    (
+        "[expect]",
+        "[http]\nkey_header = \"no header\"\n[http.fields]\norder_id = \"body:/x\"\n\n[expect]",
+        &["IDM250 p.toml 45:14", "IDM250 p.toml 47:12"],
+    ),
+    ("[expect]", "[http.fields]\nordre_id = \"json:/x\"\n\n[expect]", &["IDM251 p.toml 44:2"]),
     ("[expect]", "[role.relay]\nruns = 1\n\n[expect]", &["IDM233 p.toml 44:7"]),
     ("pause   = \"5s\"", "duplicate_requests = 8\nlate_requests = 3", &["IDM203 p.toml 16:12"]),
     ("effect   = \"create\"", "effect   = \"creat\"", &["IDM014 p.toml 6:12"]),

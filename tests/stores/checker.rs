@@ -49,9 +49,6 @@ const STATES: &[(&str, &str)] = &[
     ("store.sweep", ""),
 ];
 const SWEEP: usize = STATES.len() - 1;
-/// A transaction that leaves a recovery point and no receipt. Left out where receipts expire by themselves:
-/// the checker does not look at the TTL there, so that it depends on earlier looks whether the claim is gone.
-const NOTE: usize = 17;
 /// Attempts on the one key; the last one brings another payload.
 const ATTEMPTS: usize = 3;
 const STEPS_MAX: usize = 40;
@@ -201,10 +198,7 @@ impl<'a> Pair<'a> {
             let cap = self.checker.system.greatest_constant() + 1;
             self.checker.clocks = later(&self.checker.clocks, turn.hours, cap);
         }
-        let mut state = turn.state % states(self.terms);
-        if state == NOTE && self.terms.ttl.is_some() && !self.terms.swept {
-            state = NOTE - 1;
-        }
+        let state = turn.state % states(self.terms);
         let at = self.protocol.states.iter().position(|one| one.name == format!("s{state}")).unwrap();
         self.checker.world.clients[turn.attempt].attempt.as_mut().unwrap().at = at as u8;
         let allowed = self.checker.steps(|step| {
