@@ -1,6 +1,5 @@
 //! The reference endpoint and the gateway: connections in, within declared limits.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -320,12 +319,4 @@ impl Server {
 
 fn http_response_stream(reply: Reply) -> http::Response<Stream> {
     http_response::<bytes::Bytes>(reply).map(body::whole)
-}
-
-/// The address that a listener got.
-///
-/// # Errors
-/// The address is taken, or not ours.
-pub async fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
-    TcpListener::bind(address).await
 }

@@ -203,12 +203,4 @@ impl Hold {
         self.me.fingerprint.clone_from(&receipt.fingerprint);
         self.me.request.clone_from(&receipt.request);
     }
-
-    pub fn store(&self) -> &SharedStore {
-        &self.store
-    }
-
-    pub fn rules(&self) -> &Rules {
-        &self.rules
-    }
 }

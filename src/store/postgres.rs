@@ -126,8 +126,12 @@ struct Sql {
 }
 
 static SQL: LazyLock<Sql> = LazyLock::new(|| {
-    let locked = format!(
-        "locked AS MATERIALIZED (SELECT 1 FROM pg_advisory_xact_lock(hashtextextended($1::text, {KEY_SEED})))"
+    let lock = format!("pg_advisory_xact_lock(hashtextextended($1::text, {KEY_SEED}))");
+    let locked = format!("locked AS MATERIALIZED (SELECT 1 FROM {lock})");
+    // A key that is seen there is a conflict, and costs no lock and no number.
+    let locked_if_absent = format!(
+        "locked AS MATERIALIZED (SELECT {lock} \
+         WHERE NOT EXISTS (SELECT 1 FROM idemcheck_receipts WHERE key = $1))"
     );
     let granted = "granted AS MATERIALIZED (SELECT nextval('idemcheck_granted') AS n FROM locked)";
     let values = format!(
@@ -158,7 +162,10 @@ static SQL: LazyLock<Sql> = LazyLock::new(|| {
             "SELECT {NOW}, NULL::bigint, {RECEIPT} FROM (VALUES (1)) AS one \
              LEFT JOIN idemcheck_receipts ON key = $1"
         ),
-        put_absent: whole(&grants, &format!("{insert} ON CONFLICT (key) DO NOTHING")),
+        put_absent: whole(
+            &format!("{locked_if_absent}, {granted}"),
+            &format!("{insert} ON CONFLICT (key) DO NOTHING"),
+        ),
         put_anything: whole(
             &grants,
             &format!("{insert} ON CONFLICT (key) DO UPDATE SET ({RECEIPT}) = ROW ({excluded})"),
