@@ -10,6 +10,13 @@ fn lease() -> Server {
     Server::start(&policy("lease"), &[])
 }
 
+/// A server whose calls take so long that others come meanwhile, on however busy a machine.
+fn slow(more: &[&str]) -> Server {
+    let policy =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("policies/write-path/atomic-receipt.toml");
+    Server::start(&policy, &[&["--delay", "1500ms"], more].concat())
+}
+
 #[test]
 fn the_second_answer_is_the_first_one_marked() {
     let server = lease();
@@ -78,11 +85,11 @@ fn keys_that_are_none_are_refused() {
 
 #[test]
 fn what_is_under_way_is_a_conflict() {
-    let server = Server::start(&policy("lease"), &["--delay", "300ms"]);
+    let server = slow(&[]);
     let address = server.address;
     let headers = [("Idempotency-Key", "k"), ("X-Tenant", "acme")];
     let first = std::thread::spawn(move || request(address, "POST", "/pay", &headers, "{}"));
-    std::thread::sleep(Duration::from_millis(100));
+    std::thread::sleep(Duration::from_millis(400));
     let second = server.post("k", "{}");
     assert_eq!((second.status, second.problem().as_str()), (409, "in-flight"));
     assert!(second.header("retry-after").is_some());
@@ -171,14 +178,14 @@ fn the_server_can_be_watched() {
 
 #[test]
 fn a_server_that_is_told_to_stop_finishes_what_it_began() {
-    let mut server = Server::start(&policy("lease"), &["--delay", "300ms"]);
+    let mut server = slow(&[]);
     let address = server.address;
     let headers = [("Idempotency-Key", "k"), ("X-Tenant", "acme")];
     let under_way = std::thread::spawn(move || request(address, "POST", "/pay", &headers, "{}"));
-    std::thread::sleep(Duration::from_millis(100));
+    std::thread::sleep(Duration::from_millis(400));
     let began = Instant::now();
     assert_eq!(server.stop().code(), Some(0));
-    assert!(began.elapsed() < Duration::from_secs(5));
+    assert!(began.elapsed() < Duration::from_secs(15));
     assert_eq!(under_way.join().unwrap().expect("an answer").status, 201);
     assert!(server.logged("every attempt came to its end"));
     assert!(TcpStream::connect(address).is_err());
@@ -186,7 +193,7 @@ fn a_server_that_is_told_to_stop_finishes_what_it_began() {
 
 #[test]
 fn attempts_have_a_limit() {
-    let server = Server::start(&policy("lease"), &["--delay", "300ms", "--max-attempts", "2"]);
+    let server = slow(&["--max-attempts", "2"]);
     let address = server.address;
     let ask = move |key: String| {
         let headers = [("Idempotency-Key", key.as_str()), ("X-Tenant", "acme")];
@@ -264,4 +271,31 @@ async fn http_2_is_spoken_too() {
     let (first, second) = (ask().await, ask().await);
     assert_eq!((first.0, first.1, second.0, second.1), (201, false, 201, true));
     assert_eq!(first.2, second.2);
+}
+
+#[test]
+fn alerts_ask_for_numbers_that_there_are() {
+    let output = assert_cmd::Command::cargo_bin("idemcheck")
+        .unwrap()
+        .arg("alerts")
+        .arg(policy("lease"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let rules = String::from_utf8(output.stdout).unwrap();
+    let server = lease();
+    server.post("k", "{}");
+    let numbers = server.send("GET", "/metrics", &[], "").text();
+    let asked: std::collections::BTreeSet<&str> = rules
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .filter(|word| word.starts_with("idemcheck_"))
+        .collect();
+    assert!(asked.len() >= 6, "{asked:?}");
+    for name in asked {
+        assert!(
+            numbers.contains(&format!("\n{name}{{policy=\"served-lease\"")),
+            "{name} is not in\n{numbers}"
+        );
+    }
+    assert_eq!(rules.matches("- alert: ").count(), rules.matches("expr: ").count());
 }
