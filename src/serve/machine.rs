@@ -137,7 +137,7 @@ impl Machine {
 
     /// Some state asks the downstream whether the effect exists.
     pub fn asks_for_effects(&self) -> bool {
-        let used = self.core.system.live_states();
+        let used = self.core.system.used();
         used.iter().any(|at| matches!(self.core.system.table[*at].operation, Operation::Query { .. }))
     }
 

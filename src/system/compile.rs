@@ -355,7 +355,6 @@ impl System {
         self
     }
 
-    /// Where `resume` can lead.
     /// Where an attempt begins.
     pub fn first_state(&self) -> usize {
         usize::from(self.first)
@@ -371,25 +370,7 @@ impl System {
         self.swept
     }
 
-    /// The states that attempts and roles can come to, with the policy's choices made.
-    pub fn live_states(&self) -> BTreeSet<usize> {
-        let mut live = BTreeSet::new();
-        let roles = self.roles.iter().map(|role| usize::from(role.start));
-        let mut pending: Vec<usize> = roles.chain([self.first_state(), self.resume_state()]).collect();
-        while let Some(at) = pending.pop() {
-            if !live.insert(at) {
-                continue;
-            }
-            let row = &self.table[at];
-            pending.extend(row.operation.recovery_point());
-            pending.extend(row.next.iter().filter_map(|next| match next {
-                Next::State(state) => Some(usize::from(*state)),
-                _ => None,
-            }));
-        }
-        live
-    }
-
+    /// Where `resume` can lead.
     pub(super) fn resumable(&self) -> Vec<u8> {
         let points = self.table.iter().filter_map(|row| row.operation.recovery_point());
         let first = self.resume.unwrap_or(self.first);
@@ -397,7 +378,7 @@ impl System {
     }
 
     /// The states that some attempt can come to.
-    pub(super) fn used(&self) -> BTreeSet<StateId> {
+    pub fn used(&self) -> BTreeSet<StateId> {
         let roles = self.roles.iter().map(|role| role.start);
         let starts = [self.first].into_iter().chain(roles).chain(self.resume);
         reachable(&self.table, &starts.map(StateId::from).collect::<Vec<_>>())

@@ -3,7 +3,6 @@
 use std::io::Write as _;
 use std::path::PathBuf;
 
-use anyhow::bail;
 use idemcheck::serve::alerts;
 
 use crate::exit::Exit;
@@ -20,16 +19,8 @@ pub struct Args {
 
 /// Prints the rule file.
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
-    let loaded = input::read(std::slice::from_ref(&args.policy), args.models.as_deref());
-    if loaded.failed() {
+    let Some(source) = input::one("alerts", &args.policy, args.models.as_deref())? else {
         return Ok(Exit::CouldNotRun);
-    }
-    let [source] = loaded.policies.as_slice() else {
-        bail!(
-            "alerts needs exactly one policy, and {} names {}",
-            args.policy.display(),
-            loaded.policies.len()
-        );
     };
     std::io::stdout().lock().write_all(alerts::rules(&source.policy).as_bytes())?;
     Ok(Exit::Holds)

@@ -30,16 +30,8 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
             args.listen
         );
     }
-    let loaded = input::read(std::slice::from_ref(&args.policy), args.models.as_deref());
-    if loaded.failed() {
+    let Some(source) = input::one("explore", &args.policy, args.models.as_deref())? else {
         return Ok(Exit::CouldNotRun);
-    }
-    let [source] = loaded.policies.as_slice() else {
-        bail!(
-            "explore needs exactly one policy, and {} names {}",
-            args.policy.display(),
-            loaded.policies.len()
-        );
     };
     // The server behind this panics on a port in use, so ask first.
     drop(TcpListener::bind(args.listen).with_context(|| format!("cannot listen on {}", args.listen))?);

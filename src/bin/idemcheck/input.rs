@@ -2,12 +2,29 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::bail;
 use idemcheck::diag;
-use idemcheck::policy::load::{self, Loaded};
+use idemcheck::policy::load::{self, Loaded, LoadedPolicy};
 
 /// Reads policies and their models, and prints what is wrong with them.
 pub fn read(paths: &[PathBuf], models: Option<&Path>) -> Loaded {
     complained(load::load(paths, models))
+}
+
+/// The one policy that the path names; none where it can't be read, which has been said then.
+///
+/// # Errors
+/// The path names several, or none.
+pub fn one(command: &str, path: &Path, models: Option<&Path>) -> anyhow::Result<Option<LoadedPolicy>> {
+    let mut loaded = read(&[path.to_owned()], models);
+    if loaded.failed() {
+        return Ok(None);
+    }
+    let count = loaded.policies.len();
+    match loaded.policies.pop() {
+        Some(policy) if count == 1 => Ok(Some(policy)),
+        _ => bail!("{command} needs exactly one policy, and {} names {count}", path.display()),
+    }
 }
 
 /// The same from texts, each with the path it had: for a counterexample file that brings its own.

@@ -1,7 +1,7 @@
 //! `idemcheck receipts`: an operator's look at a store, and the few things an operator may do to it.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -294,12 +294,11 @@ async fn done(store: &SharedStore, swap: &Swap, what: &str) -> anyhow::Result<Ex
 async fn reconcile(
     store: &SharedStore,
     text: &str,
-    policy: &PathBuf,
+    policy: &Path,
     query_url: Option<&str>,
     reason: &str,
 ) -> anyhow::Result<Exit> {
-    let loaded = input::read(std::slice::from_ref(policy), None);
-    let [source] = loaded.policies.as_slice() else { return Ok(Exit::CouldNotRun) };
+    let Some(source) = input::one("reconcile", policy, None)? else { return Ok(Exit::CouldNotRun) };
     let policy = &source.policy;
     let (key, receipt, now) = find(store, text).await?;
     if receipt.status != Status::InProgress {

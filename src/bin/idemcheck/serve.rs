@@ -91,16 +91,8 @@ enum LogFormat {
 
 /// Serves until SIGTERM or Ctrl-C.
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
-    let loaded = input::read(std::slice::from_ref(&args.policy), args.models.as_deref());
-    if loaded.failed() {
+    let Some(source) = input::one("serve", &args.policy, args.models.as_deref())? else {
         return Ok(Exit::CouldNotRun);
-    }
-    let [source] = loaded.policies.as_slice() else {
-        bail!(
-            "serve needs exactly one policy, and {} names {}",
-            args.policy.display(),
-            loaded.policies.len()
-        );
     };
     log(args);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("no runtime")?;
