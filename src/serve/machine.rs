@@ -15,7 +15,7 @@ use crate::policy::{Policy, TriggerKind};
 use crate::store::decide::{Me, Rules};
 use crate::store::memory::Memory;
 use crate::store::operation::{Hold, Local, Retry};
-use crate::store::{Key, Owner, Response, SharedStore, StoreError, Which};
+use crate::store::{Key, Owner, Pages, Response, SharedStore, StoreError, Which};
 use crate::system::System;
 use crate::system::compile::Next;
 
@@ -199,19 +199,17 @@ impl Machine {
             machine: self,
             correlation: &asked.correlation,
             request: asked.request.clone(),
-            hold: Hold::new(
-                self.core.store.clone(),
-                asked.key.clone(),
-                me.clone(),
-                self.core.rules,
-                self.core.bounds.retry,
-            ),
+            hold: self.hold(asked.key.clone(), me.clone()),
             lock: self.lock(&asked.key, me),
             held_since: None,
             loaded: None,
             executed: false,
         };
         attempt.walk(start).await
+    }
+
+    fn hold(&self, key: Key, me: Me) -> Hold {
+        Hold::new(self.core.store.clone(), key, me, self.core.rules, self.core.bounds.retry)
     }
 
     fn lock(&self, key: &Key, me: Me) -> Option<Hold> {
@@ -228,21 +226,16 @@ impl Machine {
     /// # Errors
     /// The store does not answer.
     pub async fn unfinished(&self) -> Result<Vec<(Key, crate::store::Receipt, i64)>, StoreError> {
-        const PAGE: u32 = 200;
-        let (mut out, mut after) = (Vec::new(), None);
-        loop {
-            let page = self.core.store.list(Which::InProgress, after.as_ref(), PAGE).await?;
-            after = page.receipts.last().map(|(key, _)| key.clone());
-            let last = page.receipts.len() < PAGE as usize;
+        let mut out = Vec::new();
+        let mut pages = Pages::new(self.core.store.as_ref(), Which::InProgress, 200);
+        while let Some(page) = pages.next().await? {
             for (key, receipt) in page.receipts {
                 if let (true, Ok(receipt)) = (self.is_ours(&key), receipt) {
                     out.push((key, receipt, page.now));
                 }
             }
-            if last {
-                return Ok(out);
-            }
         }
+        Ok(out)
     }
 
     /// A key of this policy.
@@ -534,29 +527,21 @@ impl Attempt<'_> {
 
     /// Any claim of this policy whose lease ran out; the attempt goes on with its operation.
     async fn find_abandoned(&mut self) -> Result<Outcome, StoreError> {
-        const PAGE: u32 = 50;
-        let mut after = None;
+        let machine = self.machine;
+        let mut pages = Pages::new(machine.core.store.as_ref(), Which::Abandoned, 50);
         loop {
-            let page = match self.machine.core.store.list(Which::Abandoned, after.as_ref(), PAGE).await {
-                Ok(page) => page,
+            let page = match pages.next().await {
+                Ok(Some(page)) => page,
+                Ok(None) => return Ok(Outcome::None),
                 Err(error) => return self.known_failures(&Operation::FindAbandoned, Err(error)),
             };
-            after = page.receipts.last().map(|(key, _)| key.clone());
-            let last = page.receipts.len() < PAGE as usize;
             for (key, receipt) in page.receipts {
                 let Ok(receipt) = receipt else { continue };
                 let Some(request) = Request::from_bytes(&receipt.request) else { continue };
-                if !self.machine.is_ours(&key) {
+                if !machine.is_ours(&key) {
                     continue;
                 }
-                let me = self.hold.me.clone();
-                let mut hold = Hold::new(
-                    self.machine.core.store.clone(),
-                    key,
-                    me,
-                    self.machine.core.rules,
-                    self.machine.core.bounds.retry,
-                );
+                let mut hold = machine.hold(key, self.hold.me.clone());
                 hold.adopt(&receipt);
                 let found = hold.operate(&Operation::FindAbandoned, None, &|_| String::new()).await;
                 if found != Ok(Outcome::None) {
@@ -564,9 +549,6 @@ impl Attempt<'_> {
                     self.request = request;
                     return self.known_failures(&Operation::FindAbandoned, found);
                 }
-            }
-            if last {
-                return Ok(Outcome::None);
             }
         }
     }

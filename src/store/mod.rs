@@ -573,5 +573,35 @@ fn newer_schema(found: i64, ours: i64) -> StoreError {
     ))
 }
 
+/// A list, page by page: no more than one is held.
+pub struct Pages<'a> {
+    store: &'a dyn Store,
+    which: Which,
+    size: u32,
+    after: Option<Key>,
+    over: bool,
+}
+
+impl<'a> Pages<'a> {
+    /// `size`: receipts of one page.
+    pub fn new(store: &'a dyn Store, which: Which, size: u32) -> Pages<'a> {
+        Pages { store, which, size, after: None, over: false }
+    }
+
+    /// None after the last one.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn next(&mut self) -> Result<Option<Listed>, StoreError> {
+        if self.over {
+            return Ok(None);
+        }
+        let page = self.store.list(self.which, self.after.as_ref(), self.size).await?;
+        self.over = page.receipts.len() < self.size as usize;
+        self.after = page.receipts.last().map(|(key, _)| key.clone());
+        Ok(Some(page))
+    }
+}
+
 /// A store that many attempts share.
 pub type SharedStore = Arc<dyn Store>;

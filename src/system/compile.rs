@@ -373,8 +373,7 @@ impl System {
     /// Where `resume` can lead.
     pub(super) fn resumable(&self) -> Vec<u8> {
         let points = self.table.iter().filter_map(|row| row.operation.recovery_point());
-        let first = self.resume.unwrap_or(self.first);
-        [first].into_iter().chain(points.map(|state| state as u8)).collect()
+        [self.resume_state() as u8].into_iter().chain(points.map(|state| state as u8)).collect()
     }
 
     /// The states that some attempt can come to.

@@ -13,7 +13,7 @@ use idemcheck::serve::proxy::Proxy;
 use idemcheck::serve::request::Request;
 use idemcheck::serve::server::Limits;
 use idemcheck::store::{
-    Audit, Draft, Expected, Key, Listed, Receipt, SharedStore, Stamp, Status, StoreError, Swap, Swapped,
+    Audit, Draft, Expected, Key, Pages, Receipt, SharedStore, Stamp, Status, StoreError, Swap, Swapped,
     Which, Write, url,
 };
 use idemcheck::system::System;
@@ -124,22 +124,18 @@ async fn list(store: &SharedStore, which: Chosen, limit: u32, json: bool) -> any
         Chosen::InProgress => Which::InProgress,
         Chosen::Stuck => Which::Abandoned,
     };
-    let (mut after, mut left) = (None, limit);
+    let mut left = limit;
+    let mut pages = Pages::new(store.as_ref(), which, limit.min(PAGE));
     let mut out = std::io::stdout().lock();
     while left > 0 {
-        let Listed { receipts, now } = store.list(which, after.as_ref(), left.min(PAGE)).await?;
-        let last = receipts.len() < left.min(PAGE) as usize;
-        for (key, receipt) in &receipts {
+        let Some(page) = pages.next().await? else { return Ok(Exit::Holds) };
+        for (key, receipt) in page.receipts.iter().take(left as usize) {
             if json {
-                writeln!(out, "{}", as_json(key, receipt, now))?;
+                writeln!(out, "{}", as_json(key, receipt, page.now))?;
             } else {
-                writeln!(out, "{}", line(key, receipt, now))?;
+                writeln!(out, "{}", line(key, receipt, page.now))?;
             }
-        }
-        left -= u32::try_from(receipts.len())?;
-        after = receipts.last().map(|(key, _)| key.clone());
-        if last {
-            return Ok(Exit::Holds);
+            left -= 1;
         }
     }
     eprintln!("{limit} shown, the limit; --limit shows more");
@@ -202,17 +198,11 @@ async fn find(store: &SharedStore, text: &str) -> anyhow::Result<(Key, Receipt, 
         let Some(receipt) = seen.receipt else { bail!("there is no receipt under {text}") };
         return Ok((named, receipt, seen.now));
     }
-    let (mut after, mut found) = (None, Vec::new());
-    loop {
-        let page = store.list(Which::All, after.as_ref(), PAGE).await?;
-        after = page.receipts.last().map(|(key, _)| key.clone());
-        let last = page.receipts.len() < PAGE as usize;
-        found.extend(
-            page.receipts.into_iter().filter(|(key, _)| !text.is_empty() && key.hash().starts_with(text)),
-        );
-        if last {
-            break;
-        }
+    let mut found = Vec::new();
+    let mut pages = Pages::new(store.as_ref(), Which::All, PAGE);
+    while let Some(page) = pages.next().await? {
+        let meant = |key: &Key| !text.is_empty() && key.hash().starts_with(text);
+        found.extend(page.receipts.into_iter().filter(|(key, _)| meant(key)));
     }
     match found.as_slice() {
         [(key, _)] => {
