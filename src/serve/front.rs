@@ -4,8 +4,11 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use sha2::{Digest, Sha256};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::body::Unread;
 use super::downstream::Downstream;
 use super::machine::{Asked, Machine, Said};
 use super::request::{Repeated, Request};
@@ -147,7 +150,7 @@ impl Front {
 
     /// One attempt, to its answer. The attempt goes on if the caller goes away.
     /// `permit` is given back at its end.
-    pub async fn handle(&self, asked: Asked, permit: tokio::sync::OwnedSemaphorePermit) -> Reply {
+    async fn handle(&self, asked: Asked, permit: OwnedSemaphorePermit) -> Reply {
         let machine = self.machine.clone();
         let attempt = tokio::spawn(async move {
             let said = machine.attempt(&asked).await;
@@ -236,6 +239,66 @@ pub fn problem(status: u16, kind: &str, detail: &str, retry_after_s: Option<u32>
     headers.extend(retry_after_s.map(|after| ("retry-after".to_owned(), after.to_string().into_bytes())));
     let body = format!("{body}\n").into_bytes();
     Reply { response: Response { status, headers, body }, replayed: false }
+}
+
+/// Says why a body was not read.
+pub(super) fn unread(why: Unread) -> Reply {
+    match why {
+        Unread::TooLarge => problem(413, "too-large", "the body is larger than what is read", None),
+        Unread::TooSlow => problem(408, "too-slow", "the body did not arrive in time", None),
+        Unread::Broken => problem(400, "broken-off", "the body broke off", None),
+    }
+}
+
+/// One request that needs a key: identified, bounded, attempted.
+pub(super) async fn answer(front: &Front, permits: &Arc<Semaphore>, request: Request) -> Reply {
+    let watch = front.machine().watch();
+    let asked = match front.identify(&request, correlation(&request)) {
+        Ok(asked) => asked,
+        Err(reply) => {
+            watch.refused();
+            return *reply;
+        }
+    };
+    let Ok(permit) = permits.clone().try_acquire_owned() else {
+        watch.refused();
+        return problem(
+            503,
+            "busy",
+            "too many operations are under way; ask again under the same key",
+            Some(1),
+        );
+    };
+    front.handle(asked, permit).await
+}
+
+/// What the client calls the request, if that fits into a log; else a name of our own.
+fn correlation(request: &Request) -> String {
+    let given =
+        request.header("x-request-id").ok().flatten().and_then(|value| std::str::from_utf8(value).ok());
+    let plain = |text: &&str| {
+        !text.is_empty()
+            && text.len() <= 64
+            && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"')
+    };
+    match given.filter(plain) {
+        Some(given) => given.to_owned(),
+        None => crate::store::Owner::random().map(|name| name.to_string()).unwrap_or_default(),
+    }
+}
+
+/// A reply for any kind of body.
+pub(super) fn http_response<B: From<Bytes>>(reply: Reply) -> http::Response<B> {
+    let Response { status, headers, body } = reply.response;
+    let mut response = http::Response::new(B::from(Bytes::from(body)));
+    *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::BAD_GATEWAY);
+    for (name, value) in &headers {
+        let name = http::HeaderName::from_bytes(name.as_bytes());
+        if let (Ok(name), Ok(value)) = (name, http::HeaderValue::from_bytes(value)) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    response
 }
 
 fn unplaced(missing: &[&str], what: &str) -> String {

@@ -24,13 +24,12 @@ use tokio::sync::Semaphore;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::body::{self, BoxError, Unread};
+use super::body::{self, BoxError};
 use super::downstream::{Downstream, Found, Heard, Outgoing, Reply as Promise};
-use super::front::{Front, Reply, problem};
+use super::front::{Front, answer, http_response, problem, unread};
 use super::machine::{Bounds, CannotRun, Machine, Parts};
 use super::pause::Pauses;
-use super::proxy::read_request;
-use super::request::end_to_end;
+use super::request::{end_to_end, read_request};
 use super::server::Limits;
 use super::watch::Watch;
 use crate::model::Protocol;
@@ -158,56 +157,6 @@ where
     }
 }
 
-/// Says why a body was not read.
-pub(super) fn unread(why: Unread) -> Reply {
-    match why {
-        Unread::TooLarge => problem(413, "too-large", "the body is larger than what is read", None),
-        Unread::TooSlow => problem(408, "too-slow", "the body did not arrive in time", None),
-        Unread::Broken => problem(400, "broken-off", "the body broke off", None),
-    }
-}
-
-/// One request that needs a key: identified, bounded, attempted.
-pub(super) async fn answer(
-    front: &Front,
-    permits: &Arc<Semaphore>,
-    request: super::request::Request,
-) -> Reply {
-    let watch = front.machine().watch();
-    let asked = match front.identify(&request, correlation(&request)) {
-        Ok(asked) => asked,
-        Err(reply) => {
-            watch.refused();
-            return *reply;
-        }
-    };
-    let Ok(permit) = permits.clone().try_acquire_owned() else {
-        watch.refused();
-        return problem(
-            503,
-            "busy",
-            "too many operations are under way; ask again under the same key",
-            Some(1),
-        );
-    };
-    front.handle(asked, permit).await
-}
-
-/// What the client calls the request, if that fits into a log; else a name of our own.
-fn correlation(request: &super::request::Request) -> String {
-    let given =
-        request.header("x-request-id").ok().flatten().and_then(|value| std::str::from_utf8(value).ok());
-    let plain = |text: &&str| {
-        !text.is_empty()
-            && text.len() <= 64
-            && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"')
-    };
-    match given.filter(plain) {
-        Some(given) => given.to_owned(),
-        None => crate::store::Owner::random().map(|name| name.to_string()).unwrap_or_default(),
-    }
-}
-
 /// The inner service as a downstream.
 struct Around<S, ReqBody, ResBody> {
     inner: S,
@@ -259,18 +208,4 @@ where
     fn query<'a>(&'a self, _: &'a Outgoing) -> Promise<'a, Found> {
         Box::pin(async { Found::Unknown })
     }
-}
-
-/// A reply for any kind of body.
-pub(super) fn http_response<B: From<Bytes>>(reply: Reply) -> http::Response<B> {
-    let Response { status, headers, body } = reply.response;
-    let mut response = http::Response::new(B::from(Bytes::from(body)));
-    *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::BAD_GATEWAY);
-    for (name, value) in &headers {
-        let name = http::HeaderName::from_bytes(name.as_bytes());
-        if let (Ok(name), Ok(value)) = (name, http::HeaderValue::from_bytes(value)) {
-            response.headers_mut().append(name, value);
-        }
-    }
-    response
 }

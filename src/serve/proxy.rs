@@ -11,7 +11,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use super::body::{self, Stream, Unread, whole};
 use super::downstream::{Downstream, Found, Heard, Outgoing, Reply};
 use super::front::problem;
-use super::request::{Request, end_to_end};
+use super::request::end_to_end;
 use crate::policy::Policy;
 use crate::store::Response;
 
@@ -209,15 +209,5 @@ impl Downstream for Proxy {
 
     fn query<'a>(&'a self, call: &'a Outgoing) -> Reply<'a, Found> {
         Box::pin(self.look(call))
-    }
-}
-
-/// A request as it came, read whole.
-pub fn read_request(head: &http::request::Parts, body: Bytes) -> Request {
-    Request {
-        method: head.method.as_str().to_owned(),
-        target: head.uri.path_and_query().map_or_else(|| "/".to_owned(), |target| target.as_str().to_owned()),
-        headers: end_to_end(&head.headers),
-        body,
     }
 }

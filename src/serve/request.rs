@@ -98,6 +98,16 @@ pub fn end_to_end(headers: &http::HeaderMap) -> Vec<(String, Vec<u8>)> {
     kept.map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect()
 }
 
+/// A request as it came, read whole.
+pub fn read_request(head: &http::request::Parts, body: Bytes) -> Request {
+    Request {
+        method: head.method.as_str().to_owned(),
+        target: head.uri.path_and_query().map_or_else(|| "/".to_owned(), |target| target.as_str().to_owned()),
+        headers: end_to_end(&head.headers),
+        body,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

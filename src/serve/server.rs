@@ -14,10 +14,9 @@ use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutStream;
 
 use super::body::{self, BoxError, Stream};
-use super::front::{Front, Reply, problem};
-use super::layer::{answer, http_response, unread};
-use super::proxy::{Proxy, read_request};
-use super::request::Request;
+use super::front::{Front, Reply, answer, http_response, problem, unread};
+use super::proxy::Proxy;
+use super::request::{Request, read_request};
 
 /// What the server takes at the most. Every limit ends in an answer that says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

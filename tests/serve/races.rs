@@ -1,6 +1,7 @@
 //! Bursts under one key: one effect, whoever comes first, on one server or two.
 
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
@@ -122,16 +123,48 @@ fn on_postgres(url: &str, statements: &str) {
     });
 }
 
-fn on_redis(url: &str, command: &[&str]) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let client = redis::Client::open(url).unwrap();
-        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-        let mut asked = redis::cmd(command[0]);
-        command[1..].iter().for_each(|argument| _ = asked.arg(argument));
-        // The connection that asks may be among those that are cut.
-        let _ = asked.exec_async(&mut connection).await;
+/// Cuts the connections to one database; other tests are on the others.
+fn cut_redis(url: &str) {
+    let database = format!(" db={} ", url.rsplit_once('/').unwrap().1);
+    let mut connection = redis::Client::open(url).unwrap().get_connection().unwrap();
+    let clients: String = redis::cmd("CLIENT").arg("LIST").query(&mut connection).unwrap();
+    for client in clients.lines().filter(|client| client.contains(&database)) {
+        let id = client.strip_prefix("id=").unwrap().split(' ').next().unwrap();
+        // It may have gone, and the connection that asks is among them.
+        let _ = redis::cmd("CLIENT").arg("KILL").arg("ID").arg(id).exec(&mut connection);
+    }
+}
+
+/// Stands between a server and its store, and passes nothing on while it is told to.
+fn between(url: &str) -> (String, Arc<AtomicBool>) {
+    let (host, database) = url.strip_prefix("redis://").unwrap().split_once('/').unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let through = format!("redis://{}/{database}", listener.local_addr().unwrap());
+    let (host, still) = (host.to_owned(), Arc::new(AtomicBool::new(false)));
+    let told = still.clone();
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let (client, store) = (client.unwrap(), TcpStream::connect(&host).unwrap());
+            for (mut from, mut to) in
+                [(client.try_clone().unwrap(), store.try_clone().unwrap()), (store, client)]
+            {
+                let told = told.clone();
+                std::thread::spawn(move || {
+                    let mut bytes = [0; 65536];
+                    while let Ok(count @ 1..) = from.read(&mut bytes) {
+                        while told.load(Ordering::SeqCst) {
+                            std::thread::sleep(Duration::from_millis(1));
+                        }
+                        if to.write_all(&bytes[..count]).is_err() {
+                            break;
+                        }
+                    }
+                    let _ = to.shutdown(std::net::Shutdown::Both);
+                });
+            }
+        }
     });
+    (through, still)
 }
 
 #[test]
@@ -149,7 +182,7 @@ fn connections_cut_at_any_moment_make_no_second_effect() {
             });
         } else if name == "redis" {
             under(name, &url, move || {
-                on_redis(&at, &["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+                cut_redis(&at);
                 std::thread::sleep(Duration::from_millis(7));
             });
         }
@@ -169,10 +202,15 @@ fn a_store_that_stands_still_makes_no_second_effect() {
                 on_postgres(&at, stop);
                 std::thread::sleep(Duration::from_millis(200));
             }),
-            "redis" => under(name, &url, move || {
-                on_redis(&at, &["CLIENT", "PAUSE", "1300", "ALL"]);
-                std::thread::sleep(Duration::from_millis(1500));
-            }),
+            "redis" => {
+                let (through, still) = between(&url);
+                under(name, &through, move || {
+                    still.store(true, Ordering::SeqCst);
+                    std::thread::sleep(Duration::from_millis(1300));
+                    still.store(false, Ordering::SeqCst);
+                    std::thread::sleep(Duration::from_millis(200));
+                });
+            }
             _ => {}
         }
     }
