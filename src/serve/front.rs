@@ -104,15 +104,17 @@ impl Front {
             // Every attempt is on its own.
             SuppliedBy::Nobody => parts.push(random_name()),
         }
-        let mut digest = Sha256::new();
-        for place in &self.places.fingerprint {
-            let value = field(request, place).unwrap_or_default();
-            digest.update((value.len() as u64).to_be_bytes());
-            digest.update(&value);
-        }
-        let fingerprint =
-            if self.places.fingerprint.is_empty() { Vec::new() } else { digest.finalize().to_vec() };
+        let fingerprint = digest(&self.places.fingerprint, request);
         Ok(Asked { key: Key::new(&parts), fingerprint, request: request.clone(), correlation })
+    }
+
+    /// What the policy compares of a payload; empty where it compares nothing.
+    ///
+    /// # Errors
+    /// As of [`Front::new`].
+    pub fn fingerprint(policy: &Policy, request: &Request) -> Result<Vec<u8>, String> {
+        let places = policy.fingerprint_fields().map_err(|missing| unplaced(&missing, "fingerprint"))?;
+        Ok(digest(&places, request))
     }
 
     /// The key in its header: a string of structured fields, or the same without its quotes.
@@ -211,6 +213,20 @@ impl Front {
     fn malformed(&self, kind: &str, detail: &str) -> Reply {
         problem(self.places.http.missing_key, kind, detail, None)
     }
+}
+
+/// One digest of all that is compared; empty where nothing is.
+fn digest(places: &[FieldSource], request: &Request) -> Vec<u8> {
+    if places.is_empty() {
+        return Vec::new();
+    }
+    let mut digest = Sha256::new();
+    for place in places {
+        let value = field(request, place).unwrap_or_default();
+        digest.update((value.len() as u64).to_be_bytes());
+        digest.update(&value);
+    }
+    digest.finalize().to_vec()
 }
 
 /// A problem document (RFC 9457).

@@ -60,6 +60,10 @@ fn end(case: &Case, run: &Counterexample) -> Packed {
         world.number_clocks();
     }
     world.past = None;
+    if case.policy.faults.failovers > 0 {
+        // Nor which of its own grants an attempt is left with.
+        world.keys.iter_mut().for_each(|key| key.receipt.token = 0);
+    }
     world.rank_tokens();
     world.rank_versions();
     world.pack()

@@ -101,3 +101,122 @@ fn what_names_nothing_is_said_to() {
     assert_eq!(receipts(&url, &["list"]), (0, String::new(), String::new()));
     assert_eq!(receipts(&url, &["sweep"]).0, 0);
 }
+
+/// The key as the list has it.
+fn listed(url: &str, key: &str) -> serde_json::Value {
+    let (_, out, _) = receipts(url, &["list", "--json"]);
+    let line = out.lines().find(|line| line.contains(key)).unwrap_or_else(|| panic!("{key}: {out}"));
+    serde_json::from_str(line).unwrap()
+}
+
+#[test]
+fn another_payload_is_bound_only_with_a_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let body = folder.path().join("body");
+    std::fs::write(&body, "second").unwrap();
+    for (name, url) in durable(folder.path()) {
+        let (file, key, killed_key) = (policy("lease"), fresh("done"), fresh("killed"));
+        let server = Server::start(&file, &["--store", &url]);
+        let first = server.post(&key, "first");
+        assert_eq!((first.status, server.post(&key, "second").status), (201, 422), "{name}");
+        let hash = listed(&url, &key)["hash"].as_str().unwrap().to_owned();
+        let rebind = |hash: &str, more: &[&str]| {
+            let mut arguments = vec!["rebind", hash, "--policy", file.to_str().unwrap(), "--body"];
+            arguments.extend([body.to_str().unwrap(), "--reason", "the client's serializer changed"]);
+            arguments.extend(["--method", "POST", "--target", "/pay"]);
+            arguments.extend(more);
+            receipts(&url, &arguments)
+        };
+        let (code, _, err) = rebind(&hash, &[]);
+        assert!(code == 2 && err.contains("is final"), "{name}: {err}");
+        let (code, out, err) = rebind(&hash, &["--force"]);
+        assert!(code == 0 && out.contains("rebound"), "{name}: {err}");
+        let (code, _, err) = rebind(&hash, &["--force"]);
+        assert!(code == 2 && err.contains("already"), "{name}: {err}");
+        let second = server.post(&key, "second");
+        assert!((second.status, second.replayed()) == (201, true) && second.body == first.body, "{name}");
+        assert_eq!((server.post(&key, "first").status, server.effects(&key)), (422, 1), "{name}");
+        let (_, out, _) = receipts(&url, &["audit"]);
+        assert!(out.contains("rebind by") && out.contains("serializer changed"), "{name}: {out}");
+
+        // A claim that nobody finishes: the next request with the other payload goes on with it.
+        killed(&url, "after:claim", &killed_key);
+        let hash = listed(&url, &killed_key)["hash"].as_str().unwrap().to_owned();
+        until("it to be free", || rebind(&hash, &[]).0 == 0);
+        assert_eq!(server.post(&killed_key, "secret-body").status, 422, "{name}");
+        let reply = server.post(&killed_key, "second");
+        assert_eq!((reply.status, server.effects(&killed_key)), (201, 1), "{name}: {reply:?}");
+
+        let fenced = policy("fenced");
+        let arguments = ["reconcile", &hash, "--policy", fenced.to_str().unwrap(), "--reason", "wrong one"];
+        let (code, _, err) = receipts(&url, &arguments);
+        assert!(code == 2 && err.contains("is no key of the policy"), "{name}: {err}");
+    }
+}
+
+/// Makes the stored receipt one that does not read.
+fn spoil(name: &str, url: &str, key: &str) {
+    match name {
+        "sqlite" => {
+            let connection = rusqlite::Connection::open(url.strip_prefix("sqlite:").unwrap()).unwrap();
+            let sql = "UPDATE idemcheck_receipts SET owner = x'00' WHERE key = ?1";
+            assert_eq!(connection.execute(sql, [key]).unwrap(), 1);
+        }
+        "postgres" => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.unwrap();
+                tokio::spawn(connection);
+                let sql = "UPDATE idemcheck_receipts SET owner = '\\x00' WHERE key = $1";
+                assert_eq!(client.execute(sql, &[&key]).await.unwrap(), 1);
+            });
+        }
+        "redis" => {
+            let mut connection = redis::Client::open(url).unwrap().get_connection().unwrap();
+            let row = format!("idemcheck:receipt:{key}");
+            let added: u32 =
+                redis::cmd("HSET").arg(row).arg("owner").arg("x").query(&mut connection).unwrap();
+            assert_eq!(added, 0);
+        }
+        _ => panic!("no way into {name}"),
+    }
+}
+
+#[test]
+fn a_spoilt_receipt_is_an_error_of_its_key_only() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, url) in durable(folder.path()) {
+        let (spoilt, other) = (fresh("spoilt"), fresh("other"));
+        let server = Server::start(&policy("lease"), &["--store", &url]);
+        assert_eq!((server.post(&spoilt, "{}").status, server.post(&other, "{}").status), (201, 201));
+        let key = listed(&url, &spoilt)["key"].as_str().unwrap().to_owned();
+        spoil(name, &url, &key);
+        for _ in 0..2 {
+            let reply = server.post(&spoilt, "{}");
+            assert_eq!(reply.status, 503, "{name}: {reply:?}");
+        }
+        let reply = server.post(&other, "{}");
+        assert!((reply.status, reply.replayed()) == (201, true), "{name}: {reply:?}");
+        assert_eq!((server.post(&fresh("new"), "{}").status, server.effects(&spoilt)), (201, 1), "{name}");
+        let ready = request(server.address, "GET", "/readyz", &[], "").unwrap();
+        assert_eq!(ready.status, 200, "{name}");
+
+        // A restart meets it among the others.
+        drop(server);
+        let server = Server::start(&policy("lease"), &["--store", &url]);
+        assert_eq!(
+            (server.post(&spoilt, "{}").status, server.post(&other, "{}").status),
+            (503, 201),
+            "{name}"
+        );
+
+        assert!(listed(&url, &spoilt)["error"].as_str().unwrap().contains("can't be read"), "{name}");
+        let (code, _, err) = receipts(&url, &["release", &key, "--reason", "a disk fault"]);
+        assert!(code == 2 && err.contains("can't be read"), "{name}: {err}");
+        let (code, _, err) = receipts(&url, &["release", &key, "--reason", "a disk fault", "--force"]);
+        assert_eq!(code, 0, "{name}: {err}");
+        assert_eq!(server.post(&spoilt, "{}").status, 201, "{name}: as the operator wanted");
+        let (_, out, _) = receipts(&url, &["audit"]);
+        assert!(out.contains("a disk fault"), "{name}: {out}");
+    }
+}

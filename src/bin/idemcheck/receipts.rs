@@ -8,7 +8,9 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use idemcheck::check::verdict::format_ms;
+use idemcheck::policy::{FieldSource, Policy};
 use idemcheck::serve::downstream::{Downstream, Found, Ledger, Outgoing};
+use idemcheck::serve::front::Front;
 use idemcheck::serve::proxy::Proxy;
 use idemcheck::serve::request::Request;
 use idemcheck::serve::server::Limits;
@@ -68,13 +70,39 @@ enum Command {
         #[arg(long)]
         reason: String,
     },
-    /// Delete a receipt, so that the key can be used again, by any payload.
+    /// Delete a receipt, so that the key can be used again, by any payload; one that can't be read, too.
     Release {
         key: String,
         /// Kept in the audit table.
         #[arg(long)]
         reason: String,
         /// Release a claim although its lease is not over, or a receipt that is final.
+        #[arg(long)]
+        force: bool,
+    },
+    /// Bind a key to another payload: requests with that one are answered under it, those with the first one
+    /// refused. The effect stays what it was.
+    Rebind {
+        key: String,
+        /// The policy that the receipt is of: it says what is compared.
+        #[arg(long, value_name = "FILE")]
+        policy: PathBuf,
+        /// The body of the payload.
+        #[arg(long, value_name = "FILE")]
+        body: PathBuf,
+        /// Its path and query, if those are compared.
+        #[arg(long, value_name = "PATH")]
+        target: Option<String>,
+        /// Its method, if that is compared.
+        #[arg(long)]
+        method: Option<String>,
+        /// A header, if that is compared, as `Name: value`.
+        #[arg(long, value_name = "HEADER")]
+        header: Vec<String>,
+        /// Kept in the audit table.
+        #[arg(long)]
+        reason: String,
+        /// Rebind a claim although its lease is not over, or a receipt that is final.
         #[arg(long)]
         force: bool,
     },
@@ -111,6 +139,10 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
                 reconcile(&store, key, policy, query_url.as_deref(), reason).await
             }
             Command::Release { key, reason, force } => release(&store, key, reason, *force).await,
+            Command::Rebind { key, policy, body, target, method, header, reason, force } => {
+                let payload = Payload { method: method.as_deref(), target: target.as_deref(), header, body };
+                rebind(&store, key, policy, &payload, reason, *force).await
+            }
             Command::Audit { limit } => audit(&store, *limit).await,
         }
     })
@@ -190,34 +222,44 @@ fn as_json(key: &Key, receipt: &Result<Receipt, StoreError>, now: i64) -> serde_
     }
 }
 
+/// A key with what is under it.
+struct Named {
+    key: Key,
+    receipt: Result<Receipt, StoreError>,
+    now: i64,
+}
+
 /// The key that the text names: as it is listed, or by the beginning of its hash.
-async fn find(store: &SharedStore, text: &str) -> anyhow::Result<(Key, Receipt, i64)> {
+async fn find(store: &SharedStore, text: &str) -> anyhow::Result<Named> {
     let named = Key::from_stored(text.to_owned());
     if named.parts().is_some() {
-        let seen = store.read(&named).await?;
-        let Some(receipt) = seen.receipt else { bail!("there is no receipt under {text}") };
-        return Ok((named, receipt, seen.now));
+        let Some(found) = look_up(store, named).await? else { bail!("there is no receipt under {text}") };
+        return Ok(found);
     }
     let mut found = Vec::new();
     let mut pages = Pages::new(store.as_ref(), Which::All, PAGE);
     while let Some(page) = pages.next().await? {
-        let meant = |key: &Key| !text.is_empty() && key.hash().starts_with(text);
-        found.extend(page.receipts.into_iter().filter(|(key, _)| meant(key)));
+        let keys = page.receipts.into_iter().map(|(key, _)| key);
+        found.extend(keys.filter(|key| !text.is_empty() && key.hash().starts_with(text)));
     }
     match found.as_slice() {
-        [(key, _)] => {
-            let seen = store.read(key).await?;
-            let Some(receipt) = seen.receipt else { bail!("the receipt is gone") };
-            Ok((key.clone(), receipt, seen.now))
-        }
+        [key] => look_up(store, key.clone()).await?.context("the receipt is gone"),
         [] => bail!("`{text}` is no key of this store, and no hash of one; `list` shows both"),
         several => bail!("{} keys have a hash that begins with `{text}`", several.len()),
     }
 }
 
+async fn look_up(store: &SharedStore, key: Key) -> anyhow::Result<Option<Named>> {
+    match store.read(&key).await {
+        Ok(seen) => Ok(seen.receipt.map(|receipt| Named { key, receipt: Ok(receipt), now: seen.now })),
+        Err(error @ StoreError::Corrupt(_)) => Ok(Some(Named { key, receipt: Err(error), now: 0 })),
+        Err(error) => Err(error.into()),
+    }
+}
+
 async fn show(store: &SharedStore, text: &str) -> anyhow::Result<Exit> {
-    let (key, receipt, now) = find(store, text).await?;
-    println!("{:#}", as_json(&key, &Ok(receipt), now));
+    let found = find(store, text).await?;
+    println!("{:#}", as_json(&found.key, &found.receipt, found.now));
     Ok(Exit::Holds)
 }
 
@@ -242,31 +284,137 @@ fn by() -> String {
         .unwrap_or_else(|| "unknown".to_owned())
 }
 
-fn audit_of(action: &str, reason: &str, key: &Key, receipt: &Receipt, now: i64) -> anyhow::Result<Audit> {
+fn audit_of(action: &str, reason: &str, found: &Named) -> anyhow::Result<Audit> {
     if reason.trim().is_empty() {
         bail!("the reason is blank: it is what the next one reads who looks at this key");
     }
-    let before = as_json(key, &Ok(receipt.clone()), now).to_string();
+    let before = as_json(&found.key, &found.receipt, found.now).to_string();
     Ok(Audit { action: action.to_owned(), reason: reason.trim().to_owned(), by: by(), before })
 }
 
+/// Refuses a policy that the key is not of.
+fn of_policy(key: &Key, name: &str) -> anyhow::Result<()> {
+    match key.parts().unwrap_or_default().first() {
+        Some(first) if first == name => Ok(()),
+        _ => bail!("{} is no key of the policy `{name}`", key.as_str()),
+    }
+}
+
+/// Refuses what is final or may be held, unless it is to be done all the same.
+fn free(found: &Named, receipt: &Receipt, then: &str) -> anyhow::Result<()> {
+    let key = found.key.as_str();
+    if receipt.status != Status::InProgress {
+        bail!("{key} is final ({}): {then}; --force does it all the same", receipt.status.name());
+    }
+    if receipt.lease_until.is_none_or(|until| until > found.now) {
+        bail!("{key} may still be held: its lease is not over; --force does it all the same");
+    }
+    Ok(())
+}
+
 async fn release(store: &SharedStore, text: &str, reason: &str, force: bool) -> anyhow::Result<Exit> {
-    let (key, receipt, now) = find(store, text).await?;
-    let audit = audit_of("release", reason, &key, &receipt, now)?;
-    let held = receipt.status == Status::InProgress && receipt.lease_until.is_none_or(|until| until > now);
-    if !force && receipt.status != Status::InProgress {
+    let found = find(store, text).await?;
+    let audit = audit_of("release", reason, &found)?;
+    let expected = match &found.receipt {
+        Ok(receipt) => {
+            if !force {
+                free(&found, receipt, "released, it would be done again")?;
+            }
+            Expected::Revision { revision: receipt.revision, alive: false }
+        }
+        Err(_) if force => Expected::Anything,
+        Err(error) => {
+            bail!(
+                "{}: {error}; released, it may be done again; --force does it all the same",
+                found.key.as_str()
+            )
+        }
+    };
+    let swap = Swap { audit: Some(audit), ..Swap::new(found.key, expected, Write::Delete) };
+    done(store, &swap, "released").await
+}
+
+/// What the command line says of a payload.
+struct Payload<'a> {
+    method: Option<&'a str>,
+    target: Option<&'a str>,
+    header: &'a [String],
+    body: &'a Path,
+}
+
+impl Payload<'_> {
+    /// As a request with all that the policy compares.
+    fn request(&self, policy: &Policy) -> anyhow::Result<Request> {
+        let headers: Vec<(String, Vec<u8>)> =
+            self.header.iter().map(|text| header_of(text)).collect::<Result<_, _>>()?;
+        for place in policy.fingerprint_fields().unwrap_or_default() {
+            match place {
+                FieldSource::Method if self.method.is_none() => {
+                    bail!("the policy compares the method; say which: --method POST")
+                }
+                FieldSource::Path | FieldSource::Query(_) if self.target.is_none() => {
+                    bail!("the policy compares what stands in the URL; say it: --target '/path?query'")
+                }
+                FieldSource::Header(name)
+                    if headers.iter().all(|(given, _)| *given != name.to_ascii_lowercase()) =>
+                {
+                    bail!(
+                        "the policy compares the header {name}; say it, if only as empty: --header '{name}: '"
+                    )
+                }
+                _ => {}
+            }
+        }
+        let body =
+            std::fs::read(self.body).with_context(|| format!("{} can't be read", self.body.display()))?;
+        Ok(Request {
+            method: self.method.unwrap_or_default().to_owned(),
+            target: self.target.unwrap_or_default().to_owned(),
+            headers,
+            body: body.into(),
+        })
+    }
+}
+
+/// A header as it is given on the command line.
+fn header_of(text: &str) -> anyhow::Result<(String, Vec<u8>)> {
+    let (name, value) =
+        text.split_once(':').with_context(|| format!("`{text}` is no header: write `Name: value`"))?;
+    Ok((name.trim().to_ascii_lowercase(), value.trim().as_bytes().to_vec()))
+}
+
+async fn rebind(
+    store: &SharedStore,
+    text: &str,
+    policy: &Path,
+    payload: &Payload<'_>,
+    reason: &str,
+    force: bool,
+) -> anyhow::Result<Exit> {
+    let Some(source) = input::one("rebind", policy, None)? else { return Ok(Exit::CouldNotRun) };
+    let found = find(store, text).await?;
+    of_policy(&found.key, &source.policy.name)?;
+    let receipt = found.receipt.clone()?;
+    let audit = audit_of("rebind", reason, &found)?;
+    let fingerprint =
+        Front::fingerprint(&source.policy, &payload.request(&source.policy)?).map_err(anyhow::Error::msg)?;
+    if fingerprint.is_empty() {
         bail!(
-            "{} is final ({}): released, it would be done again; --force does it all the same",
-            key.as_str(),
-            receipt.status.name()
+            "the policy compares no payloads: [key] has no `fingerprint`, so any payload is answered under it"
         );
     }
-    if !force && held {
-        bail!("{} may still be held: its lease is not over; --force does it all the same", key.as_str());
+    if fingerprint == receipt.fingerprint {
+        bail!("{} is bound to this payload already", found.key.as_str());
     }
+    if !force {
+        free(&found, &receipt, "rebound, the other payload gets the recorded answer")?;
+    }
+    // What was asked with the first payload is not to be asked again by recovery.
+    let swept = System::new(&source.policy, &source.protocol)?.is_swept();
+    let draft = Draft { fingerprint, request: Vec::new(), ..receipt.draft(swept) };
     let expected = Expected::Revision { revision: receipt.revision, alive: false };
-    let swap = Swap { audit: Some(audit), ..Swap::new(key.clone(), expected, Write::Delete) };
-    done(store, &swap, "released").await
+    let swap = Swap { audit: Some(audit), ..Swap::new(found.key, expected, Write::Put(Box::new(draft))) };
+    done(store, &swap, "rebound").await
 }
 
 async fn done(store: &SharedStore, swap: &Swap, what: &str) -> anyhow::Result<Exit> {
@@ -290,11 +438,14 @@ async fn reconcile(
 ) -> anyhow::Result<Exit> {
     let Some(source) = input::one("reconcile", policy, None)? else { return Ok(Exit::CouldNotRun) };
     let policy = &source.policy;
-    let (key, receipt, now) = find(store, text).await?;
+    let found = find(store, text).await?;
+    of_policy(&found.key, &policy.name)?;
+    let receipt = found.receipt.clone()?;
+    let key = found.key.clone();
     if receipt.status != Status::InProgress {
         bail!("{} is final ({}): there is nothing to reconcile", key.as_str(), receipt.status.name());
     }
-    let audit = audit_of("reconcile", reason, &key, &receipt, now)?;
+    let audit = audit_of("reconcile", reason, &found)?;
     let downstream: Arc<dyn Downstream> = match query_url {
         // Only asked, never called: the host alone matters.
         Some(query) => Arc::new(
