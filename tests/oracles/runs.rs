@@ -2,6 +2,7 @@
 
 use idemcheck::check::replay;
 use idemcheck::check::verdict::Counterexample;
+use idemcheck::policy::Effect;
 use idemcheck::system::System;
 use idemcheck::system::world::Packed;
 
@@ -31,7 +32,8 @@ pub fn stands_alone(case: &Case, counterexample: &Counterexample) -> Result<(), 
             let same =
                 taken.iter().zip(&counterexample.steps).all(|(one, other)| one.changes == other.changes);
             if same && end(case, &other) != end(case, counterexample) {
-                return Err(format!("step {} passes as edge {}, too", index + 1, other.steps[index].edge));
+                let (edge, steps) = (other.steps[index].edge, &counterexample.steps);
+                return Err(format!("step {} passes as edge {edge}, too: {steps:#?}", index + 1));
             }
         }
         let mut other = counterexample.clone();
@@ -63,6 +65,10 @@ fn end(case: &Case, run: &Counterexample) -> Packed {
     if case.policy.faults.failovers > 0 {
         // Nor which of its own grants an attempt is left with.
         world.keys.iter_mut().for_each(|key| key.receipt.token = 0);
+    }
+    if case.policy.operation.effect == Effect::Set {
+        // Nor whose value it is that was set again.
+        world.seen = 0;
     }
     world.rank_tokens();
     world.rank_versions();
