@@ -579,3 +579,34 @@ impl Attempt<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::policy::load::load_texts;
+
+    #[test]
+    fn without_a_clock_only_what_counts_on_none_is_run() {
+        let lease = include_str!("../../tests/serve/policies/lease.toml");
+        let model = include_str!("../../models/receipt.toml");
+        let clocked = |text: &str, local| {
+            let loaded = load_texts((Path::new("p.toml"), text), (Path::new("m.toml"), model));
+            assert!(!loaded.failed(), "{:#?}", loaded.diagnostics);
+            timed_by_workers(&loaded.policies[0].policy, local).map_err(|CannotRun(why)| why)
+        };
+        let refused = |text: &str, local, told: &str| {
+            let why = clocked(text, local).unwrap_err();
+            assert!(why.contains(told), "{why}");
+        };
+        refused(lease, true, "`clock = \"client\"`");
+        refused(&lease.replace("lease = \"1s\"\n", ""), true, "`clock = \"client\"`");
+        let timed = lease.replace("[store]\n", "[store]\nclock = \"client\"\n");
+        assert_eq!(clocked(&timed, true), Ok(()));
+        let native = "[downstream]\nnative_key = { ttl = \"24h\", compares = true }\n";
+        let native = timed.replace("[downstream]\n", native);
+        refused(&native, true, "native_key");
+        assert_eq!(clocked(&native, false), Ok(()));
+    }
+}
