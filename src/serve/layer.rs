@@ -60,6 +60,7 @@ impl Idempotency {
         store: SharedStore,
         limits: Limits,
     ) -> Result<Idempotency, CannotRun> {
+        let limits = limits.within(store.room());
         let parts = Parts {
             store,
             downstream: Arc::new(Nobody),

@@ -94,10 +94,13 @@ pub struct Parts {
 impl Machine {
     /// # Errors
     /// The policy is not asked for over HTTP, or its model does what only a broker, a target or the
-    /// effect's own database could.
+    /// effect's own database could; or it counts on a clock that the store does not have.
     pub fn new(policy: &Policy, protocol: &Protocol, parts: Parts) -> Result<Machine, CannotRun> {
         let system = System::new(policy, protocol).map_err(|error| CannotRun(error.to_string()))?;
         runnable(policy, &system, parts.downstream.is_local())?;
+        if !parts.store.keeps_time() {
+            timed_by_workers(policy, parts.downstream.is_local())?;
+        }
         parts.pauses.check(&system)?;
         let core = Core {
             rules: Rules::new(policy, system.is_swept()),
@@ -275,6 +278,29 @@ fn runnable(policy: &Policy, system: &System, local: bool) -> Result<(), CannotR
             );
             return Err(CannotRun(what));
         }
+    }
+    Ok(())
+}
+
+/// Whether a policy says of its times what a store without a clock makes of them: they are judged by whoever
+/// asks. What was verified of one that counts on the store's own clock is not true here.
+fn timed_by_workers(policy: &Policy, local: bool) -> Result<(), CannotRun> {
+    let cannot = |what: &str| Err(CannotRun(format!("this store has no clock of its own: {what}")));
+    let store = policy.store.as_ref();
+    if store.is_some_and(|store| !store.client_clock && (store.lease.is_some() || store.ttl.is_some())) {
+        return cannot(
+            "say so with `clock = \"client\"` in [store], and by how much clocks differ with `clock_skew` in \
+             [faults], and verify the policy again",
+        );
+    }
+    if policy.lock.as_ref().is_some_and(|lock| !lock.per_process && lock.lease.is_some()) {
+        return cannot("the lease of a [lock] is the lock's own; choose a store that has a clock");
+    }
+    let native = policy.downstream.as_ref().and_then(|downstream| downstream.native_key);
+    if local && native.is_some_and(|native| native.ttl.is_some()) {
+        return cannot(
+            "the ledger can't keep the `ttl` of a native_key; choose a store that has a clock, or --upstream",
+        );
     }
     Ok(())
 }
@@ -551,5 +577,36 @@ impl Attempt<'_> {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::policy::load::load_texts;
+
+    #[test]
+    fn without_a_clock_only_what_counts_on_none_is_run() {
+        let lease = include_str!("../../tests/serve/policies/lease.toml");
+        let model = include_str!("../../models/receipt.toml");
+        let clocked = |text: &str, local| {
+            let loaded = load_texts((Path::new("p.toml"), text), (Path::new("m.toml"), model));
+            assert!(!loaded.failed(), "{:#?}", loaded.diagnostics);
+            timed_by_workers(&loaded.policies[0].policy, local).map_err(|CannotRun(why)| why)
+        };
+        let refused = |text: &str, local, told: &str| {
+            let why = clocked(text, local).unwrap_err();
+            assert!(why.contains(told), "{why}");
+        };
+        refused(lease, true, "`clock = \"client\"`");
+        refused(&lease.replace("lease = \"1s\"\n", ""), true, "`clock = \"client\"`");
+        let timed = lease.replace("[store]\n", "[store]\nclock = \"client\"\n");
+        assert_eq!(clocked(&timed, true), Ok(()));
+        let native = "[downstream]\nnative_key = { ttl = \"24h\", compares = true }\n";
+        let native = timed.replace("[downstream]\n", native);
+        refused(&native, true, "native_key");
+        assert_eq!(clocked(&native, false), Ok(()));
     }
 }

@@ -45,6 +45,14 @@ pub struct Limits {
     pub drain: Duration,
 }
 
+impl Limits {
+    /// The same for a store with room for so many bytes of a receipt: a half for the answer, a quarter for the
+    /// body, and the rest for their heads.
+    pub fn within(self, room: usize) -> Limits {
+        Limits { body: self.body.min(room / 4), response: self.response.min(room / 2), ..self }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Limits {
         Limits {

@@ -1,11 +1,14 @@
-//! Receipts on real stores: what the checker's store component does, on memory, SQLite, PostgreSQL or Redis.
+//! Receipts on real stores: what the checker's store component does, on memory, SQLite, PostgreSQL, Redis or,
+//! in builds that have it, DynamoDB.
 //!
 //! A store knows nothing of protocols. It keeps a receipt per key and does two things in one atomic step
 //! each: `read`, and `swap`, which writes only if the receipt is still the one that was seen. What to write
 //! is decided in one place for all of them, [`decide`]; [`operation`] puts the two together. Time is the
-//! store's own clock, in milliseconds since the Unix epoch.
+//! store's own clock, where it has one ([`Store::keeps_time`]), in milliseconds since the Unix epoch.
 
 pub mod decide;
+#[cfg(feature = "dynamodb")]
+pub mod dynamodb;
 pub mod memory;
 pub mod operation;
 pub mod postgres;
@@ -165,9 +168,9 @@ impl Response {
 pub struct Receipt {
     pub status: Status,
     pub owner: Owner,
-    /// Rises with every grant, over all keys of the store.
+    /// Rises with every grant, over all keys of a store that keeps time itself, and under each key of any.
     pub token: u64,
-    /// Another one after every write, never the same again.
+    /// Another one after every write of the key, never the same again.
     pub revision: u64,
     /// Of the payload the key was first used with.
     pub fingerprint: Vec<u8>,
@@ -208,7 +211,7 @@ impl Receipt {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
     pub receipt: Option<Receipt>,
-    /// The store's clock at that moment.
+    /// The store's clock at that moment; the caller's, where the store keeps no time.
     pub now: Millis,
 }
 
@@ -487,7 +490,7 @@ pub enum Which {
     Abandoned,
 }
 
-/// A page of a list: keys in their order, each with its receipt or why it can't be read.
+/// A page of a list: keys in the store's order, each with its receipt or why it can't be read.
 #[derive(Debug)]
 pub struct Listed {
     pub receipts: Vec<(Key, Result<Receipt, StoreError>)>,
@@ -552,7 +555,7 @@ pub trait Store: Send + Sync {
     /// All effects in the ledger.
     fn counted(&self) -> Answer<'_, u64>;
 
-    /// Receipts after a key, in the order of keys, at most `limit`.
+    /// Receipts after a key, in the store's own order, at most `limit`: that of the keys, but in DynamoDB.
     fn list<'a>(&'a self, which: Which, after: Option<&'a Key>, limit: u32) -> Answer<'a, Listed>;
 
     /// Deletes receipts whose TTL ran out, at most `limit`; how many.
@@ -563,6 +566,16 @@ pub trait Store: Send + Sync {
 
     /// Whether the store answers.
     fn check(&self) -> Answer<'_, ()>;
+
+    /// Time is the store's own: one clock for all who ask. False: it is that of whoever asks.
+    fn keeps_time(&self) -> bool {
+        true
+    }
+
+    /// Bytes of one receipt that are left for what was asked and what was answered, together.
+    fn room(&self) -> usize {
+        usize::MAX
+    }
 }
 
 /// Why a store with tables of a later version is not opened.

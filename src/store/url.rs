@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+#[cfg(feature = "dynamodb")]
+use super::dynamodb::DynamoDb;
 use super::memory::Memory;
 use super::postgres::Postgres;
 use super::redis::Redis;
@@ -11,8 +13,12 @@ use super::sqlite::Sqlite;
 use super::{SharedStore, StoreError};
 
 /// The addresses there are, for messages.
+#[cfg(not(feature = "dynamodb"))]
 const FORMS: &str =
     "`memory:`, `sqlite:PATH`, `postgres://USER@HOST/DATABASE`, `redis://HOST` and `redis://HOST/NUMBER`";
+#[cfg(feature = "dynamodb")]
+const FORMS: &str = "`memory:`, `sqlite:PATH`, `postgres://USER@HOST/DATABASE`, `redis://HOST`, \
+     `redis://HOST/NUMBER` and `dynamodb://TABLE?region=REGION`";
 
 /// Why a store was not opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +78,10 @@ pub async fn open(url: &str) -> Result<SharedStore, OpenError> {
                     .to_owned(),
             );
         }
+        "dynamodb" => {
+            slashes(url, scheme, "TABLE?region=REGION")?;
+            dynamodb(url).await?
+        }
         "valkey" | "redis+unix" | "unix" | "mysql" | "mariadb" | "mongodb" | "http" | "https" | "file" => {
             return wrong(format!("`{scheme}:` is no store of ours; there are {FORMS}"));
         }
@@ -79,6 +89,54 @@ pub async fn open(url: &str) -> Result<SharedStore, OpenError> {
         _ => return wrong(format!("this is no store's address; there are {FORMS}")),
     };
     opened.map_err(|error| OpenError::Store { shown: shown(url), error })
+}
+
+#[cfg(feature = "dynamodb")]
+async fn dynamodb(url: &str) -> Result<Result<SharedStore, StoreError>, OpenError> {
+    let DynamoDbPlace { table, region, endpoint } = dynamodb_place(url)?;
+    let opened = DynamoDb::open(table, region, endpoint).await;
+    Ok(opened.map(|store| Arc::new(store) as SharedStore))
+}
+
+#[cfg(not(feature = "dynamodb"))]
+async fn dynamodb(url: &str) -> Result<Result<SharedStore, StoreError>, OpenError> {
+    dynamodb_place(url)?;
+    Err(OpenError::Address(
+        "this build has no DynamoDB; one that has it: `cargo build --release --features dynamodb`".to_owned(),
+    ))
+}
+
+/// What an address of DynamoDB says.
+#[cfg_attr(not(feature = "dynamodb"), expect(dead_code, reason = "only read where there is DynamoDB"))]
+struct DynamoDbPlace<'a> {
+    table: &'a str,
+    region: Option<&'a str>,
+    endpoint: Option<&'a str>,
+}
+
+fn dynamodb_place(url: &str) -> Result<DynamoDbPlace<'_>, OpenError> {
+    let wrong = |what: &str| Err(OpenError::Address(what.to_owned()));
+    let rest = url.strip_prefix("dynamodb://").unwrap_or_default();
+    if rest.contains('@') {
+        return wrong(
+            "credentials are no part of DynamoDB's address: they come from where AWS tools look for them, \
+             such as the environment",
+        );
+    }
+    let (table, parameters) = rest.split_once('?').unwrap_or((rest, ""));
+    let named = |character: char| character.is_ascii_alphanumeric() || "_.-".contains(character);
+    if table.is_empty() || !table.chars().all(named) {
+        return wrong("after `dynamodb://` comes the name of a table: `dynamodb://TABLE?region=REGION`");
+    }
+    let mut place = DynamoDbPlace { table, region: None, endpoint: None };
+    for parameter in parameters.split('&').filter(|parameter| !parameter.is_empty()) {
+        match parameter.split_once('=') {
+            Some(("region", region)) => place.region = Some(region),
+            Some(("endpoint", endpoint)) => place.endpoint = Some(endpoint),
+            _ => return wrong("the parameters of `dynamodb://TABLE` are `region` and `endpoint`"),
+        }
+    }
+    Ok(place)
 }
 
 fn sqlite_path(url: &str) -> Result<&str, OpenError> {
@@ -124,7 +182,7 @@ pub fn shown(url: &str) -> String {
     if url == "memory:" || url.starts_with("sqlite:") {
         return url.to_owned();
     }
-    let known = ["postgres", "postgresql", "redis", "rediss"];
+    let known = ["postgres", "postgresql", "redis", "rediss", "dynamodb"];
     let Some((scheme, rest)) = url.split_once("://").filter(|(scheme, _)| known.contains(scheme)) else {
         return "(no store's address)".to_owned();
     };
@@ -166,6 +224,7 @@ mod tests {
             ("postgres://u:s3cret@h/d?options=a@b", "postgres://u:***@b"),
             ("redis://:s3cret@h", "redis://:***@h"),
             ("rediss://u:s3cret@h/1", "rediss://u:***@h/1"),
+            ("dynamodb://t?region=r&endpoint=http://h:1", "dynamodb://t?region=r&endpoint=http://h:1"),
             ("host=h password=s3cret", "(no store's address)"),
             ("u:s3cret@h", "(no store's address)"),
             ("mysql://u:s3cret@h", "(no store's address)"),

@@ -20,8 +20,19 @@ pub fn policy(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/serve/policies").join(format!("{name}.toml"))
 }
 
+/// The policy for a store that has no clock of its own.
+fn timed_by_workers(policy: &Path) -> PathBuf {
+    let text = std::fs::read_to_string(policy).unwrap();
+    let name = policy.file_stem().unwrap().to_str().unwrap();
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.toml", fresh(name)));
+    std::fs::write(&path, text.replace("[store]\n", "[store]\nclock = \"client\"\n")).unwrap();
+    path
+}
+
 impl Server {
     pub fn start(policy: &Path, arguments: &[&str]) -> Server {
+        let no_clock = arguments.iter().any(|argument| argument.starts_with("dynamodb:"));
+        let policy = if no_clock { timed_by_workers(policy) } else { policy.to_owned() };
         let mut child = Command::new(env!("CARGO_BIN_EXE_idemcheck"))
             .arg("serve")
             .arg(policy)
@@ -186,13 +197,26 @@ fn parse(answer: &[u8]) -> Option<Reply> {
     Some(Reply { status, headers, body: answer[end + 4..].to_vec() })
 }
 
-/// The stores that a process can come back to: SQLite in a folder, and PostgreSQL and Redis where they are.
+/// The stores that a process can come back to: SQLite in a folder, and PostgreSQL, Redis and DynamoDB where they
+/// are; only the one that IDEMCHECK_TEST_STORES names, where it names one.
 /// Each test has a database of its own: servers take up what they find half-finished.
 pub fn durable(folder: &Path) -> Vec<(&'static str, String)> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let mut out = vec![("sqlite", format!("sqlite:{}", folder.join("receipts.db").display()))];
-    for (name, variable) in [("postgres", "IDEMCHECK_TEST_POSTGRES"), ("redis", "IDEMCHECK_TEST_REDIS")] {
+    let only = std::env::var("IDEMCHECK_TEST_STORES").ok();
+    let wanted = |name: &str| only.as_deref().is_none_or(|only| only == name);
+    let mut out = Vec::new();
+    if wanted("sqlite") {
+        out.push(("sqlite", format!("sqlite:{}", folder.join("receipts.db").display())));
+    }
+    let servers = [
+        ("postgres", "IDEMCHECK_TEST_POSTGRES"),
+        ("redis", "IDEMCHECK_TEST_REDIS"),
+        #[cfg(feature = "dynamodb")]
+        ("dynamodb", "IDEMCHECK_TEST_DYNAMODB"),
+    ];
+    for (name, variable) in servers.into_iter().filter(|(name, _)| wanted(name)) {
         match std::env::var(variable) {
+            Ok(url) if name == "dynamodb" => out.push((name, url.replacen("test", &fresh("serve"), 1))),
             Ok(url) if name == "redis" => out.push((name, runtime.block_on(own_redis(&url)))),
             Ok(url) => out.push((name, runtime.block_on(own_postgres(&url)))),
             Err(_) if std::env::var("IDEMCHECK_TEST_SERVERS").as_deref() == Ok("required") => {

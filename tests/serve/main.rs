@@ -6,5 +6,7 @@ mod fuzz;
 mod gateway;
 mod harness;
 mod layer;
+#[cfg(feature = "dynamodb")]
+mod no_clock;
 mod operator;
 mod races;

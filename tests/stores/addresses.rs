@@ -41,6 +41,13 @@ fn a_wrong_address_is_told_what_to_be() {
         ("rediss://u:s3cret@127.0.0.1:1", "`redis://`"),
         ("redis:127.0.0.1", "`redis://HOST`"),
         ("mysql://u:s3cret@h/d", "`postgres://USER@HOST/DATABASE`"),
+        ("dynamodb:t", "`dynamodb://TABLE?region=REGION`"),
+        ("dynamodb://", "the name of a table"),
+        ("dynamodb://a/b", "the name of a table"),
+        ("dynamodb://u:s3cret@t?region=r", "credentials are no part"),
+        ("dynamodb://t?secret_access_key=s3cret", "`region` and `endpoint`"),
+        #[cfg(not(feature = "dynamodb"))]
+        ("dynamodb://t?region=r", "`cargo build --release --features dynamodb`"),
         ("s3cret:x", "`memory:`"),
     ] {
         let text = refused(url);

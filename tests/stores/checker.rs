@@ -381,6 +381,12 @@ fn redis_does_as_the_checker_does() {
 }
 
 #[test]
+#[cfg(feature = "dynamodb")]
+fn dynamodb_does_as_the_checker_does() {
+    agree(Kind::DynamoDb, 60);
+}
+
+#[test]
 fn every_operation_comes_up() {
     let (checker, protocol, _) =
         Checker::new(Terms { lease: Some(2), ttl: Some(3), from_record: true, compares: true, swept: true });

@@ -93,33 +93,42 @@ fn an_attempt_whose_connection_is_cut_tries_again() {
     });
 }
 
+/// A claim that is made over a way that swallows its answer is recognised by whoever made it. `open` opens
+/// the store at an address.
+pub async fn claim_again<F: Future<Output = SharedStore>>(
+    place: &Place,
+    url: &str,
+    open: impl FnOnce(String) -> F,
+) {
+    let (port, swallows) = proxy(url).await;
+    let store = open(url.replace(&host_of(url), &format!("127.0.0.1:{port}"))).await;
+    // Statements are prepared, scripts are loaded: the next answer is that of the claim.
+    operate(&mut hold(&store, &key("other")), &INSERT).await;
+    swallows.store(true, Ordering::SeqCst);
+    let mut hold = hold(&store, &key("k"));
+    let asked = tokio::spawn(async move {
+        let outcome = operate(&mut hold, &INSERT).await;
+        (hold, outcome)
+    });
+    until(async || place.read(&key("k")).await.is_some()).await;
+    let (hold, outcome) = asked.await.unwrap();
+    assert_eq!(outcome, Outcome::Inserted);
+    assert!(hold.errors > 0 && hold.me.owns);
+    let receipt = place.read(&key("k")).await.unwrap();
+    assert_eq!((receipt.owner, receipt.token), (hold.me.owner, hold.me.token));
+}
+
 #[test]
 fn a_claim_whose_acknowledgement_is_lost_is_recognised() {
     postgres(async |place| {
-        let (port, swallows) = proxy(&server(Kind::Postgres).unwrap()).await;
-        let url = place.url();
-        let host = host_of(&url);
-        let store: SharedStore =
-            Arc::new(Postgres::open(&url.replace(&host, &format!("127.0.0.1:{port}"))).await.unwrap());
-        // Statements are prepared: the next answer is that of the claim.
-        operate(&mut hold(&store, &key("other")), &INSERT).await;
-        swallows.store(true, Ordering::SeqCst);
-        let mut hold = hold(&store, &key("k"));
-        let asked = tokio::spawn(async move {
-            let outcome = operate(&mut hold, &INSERT).await;
-            (hold, outcome)
-        });
-        until(async || place.read(&key("k")).await.is_some()).await;
-        let (hold, outcome) = asked.await.unwrap();
-        assert_eq!(outcome, Outcome::Inserted);
-        assert!(hold.errors > 0 && hold.me.owns);
-        let receipt = place.read(&key("k")).await.unwrap();
-        assert_eq!((receipt.owner, receipt.token), (hold.me.owner, hold.me.token));
+        let open = async |url: String| Arc::new(Postgres::open(&url).await.unwrap()) as SharedStore;
+        claim_again(&place, &place.url(), open).await;
     });
 }
 
+/// Where a URL leads: what comes after its last `//`.
 fn host_of(url: &str) -> String {
-    let place = url.split_once("://").unwrap().1.split(['/', '?']).next().unwrap();
+    let place = url.rsplit_once("://").unwrap().1.split(['/', '?']).next().unwrap();
     place.rsplit('@').next().unwrap().to_owned()
 }
 
@@ -390,21 +399,9 @@ fn a_key_of_another_type_is_corrupt() {
 #[test]
 fn a_claim_in_redis_whose_acknowledgement_is_lost_is_recognised() {
     redis(async |place| {
-        let url = server(Kind::Redis).unwrap();
-        let (port, swallows) = proxy(&url).await;
-        let url = url.replace(&host_of(&url), &format!("127.0.0.1:{port}"));
-        let store: SharedStore = Arc::new(Redis::with_prefix(&url, &place.prefix()).await.unwrap());
-        operate(&mut hold(&store, &key("other")), &INSERT).await;
-        swallows.store(true, Ordering::SeqCst);
-        let mut hold = hold(&store, &key("k"));
-        let asked = tokio::spawn(async move {
-            let outcome = operate(&mut hold, &INSERT).await;
-            (hold, outcome)
-        });
-        until(async || place.read(&key("k")).await.is_some()).await;
-        let (hold, outcome) = asked.await.unwrap();
-        assert_eq!(outcome, Outcome::Inserted);
-        assert!(hold.errors > 0 && hold.me.owns);
-        assert_eq!(place.read(&key("k")).await.unwrap().token, hold.me.token);
+        let prefix = place.prefix();
+        let open =
+            async |url: String| Arc::new(Redis::with_prefix(&url, &prefix).await.unwrap()) as SharedStore;
+        claim_again(&place, &server(Kind::Redis).unwrap(), open).await;
     });
 }

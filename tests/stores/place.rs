@@ -21,6 +21,8 @@ pub enum Kind {
     Sqlite,
     Postgres,
     Redis,
+    #[cfg(feature = "dynamodb")]
+    DynamoDb,
 }
 
 /// A test for each kind of store: a module of each name with one test per function.
@@ -30,6 +32,8 @@ macro_rules! on_each_store {
         $crate::place::on_each_store!(@ sqlite Sqlite $($case)+);
         $crate::place::on_each_store!(@ postgres Postgres $($case)+);
         $crate::place::on_each_store!(@ redis Redis $($case)+);
+        #[cfg(feature = "dynamodb")]
+        $crate::place::on_each_store!(@ dynamodb DynamoDb $($case)+);
     };
     (@ $module:ident $kind:ident $($case:ident)+) => {
         mod $module {
@@ -51,8 +55,8 @@ pub struct Place {
     pub store: SharedStore,
     clock: Arc<AtomicI64>,
     folder: tempfile::TempDir,
-    /// Of the schema, or the prefix.
-    name: String,
+    /// Of the schema, the prefix, or the table.
+    pub name: String,
 }
 
 static PLACES: AtomicU32 = AtomicU32::new(0);
@@ -66,6 +70,8 @@ pub fn server(kind: Kind) -> Option<String> {
     let name = match kind {
         Kind::Postgres => "IDEMCHECK_TEST_POSTGRES",
         Kind::Redis => "IDEMCHECK_TEST_REDIS",
+        #[cfg(feature = "dynamodb")]
+        Kind::DynamoDb => "IDEMCHECK_TEST_DYNAMODB",
         Kind::Memory | Kind::Sqlite => return Some(String::new()),
     };
     let url = env::var(name).ok().filter(|url| !url.is_empty());
@@ -118,6 +124,8 @@ impl Place {
             Kind::Redis => {
                 Arc::new(Redis::with_prefix(&server(Kind::Redis).unwrap(), &self.prefix()).await.unwrap())
             }
+            #[cfg(feature = "dynamodb")]
+            Kind::DynamoDb => idemcheck::store::url::open(&self.table_url()).await.unwrap(),
         }
     }
 
@@ -148,6 +156,8 @@ impl Place {
                         redis.call('DEL', name) end";
                 self.script(script, &[]).await;
             }
+            #[cfg(feature = "dynamodb")]
+            Kind::DynamoDb => self.drop_table().await,
         }
     }
 
@@ -185,6 +195,10 @@ impl Place {
                     end";
                 self.script(script, &[&time.to_string()]).await;
             }
+            #[cfg(feature = "dynamodb")]
+            Kind::DynamoDb => {
+                self.shift(&["lease_until", "expires_at", "claimed_at", "first_at"], -time).await;
+            }
         }
     }
 
@@ -204,6 +218,8 @@ impl Place {
                         redis.call('HINCRBY', name, 'revision', 1000000000000) end";
                 self.script(script, &[]).await;
             }
+            #[cfg(feature = "dynamodb")]
+            Kind::DynamoDb => self.shift(&["revision"], 1_000_000_000_000).await,
         }
     }
 
@@ -225,7 +241,22 @@ impl Place {
                 let script = "return redis.call('HSET', ARGV[1] .. 'receipt:' .. ARGV[2], 'owner', 'x')";
                 self.script(script, &[key.as_str()]).await;
             }
+            #[cfg(feature = "dynamodb")]
+            Kind::DynamoDb => self.break_owner(key).await,
         }
+    }
+
+    /// Lists go by the keys.
+    pub fn is_sorted(&self) -> bool {
+        #[cfg(feature = "dynamodb")]
+        return self.kind != Kind::DynamoDb;
+        #[cfg(not(feature = "dynamodb"))]
+        true
+    }
+
+    /// Bytes of a body that are a lot for this store.
+    pub fn large(&self) -> u32 {
+        if self.store.room() < 4 << 20 { 150 << 10 } else { 1 << 20 }
     }
 
     /// Statements on PostgreSQL.

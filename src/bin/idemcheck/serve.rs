@@ -33,7 +33,8 @@ pub struct Args {
     /// A folder of models that come before the shipped ones.
     #[arg(long, value_name = "DIR")]
     models: Option<PathBuf>,
-    /// Where receipts are kept: memory:, sqlite:FILE, postgres://… or redis://…
+    /// Where receipts are kept: memory:, sqlite:FILE, postgres://…, redis://… or, in a build that
+    /// has it, dynamodb://…
     #[arg(long, value_name = "URL", default_value = "memory:")]
     store: String,
     /// Where to listen.
@@ -115,7 +116,8 @@ fn log(args: &Args) {
 }
 
 async fn serve(args: &Args, policy: &Policy, protocol: &Protocol) -> anyhow::Result<Exit> {
-    let limits = Limits {
+    let store = url::open(&args.store).await.map_err(anyhow::Error::msg)?;
+    let asked = Limits {
         body: usize::try_from(args.max_body)?,
         response: usize::try_from(args.max_response)?,
         connections: args.max_connections.max(1),
@@ -123,7 +125,13 @@ async fn serve(args: &Args, policy: &Policy, protocol: &Protocol) -> anyhow::Res
         drain: args.drain,
         ..Limits::default()
     };
-    let store = url::open(&args.store).await.map_err(anyhow::Error::msg)?;
+    let limits = asked.within(store.room());
+    if (limits.body, limits.response) != (asked.body, asked.response) {
+        let (body, response) = (limits.body >> 10, limits.response >> 10);
+        eprintln!(
+            "bodies of up to {body} KiB and answers of up to {response} KiB: more is not kept in this store"
+        );
+    }
     let (machine, upstream) = machine(args, policy, protocol, store, limits)?;
     let front = Front::new(machine.clone()).map_err(anyhow::Error::msg)?;
     let listener = TcpListener::bind(args.listen).await;
