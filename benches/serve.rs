@@ -218,7 +218,7 @@ async fn measure(name: &str, address: &str, folder: &Path) {
         downstream: Arc::new(AtOnce),
         watch: Arc::new(Watch::new("bench")),
         pauses: Default::default(),
-        bounds: Bounds { attempt: Duration::from_secs(600), retry: Default::default() },
+        bounds: Bounds { attempt: Duration::from_secs(600), calls: 4096, retry: Default::default() },
         keeps_requests: true,
     };
     let machine = Arc::new(Machine::new(&source.policy, &source.protocol, parts).expect("it runs"));
@@ -285,7 +285,7 @@ async fn flat() {
         downstream: Arc::new(AtOnce),
         watch: Arc::new(Watch::new("bench")),
         pauses: Default::default(),
-        bounds: Bounds { attempt: Duration::from_secs(600), retry: Default::default() },
+        bounds: Bounds { attempt: Duration::from_secs(600), calls: 4096, retry: Default::default() },
         keeps_requests: true,
     };
     let machine = Machine::new(&source.policy, &source.protocol, parts).expect("it runs");
@@ -345,7 +345,11 @@ async fn gateway(name: &str, address: &str) {
         downstream: proxy.clone(),
         watch: Arc::new(Watch::new("bench")),
         pauses: Default::default(),
-        bounds: Bounds { attempt: limits.attempt_time, retry: Default::default() },
+        bounds: Bounds {
+            attempt: limits.attempt_time,
+            calls: 2 * limits.attempts,
+            retry: Default::default(),
+        },
         keeps_requests: true,
     };
     let machine = Arc::new(Machine::new(&source.policy, &source.protocol, parts).expect("it runs"));

@@ -5,12 +5,17 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-use super::machine::{Asked, Machine};
-use super::request::Request;
-use crate::store::{StoreError, Which};
+use super::machine::{Machine, Said, Unfinished};
+use crate::model::Answer;
+use crate::store::StoreError;
 
 /// Half-finished operations that are taken up at the same time.
 pub const RECOVERED_AT_A_TIME: usize = 8;
+/// How often a claim is tried to be taken up, where store or service are out of reach; after that the next
+/// request under its key does it, or the next start.
+pub const RECOVERY_TRIES: u32 = 8;
+/// Before the second try; doubled before each further one.
+pub const RECOVERY_PAUSE: Duration = Duration::from_secs(1);
 /// Between two looks for what is over its TTL or its lease.
 pub const LOOK_EVERY: Duration = Duration::from_secs(15);
 /// Receipts that one batch clears away.
@@ -35,27 +40,32 @@ pub struct Recovery {
 pub async fn recover(machine: &Arc<Machine>, permits: &Arc<Semaphore>) -> Result<Recovery, StoreError> {
     let at_a_time = Arc::new(Semaphore::new(RECOVERED_AT_A_TIME));
     let mut found = Recovery::default();
-    for (key, receipt, now) in machine.unfinished().await? {
-        let request = Request::from_bytes(&receipt.request);
-        let (Some(until), Some(request)) = (receipt.lease_until, request) else {
+    for Unfinished { key, token, left, told } in machine.unfinished().await? {
+        let (Some(left), true) = (left, told) else {
             found.left += 1;
-            let why =
-                if receipt.lease_until.is_none() { "it has no lease" } else { "what was asked is not kept" };
+            let why = if left.is_none() { "it has no lease" } else { "what was asked is not kept" };
             tracing::warn!(target: "idemcheck", key = %key.hash(), why, "half-finished, and left alone");
             continue;
         };
         found.taken_up += 1;
         // A little later than the store's clock says, so that the first look finds it over.
-        let wait = u64::try_from(until.saturating_sub(now).saturating_add(5)).unwrap_or(0);
+        let mut wait = Duration::from_millis(u64::try_from(left.saturating_add(5)).unwrap_or(0));
         let (machine, permits, at_a_time) = (machine.clone(), permits.clone(), at_a_time.clone());
         let correlation = format!("recovery-{}", key.hash());
         tokio::spawn(async move {
-            tokio::time::sleep(Duration::from_millis(wait)).await;
-            let (Ok(_turn), Ok(_permit)) = (at_a_time.acquire().await, permits.acquire().await) else {
-                return;
-            };
-            machine.watch().recovered();
-            machine.attempt(&Asked { key, fingerprint: receipt.fingerprint, request, correlation }).await;
+            for _ in 0..RECOVERY_TRIES {
+                tokio::time::sleep(wait).await;
+                let (Ok(_turn), Ok(_permit)) = (at_a_time.acquire().await, permits.acquire().await) else {
+                    return;
+                };
+                machine.watch().recovered();
+                match machine.take_up(&key, token, &correlation).await {
+                    // What was out of reach may have come back.
+                    Some(Said::GaveUp(_) | Said::Answer(Answer::Error | Answer::InFlight, _)) => {}
+                    _ => return,
+                }
+                wait = wait.clamp(RECOVERY_PAUSE, RECOVERY_PAUSE * 64) * 2;
+            }
         });
     }
     Ok(found)
@@ -96,8 +106,6 @@ async fn look(machine: &Machine) -> Result<(), StoreError> {
             }
         }
     }
-    let abandoned = machine.store().list(Which::Abandoned, None, SWEEP_BATCH).await?;
-    let stuck = abandoned.receipts.iter().filter(|(key, _)| machine.is_ours(key)).count();
-    machine.watch().stuck.set(i64::try_from(stuck).unwrap_or(i64::MAX));
+    machine.watch().stuck.set(i64::try_from(machine.abandoned().await?).unwrap_or(i64::MAX));
     Ok(())
 }

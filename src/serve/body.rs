@@ -1,10 +1,14 @@
 //! Bodies, read within a limit and a time.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, Limited};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::server::Limits;
 
 /// Any fault of a body on its way.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -22,6 +26,32 @@ pub enum Unread {
     TooLarge,
     TooSlow,
     Broken,
+    /// Too much is held for others.
+    Busy,
+}
+
+/// As many bytes as may be held at a time.
+pub fn budget(limits: &Limits) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(limits.bodies.max(limits.body).min(Semaphore::MAX_PERMITS)))
+}
+
+/// A request's body, and its part of the budget: as many bytes as it says it has, or as it may have.
+///
+/// # Errors
+/// As of [`read`], and there is no room for it.
+pub async fn read_within<B>(
+    body: B,
+    limits: &Limits,
+    budget: &Arc<Semaphore>,
+) -> Result<(Bytes, OwnedSemaphorePermit), Unread>
+where
+    B: http_body::Body,
+    B::Error: Into<BoxError>,
+{
+    let most = body.size_hint().upper().and_then(|bytes| usize::try_from(bytes).ok());
+    let bytes = u32::try_from(most.unwrap_or(limits.body).min(limits.body)).unwrap_or(u32::MAX);
+    let held = budget.clone().try_acquire_many_owned(bytes).map_err(|_| Unread::Busy)?;
+    Ok((read(body, limits.body, limits.body_time).await?, held))
 }
 
 /// All of a body.

@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::body::Unread;
 use super::downstream::Downstream;
+use super::json;
 use super::machine::{Asked, Machine, Said};
 use super::request::{Repeated, Request};
 use crate::model::Answer;
@@ -89,14 +90,16 @@ impl Front {
     pub fn identify(&self, request: &Request, correlation: String) -> Result<Asked, Box<Reply>> {
         let mut parts = vec![self.machine.policy().name.clone()];
         for (name, place) in &self.places.scope {
-            let value = field(request, place).filter(|value| !value.is_empty() && value.len() <= SCOPE_MAX);
-            let value = value.ok_or_else(|| {
+            let value = field(request, place).ok().flatten();
+            let value = value.filter(|value| !value.is_empty() && value.len() <= SCOPE_MAX);
+            // Made readable, two texts could become one.
+            let value = value.and_then(|value| String::from_utf8(value).ok()).ok_or_else(|| {
                 let detail = format!(
-                    "the request does not say, once and in at most {SCOPE_MAX} bytes, what `{name}` is"
+                    "the request does not say, once and in at most {SCOPE_MAX} bytes of UTF-8, what `{name}` is"
                 );
                 Box::new(self.malformed("missing-attribute", &detail))
             })?;
-            parts.push(String::from_utf8_lossy(&value).into_owned());
+            parts.push(value);
         }
         match self.places.supplied_by {
             SuppliedBy::Server => {}
@@ -104,8 +107,15 @@ impl Front {
             // Every attempt is on its own.
             SuppliedBy::Nobody => parts.push(random_name()),
         }
-        let fingerprint = digest(&self.places.fingerprint, request);
-        Ok(Asked { key: Key::new(&parts), fingerprint, request: request.clone(), correlation })
+        let key = Key::new(&parts);
+        if key.fits().is_err() {
+            return Err(Box::new(self.malformed("malformed-key", "the key with its scope is too long")));
+        }
+        let fingerprint = digest(&self.places.fingerprint, request).map_err(|Repeated| {
+            let detail = "what the payload is compared by is there twice, or the body is no JSON";
+            Box::new(self.malformed("malformed-body", detail))
+        })?;
+        Ok(Asked { key, fingerprint, request: request.clone(), correlation })
     }
 
     /// What the policy compares of a payload; empty where it compares nothing.
@@ -114,7 +124,8 @@ impl Front {
     /// As of [`Front::new`].
     pub fn fingerprint(policy: &Policy, request: &Request) -> Result<Vec<u8>, String> {
         let places = policy.fingerprint_fields().map_err(|missing| unplaced(&missing, "fingerprint"))?;
-        Ok(digest(&places, request))
+        digest(&places, request)
+            .map_err(|Repeated| "what is compared is there twice, or the body is no JSON".to_owned())
     }
 
     /// The key in its header: a string of structured fields, or the same without its quotes.
@@ -151,12 +162,12 @@ impl Front {
     }
 
     /// One attempt, to its answer. The attempt goes on if the caller goes away.
-    /// `permit` is given back at its end.
-    async fn handle(&self, asked: Asked, permit: OwnedSemaphorePermit) -> Reply {
+    /// `permits` are given back at its end.
+    async fn handle(&self, asked: Asked, permits: (OwnedSemaphorePermit, OwnedSemaphorePermit)) -> Reply {
         let machine = self.machine.clone();
         let attempt = tokio::spawn(async move {
             let said = machine.attempt(&asked).await;
-            drop(permit);
+            drop((asked, permits));
             said
         });
         match attempt.await {
@@ -171,11 +182,9 @@ impl Front {
     pub fn reply(&self, said: Said) -> Reply {
         let fresh = |response| Reply { response, replayed: false };
         match said {
-            Said::Answer(Answer::Success, known) => {
-                fresh(known.unwrap_or(Response { status: 200, ..Response::default() }))
-            }
+            Said::Answer(Answer::Success, known) => fresh(self.unmarked(known)),
             Said::Answer(Answer::Replay, known) => {
-                let mut response = known.unwrap_or(Response { status: 200, ..Response::default() });
+                let mut response = self.unmarked(known);
                 response
                     .headers
                     .push((self.places.http.replay_marker.to_ascii_lowercase(), b"true".to_vec()));
@@ -210,29 +219,40 @@ impl Front {
         }
     }
 
+    /// An answer of the service without a marker of its own: ours is the one that is believed.
+    fn unmarked(&self, known: Option<Response>) -> Response {
+        let mut response = known.unwrap_or(Response { status: 200, ..Response::default() });
+        response.headers.retain(|(name, _)| !name.eq_ignore_ascii_case(&self.places.http.replay_marker));
+        response
+    }
+
     fn malformed(&self, kind: &str, detail: &str) -> Reply {
         problem(self.places.http.missing_key, kind, detail, None)
     }
 }
 
 /// One digest of all that is compared; empty where nothing is.
-fn digest(places: &[FieldSource], request: &Request) -> Vec<u8> {
+///
+/// # Errors
+/// A field is there more than once.
+fn digest(places: &[FieldSource], request: &Request) -> Result<Vec<u8>, Repeated> {
     if places.is_empty() {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     let mut digest = Sha256::new();
     for place in places {
-        let value = field(request, place).unwrap_or_default();
+        let value = field(request, place)?.unwrap_or_default();
         digest.update((value.len() as u64).to_be_bytes());
         digest.update(&value);
     }
-    digest.finalize().to_vec()
+    Ok(digest.finalize().to_vec())
 }
 
 /// A problem document (RFC 9457).
 pub fn problem(status: u16, kind: &str, detail: &str, retry_after_s: Option<u32>) -> Reply {
     let title = match kind {
         "missing-key" => "Idempotency-Key is missing",
+        "malformed-body" => "The payload can't be compared",
         "malformed-key" => "Idempotency-Key is malformed",
         "missing-attribute" => "An attribute of the key's scope is missing",
         "in-flight" => "A request is outstanding for this Idempotency-Key",
@@ -262,12 +282,22 @@ pub(super) fn unread(why: Unread) -> Reply {
     match why {
         Unread::TooLarge => problem(413, "too-large", "the body is larger than what is read", None),
         Unread::TooSlow => problem(408, "too-slow", "the body did not arrive in time", None),
+        Unread::Busy => {
+            problem(503, "busy", "too many bodies are on their way; ask again under the same key", Some(1))
+        }
         Unread::Broken => problem(400, "broken-off", "the body broke off", None),
     }
 }
 
 /// One request that needs a key: identified, bounded, attempted.
-pub(super) async fn answer(front: &Front, permits: &Arc<Semaphore>, request: Request) -> Reply {
+///
+/// `held`: what is given back once the request is no longer in memory.
+pub(super) async fn answer(
+    front: &Front,
+    permits: &Arc<Semaphore>,
+    request: Request,
+    held: OwnedSemaphorePermit,
+) -> Reply {
     let watch = front.machine().watch();
     let asked = match front.identify(&request, correlation(&request)) {
         Ok(asked) => asked,
@@ -285,7 +315,8 @@ pub(super) async fn answer(front: &Front, permits: &Arc<Semaphore>, request: Req
             Some(1),
         );
     };
-    front.handle(asked, permit).await
+    drop(request);
+    front.handle(asked, (permit, held)).await
 }
 
 /// What the client calls the request, if that fits into a log; else a name of our own.
@@ -343,22 +374,19 @@ fn random_name() -> String {
     crate::store::Owner::random().map(|owner| owner.to_string()).unwrap_or_default()
 }
 
-/// A field's value; none where the request has none, or more than one.
-fn field(request: &Request, place: &FieldSource) -> Option<Vec<u8>> {
-    match place {
-        FieldSource::Header(name) => request.header(name).ok().flatten().map(<[u8]>::to_vec),
-        FieldSource::Query(name) => request.query(name).map(|value| value.as_bytes().to_vec()),
+/// A field's value; none where the request has none.
+///
+/// # Errors
+/// It has more than one, or can't be read.
+fn field(request: &Request, place: &FieldSource) -> Result<Option<Vec<u8>>, Repeated> {
+    Ok(match place {
+        FieldSource::Header(name) => request.header(name)?.map(<[u8]>::to_vec),
+        FieldSource::Query(name) => request.query(name)?,
         FieldSource::Method => Some(request.method.clone().into_bytes()),
         FieldSource::Path => Some(request.path().as_bytes().to_vec()),
         FieldSource::Body => Some(request.body.to_vec()),
-        FieldSource::Json(pointer) => {
-            let body: serde_json::Value = serde_json::from_slice(&request.body).ok()?;
-            match body.pointer(pointer)? {
-                serde_json::Value::Null => None,
-                value => serde_json::to_vec(value).ok(),
-            }
-        }
-    }
+        FieldSource::Json(pointer) => json::at(&request.body, pointer).map_err(|json::Unclear| Repeated)?,
+    })
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -41,6 +41,8 @@ use crate::store::{Response, SharedStore};
 pub struct Idempotency {
     front: Front,
     limits: Limits,
+    /// Bytes of bodies that may come.
+    bodies: Arc<Semaphore>,
     permits: Arc<Semaphore>,
 }
 
@@ -66,7 +68,11 @@ impl Idempotency {
             downstream: Arc::new(Nobody),
             watch: Arc::new(Watch::new(&policy.name)),
             pauses: Pauses::default(),
-            bounds: Bounds { attempt: limits.attempt_time, retry: Default::default() },
+            bounds: Bounds {
+                attempt: limits.attempt_time,
+                calls: 2 * limits.attempts,
+                retry: Default::default(),
+            },
             keeps_requests: false,
         };
         let machine = Arc::new(Machine::new(policy, protocol, parts)?);
@@ -76,7 +82,8 @@ impl Idempotency {
             return Err(CannotRun(what.to_owned()));
         }
         let front = Front::new(machine).map_err(CannotRun)?;
-        Ok(Idempotency { front, limits, permits: Arc::new(Semaphore::new(limits.attempts)) })
+        let permits = Arc::new(Semaphore::new(limits.attempts));
+        Ok(Idempotency { front, limits, bodies: body::budget(&limits), permits })
     }
 
     /// The numbers of all services under this layer.
@@ -136,30 +143,38 @@ where
 
     fn call(&mut self, request: http::Request<ReqBody>) -> Self::Future {
         // The one that is ready goes; the clone that stays is asked again.
-        let fresh = self.inner.clone();
-        let mut inner = std::mem::replace(&mut self.inner, fresh);
+        let inner = self.inner.clone();
+        let mut ready = std::mem::replace(&mut self.inner, inner.clone());
         if !self.layer.front.guards(request.method().as_str()) {
-            return Box::pin(inner.call(request));
+            return Box::pin(ready.call(request));
         }
         let limits = self.layer.limits;
-        let permits = self.layer.permits.clone();
+        let (permits, bodies) = (self.layer.permits.clone(), self.layer.bodies.clone());
         let front = self.layer.front.clone();
         Box::pin(async move {
             let (head, body) = request.into_parts();
             // What outer layers and the router know of the request goes on with it.
             let extensions = head.extensions.clone();
-            let front = front.before(Arc::new(Around { inner, limits, extensions, marker: PhantomData }));
-            let body = match body::read(body, limits.body, limits.body_time).await {
-                Ok(body) => body,
+            let front = front.before(Arc::new(Around {
+                ready: Mutex::new(Some(ready)),
+                inner,
+                limits,
+                extensions,
+                marker: PhantomData,
+            }));
+            let (body, held) = match body::read_within(body, &limits, &bodies).await {
+                Ok(read) => read,
                 Err(why) => return Ok(http_response(unread(why))),
             };
-            Ok(http_response(answer(&front, &permits, read_request(&head, body)).await))
+            Ok(http_response(answer(&front, &permits, read_request(&head, body), held).await))
         })
     }
 }
 
 /// The inner service as a downstream.
 struct Around<S, ReqBody, ResBody> {
+    /// It may hold what a clone would wait for.
+    ready: Mutex<Option<S>>,
     inner: S,
     limits: Limits,
     extensions: http::Extensions,
@@ -176,7 +191,8 @@ where
     ResBody::Error: Into<BoxError>,
 {
     fn call<'a>(&'a self, call: &'a Outgoing) -> Promise<'a, Heard> {
-        let mut inner = self.inner.clone();
+        let ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (is_ready, mut inner) = (ready.is_some(), ready.unwrap_or_else(|| self.inner.clone()));
         let limits = self.limits;
         Box::pin(async move {
             let asked = &call.request;
@@ -189,8 +205,7 @@ where
                 return Heard::Timeout;
             };
             *request.extensions_mut() = self.extensions.clone();
-            let ready = std::future::poll_fn(|context| inner.poll_ready(context)).await.is_ok();
-            if !ready {
+            if !is_ready && std::future::poll_fn(|context| inner.poll_ready(context)).await.is_err() {
                 return Heard::Error(problem(503, "not-done", "the service is not ready", Some(1)).response);
             }
             let Some(response) = inner.call(request).await.ok() else { return Heard::Timeout };

@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::Semaphore;
+
 use super::downstream::{Downstream, Found, Heard, Outgoing};
 use super::pause::{Pauses, When};
 use super::request::Request;
@@ -15,7 +17,7 @@ use crate::policy::{Policy, TriggerKind};
 use crate::store::decide::{Me, Rules};
 use crate::store::memory::Memory;
 use crate::store::operation::{Hold, Local, Retry};
-use crate::store::{Key, Owner, Pages, Response, SharedStore, StoreError, Which};
+use crate::store::{Key, Owner, Pages, Receipt, Response, SharedStore, Status, StoreError, Which};
 use crate::system::System;
 use crate::system::compile::Next;
 
@@ -45,6 +47,8 @@ pub struct Asked {
 pub struct Bounds {
     /// From its start to its answer. What takes longer is given up, as a crash would.
     pub attempt: Duration,
+    /// Calls under way at a time, those of attempts that have ended, too: one more is told that nothing was sent.
+    pub calls: usize,
     pub retry: Retry,
 }
 
@@ -65,8 +69,24 @@ struct Core {
     watch: Arc<Watch>,
     pauses: Pauses,
     bounds: Bounds,
+    /// Calls that may be under way, those that nobody waits for any more, too.
+    calls: Arc<Semaphore>,
     keeps_requests: bool,
 }
+
+/// A claim that nobody has finished.
+#[derive(Clone, Debug)]
+pub struct Unfinished {
+    pub key: Key,
+    pub token: u64,
+    /// How long its lease goes on, in milliseconds; None: it has none.
+    pub left: Option<i64>,
+    /// It says what was asked.
+    pub told: bool,
+}
+
+/// Receipts that are held at a time while a list is gone through: each may have a request and an answer in it.
+const PAGE: u32 = 20;
 
 /// Why a policy can't be run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,6 +131,7 @@ impl Machine {
             watch: parts.watch,
             pauses: parts.pauses,
             bounds: parts.bounds,
+            calls: Arc::new(Semaphore::new(parts.bounds.calls)),
             keeps_requests: parts.keeps_requests,
         };
         Ok(Machine { core: Arc::new(core), downstream: parts.downstream })
@@ -158,7 +179,25 @@ impl Machine {
 
     /// One attempt, from the model's start to its answer.
     pub async fn attempt(&self, asked: &Asked) -> Said {
-        self.run(asked, self.core.system.first_state()).await
+        self.run(asked, self.core.system.first_state(), None).await
+    }
+
+    /// Goes on with a claim that somebody left, as long as it is the grant with this token; None: it is not any
+    /// more, or does not say what was asked.
+    pub async fn take_up(&self, key: &Key, token: u64, correlation: &str) -> Option<Said> {
+        let seen = match self.core.store.read(key).await {
+            Ok(seen) => seen,
+            Err(error) => return Some(Said::GaveUp(error.to_string())),
+        };
+        let mine = |receipt: &Receipt| receipt.status == Status::InProgress && receipt.token == token;
+        let receipt = seen.receipt.filter(mine)?;
+        let asked = Asked {
+            key: key.clone(),
+            fingerprint: receipt.fingerprint,
+            request: Request::from_bytes(&receipt.request)?,
+            correlation: correlation.to_owned(),
+        };
+        Some(self.run(&asked, self.core.system.first_state(), Some(token)).await)
     }
 
     /// One run of a role.
@@ -172,12 +211,13 @@ impl Machine {
             request: Request::default(),
             correlation: format!("role.{name}"),
         };
-        self.run(&asked, usize::from(role.start)).await
+        self.run(&asked, usize::from(role.start), None).await
     }
 
-    async fn run(&self, asked: &Asked, start: usize) -> Said {
+    async fn run(&self, asked: &Asked, start: usize, only: Option<u64>) -> Said {
         let began = Instant::now();
-        let said = match tokio::time::timeout(self.core.bounds.attempt, self.walk(asked, start)).await {
+        let walk = self.walk(asked, start, only);
+        let said = match tokio::time::timeout(self.core.bounds.attempt, walk).await {
             Ok(said) => said,
             Err(_) => Said::GaveUp(format!("it took longer than {:?}", self.core.bounds.attempt)),
         };
@@ -185,7 +225,7 @@ impl Machine {
         said
     }
 
-    async fn walk(&self, asked: &Asked, start: usize) -> Said {
+    async fn walk(&self, asked: &Asked, start: usize, only: Option<u64>) -> Said {
         let owner = match Owner::random() {
             Ok(owner) => owner,
             Err(error) => return Said::GaveUp(format!("no randomness for an owner id: {error}")),
@@ -202,11 +242,12 @@ impl Machine {
             machine: self,
             correlation: &asked.correlation,
             request: asked.request.clone(),
-            hold: self.hold(asked.key.clone(), me.clone()),
+            hold: self.hold(asked.key.clone(), me.clone()).taking_up(only),
             lock: self.lock(&asked.key, me),
             held_since: None,
             loaded: None,
             executed: false,
+            maybe: false,
         };
         attempt.walk(start).await
     }
@@ -220,7 +261,8 @@ impl Machine {
         let store = if lock.per_process { &self.core.local_locks } else { &self.core.store };
         let rules =
             Rules { lease: lock.lease, ttl: None, swept: false, client_clock: false, ..self.core.rules };
-        let key = Key::new(&["lock", key.as_str()]);
+        // No policy can have this name.
+        let key = Key::new(&["lock:", key.as_str()]);
         Some(Hold::new(store.clone(), key, Me { request: Vec::new(), ..me }, rules, self.core.bounds.retry))
     }
 
@@ -228,17 +270,32 @@ impl Machine {
     ///
     /// # Errors
     /// The store does not answer.
-    pub async fn unfinished(&self) -> Result<Vec<(Key, crate::store::Receipt, i64)>, StoreError> {
+    pub async fn unfinished(&self) -> Result<Vec<Unfinished>, StoreError> {
         let mut out = Vec::new();
-        let mut pages = Pages::new(self.core.store.as_ref(), Which::InProgress, 200);
+        let mut pages = Pages::new(self.core.store.as_ref(), Which::InProgress, PAGE);
         while let Some(page) = pages.next().await? {
             for (key, receipt) in page.receipts {
-                if let (true, Ok(receipt)) = (self.is_ours(&key), receipt) {
-                    out.push((key, receipt, page.now));
-                }
+                let (true, Ok(receipt)) = (self.is_ours(&key), receipt) else { continue };
+                let left = receipt.lease_until.map(|until| until.saturating_sub(page.now));
+                // What was asked may be large: it is read again when its turn comes.
+                let told = !receipt.request.is_empty();
+                out.push(Unfinished { key, token: receipt.token, left, told });
             }
         }
         Ok(out)
+    }
+
+    /// How many claims of this policy are over their lease.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn abandoned(&self) -> Result<u64, StoreError> {
+        let mut count = 0;
+        let mut pages = Pages::new(self.core.store.as_ref(), Which::Abandoned, PAGE);
+        while let Some(page) = pages.next().await? {
+            count += page.receipts.iter().filter(|(key, _)| self.is_ours(key)).count() as u64;
+        }
+        Ok(count)
     }
 
     /// A key of this policy.
@@ -318,6 +375,8 @@ struct Attempt<'a> {
     loaded: Option<u64>,
     /// My call went well.
     executed: bool,
+    /// Something was sent that may have had an effect, or may still have one.
+    maybe: bool,
 }
 
 impl Attempt<'_> {
@@ -341,9 +400,12 @@ impl Attempt<'_> {
                     Ok(state) => at = state,
                     Err(why) => return Said::GaveUp(why),
                 },
+                // Whatever the model calls it: nobody is told that it was not done where it may have been.
+                Next::Respond(Answer::Error) if self.maybe => return Said::Answer(Answer::Unknown, None),
                 Next::Respond(answer) => return Said::Answer(answer, self.hold.me.known.take()),
                 Next::End => return Said::Ended,
                 // Fail closed, where the model does not say what else to do.
+                Next::Nowhere if self.maybe => return Said::Answer(Answer::Unknown, None),
                 Next::Nowhere => return Said::Answer(Answer::Error, None),
             }
         }
@@ -403,7 +465,9 @@ impl Attempt<'_> {
             Operation::Commit { writes, if_unchanged, .. } => {
                 let effect = writes.contains(&WriteKind::Effect);
                 let local = effect.then(|| self.local(*if_unchanged)).flatten();
-                self.on_receipt(operation, local.as_ref()).await
+                let committed = self.on_receipt(operation, local.as_ref()).await;
+                self.maybe |= effect && matches!(committed, Ok(Outcome::Committed | Outcome::Unknown));
+                committed
             }
             _ => self.on_receipt(operation, None).await,
         };
@@ -441,6 +505,7 @@ impl Attempt<'_> {
         self.machine.core.watch.store_error(&self.hold.key, self.correlation, &error);
         match error {
             StoreError::Corrupt(_) => Err(error),
+            _ if self.hold.gone => Err(error),
             StoreError::Unknown(_) if commits => Ok(Outcome::Unknown),
             StoreError::Aborted(_) if commits => Ok(Outcome::Aborted),
             _ => Ok(Outcome::Unavailable),
@@ -489,9 +554,18 @@ impl Attempt<'_> {
         let timeout = self.machine.core.policy.downstream.as_ref().and_then(|downstream| downstream.timeout);
         let timeout = timeout.and_then(|ms| u64::try_from(ms).ok()).map(Duration::from_millis);
         self.machine.core.watch.called();
+        let before = std::mem::replace(&mut self.maybe, true);
         // The call goes on though nobody waits for it: an effect that is cut in the middle helps no one.
         let downstream = self.machine.downstream.clone();
-        let call = tokio::spawn(async move { downstream.call(&outgoing).await });
+        let Ok(permit) = self.machine.core.calls.clone().try_acquire_owned() else {
+            self.maybe = before;
+            return Outcome::Error;
+        };
+        let call = tokio::spawn(async move {
+            let heard = downstream.call(&outgoing).await;
+            drop(permit);
+            heard
+        });
         let heard = match timeout {
             None => call.await.ok(),
             Some(timeout) => tokio::time::timeout(timeout, call).await.ok().and_then(Result::ok),
@@ -503,6 +577,7 @@ impl Attempt<'_> {
                 Outcome::Ok
             }
             Some(Heard::Error(response)) => {
+                self.maybe = before;
                 self.hold.me.known = Some(response);
                 Outcome::Error
             }
@@ -517,7 +592,10 @@ impl Attempt<'_> {
                 self.hold.me.known = Some(response);
                 Outcome::Applied
             }
-            Found::Absent => Outcome::Absent,
+            Found::Absent => {
+                self.maybe = false;
+                Outcome::Absent
+            }
             Found::Unknown => Outcome::Unknown,
         }
     }

@@ -8,6 +8,7 @@ pub mod background;
 pub mod body;
 pub mod downstream;
 pub mod front;
+mod json;
 pub mod layer;
 pub mod machine;
 pub mod pause;

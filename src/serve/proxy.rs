@@ -84,7 +84,8 @@ impl Proxy {
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
         let headers = end_to_end(&head.headers);
         let request = self.request(head.method.as_str(), target, &headers, body)?;
-        let response = self.client.request(request).await.map_err(|error| error.to_string())?;
+        let answered = tokio::time::timeout(CALL_TIME, self.client.request(request)).await;
+        let response = answered.map_err(|_| "no answer".to_owned())?.map_err(|error| error.to_string())?;
         let (mut parts, body) = response.into_parts();
         let kept = end_to_end(&parts.headers);
         parts.headers.clear();

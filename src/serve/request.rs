@@ -1,6 +1,7 @@
 //! A request, read whole: what is compared, kept and sent on.
 
 use bytes::Bytes;
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
 /// Read whole, within the limits of the server.
@@ -14,7 +15,7 @@ pub struct Request {
     pub body: Bytes,
 }
 
-/// A header that must be there once is there more often.
+/// A header or a parameter that must be there once is there more often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Repeated;
 
@@ -41,13 +42,23 @@ impl Request {
         self.target.split_once('?').map_or(self.target.as_str(), |(path, _)| path)
     }
 
-    /// The first value of a query parameter, as it was sent.
-    pub fn query(&self, name: &str) -> Option<&str> {
-        let (_, query) = self.target.split_once('?')?;
-        query.split('&').find_map(|pair| {
+    /// The value of a query parameter, without its percent escapes.
+    ///
+    /// # Errors
+    /// See [`Repeated`].
+    pub fn query(&self, name: &str) -> Result<Option<Vec<u8>>, Repeated> {
+        let Some((_, query)) = self.target.split_once('?') else { return Ok(None) };
+        let mut found = None;
+        for pair in query.split('&') {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (key == name).then_some(value)
-        })
+            if percent_decode_str(key).eq(name.bytes()) {
+                if found.is_some() {
+                    return Err(Repeated);
+                }
+                found = Some(percent_decode_str(value).collect());
+            }
+        }
+        Ok(found)
     }
 
     /// As claims keep it: the length of the head, the head as JSON, the body.
@@ -125,6 +136,20 @@ mod tests {
             assert_eq!(Request::from_bytes(&request.to_bytes()[..length]), None, "{length}");
         }
         assert_eq!(Request::from_bytes(&[0xff; 40]), None);
+    }
+
+    #[test]
+    fn parameters_are_there_once() {
+        let of = |target: &str| {
+            let request = Request { target: target.to_owned(), ..Request::default() };
+            request.query("tenant")
+        };
+        assert_eq!(of("/pay"), Ok(None));
+        assert_eq!(of("/pay?x=tenant"), Ok(None));
+        assert_eq!(of("/pay?tenant=a&x=1"), Ok(Some(b"a".to_vec())));
+        assert_eq!(of("/pay?ten%61nt=%61%ff"), Ok(Some(b"a\xff".to_vec())));
+        assert_eq!(of("/pay?tenant"), Ok(Some(Vec::new())));
+        assert_eq!(of("/pay?tenant=a&%74enant=a"), Err(Repeated));
     }
 
     #[test]

@@ -23,6 +23,8 @@ use super::request::{Request, read_request};
 pub struct Limits {
     /// Bytes of a request's body that needs a key; longer ones get 413.
     pub body: usize,
+    /// Bytes of all bodies that are held at a time; further requests get 503.
+    pub bodies: usize,
     /// Bytes of an answer that is kept.
     pub response: usize,
     /// Bytes of a request's head; longer ones get 431.
@@ -57,6 +59,7 @@ impl Default for Limits {
     fn default() -> Limits {
         Limits {
             body: 1 << 20,
+            bodies: 256 << 20,
             response: 4 << 20,
             head: 16 << 10,
             connections: 1024,
@@ -77,6 +80,8 @@ pub struct Server {
     /// Requests that need no key go there.
     upstream: Option<Arc<Proxy>>,
     limits: Limits,
+    /// Bytes of bodies that may come.
+    bodies: Arc<Semaphore>,
     /// Attempts that may begin.
     pub permits: Arc<Semaphore>,
     /// Watching is on an address of its own, or else on the same.
@@ -102,6 +107,7 @@ impl Server {
             front,
             upstream,
             limits,
+            bodies: body::budget(&limits),
             permits: Arc::new(Semaphore::new(limits.attempts)),
             watched_elsewhere,
             draining: std::sync::atomic::AtomicBool::new(false),
@@ -139,12 +145,14 @@ impl Server {
                 let server = server.clone();
                 async move { Ok::<_, std::convert::Infallible>(server.handle(request).await) }
             });
-            let builder = self.builder();
-            let connection = builder.serve_connection(self.io(stream), service).into_owned();
-            let connection = graceful.watch(connection);
+            let (server, watcher) = (self.clone(), graceful.watcher());
             tokio::spawn(async move {
-                // A connection that breaks is its client's affair.
-                let _ = connection.await;
+                if server.speaks(&stream).await {
+                    let connection =
+                        server.builder().serve_connection(server.io(stream), service).into_owned();
+                    // A connection that breaks is its client's affair.
+                    let _ = watcher.watch(connection).await;
+                }
                 drop(permit);
             });
         }
@@ -183,6 +191,26 @@ impl Server {
             .keep_alive_interval(self.limits.head_time)
             .keep_alive_timeout(self.limits.head_time);
         builder
+    }
+
+    /// Whether the other side begins to speak in time. Before it has said which HTTP it speaks, nothing else
+    /// waits with a limit.
+    async fn speaks(&self, stream: &TcpStream) -> bool {
+        const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+        let begun = async {
+            let mut begin = [0; PREFACE.len()];
+            loop {
+                match stream.peek(&mut begin).await {
+                    Ok(0) | Err(_) => return false,
+                    Ok(count) if count == PREFACE.len() || !PREFACE.starts_with(&begin[..count]) => {
+                        return true;
+                    }
+                    // There is no telling when more is there.
+                    Ok(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+                }
+            }
+        };
+        tokio::time::timeout(self.limits.head_time, begun).await.unwrap_or(false)
     }
 
     fn io(&self, stream: TcpStream) -> TokioIo<std::pin::Pin<Box<TimeoutStream<TcpStream>>>> {
@@ -226,14 +254,14 @@ impl Server {
         if !self.front.guards(head.method.as_str()) {
             return self.unguarded(head, body).await;
         }
-        let body = match body::read(body, self.limits.body, self.limits.body_time).await {
-            Ok(body) => body,
+        let (body, held) = match body::read_within(body, &self.limits, &self.bodies).await {
+            Ok(read) => read,
             Err(why) => {
                 self.front.machine().watch().refused();
                 return http_response_stream(unread(why));
             }
         };
-        http_response_stream(answer(&self.front, &self.permits, read_request(&head, body)).await)
+        http_response_stream(answer(&self.front, &self.permits, read_request(&head, body), held).await)
     }
 
     /// Needs no key: on to the service behind, or what there is to see here.
@@ -308,7 +336,7 @@ impl Server {
         let failed = |error: crate::store::StoreError| {
             Box::new(problem(503, "unavailable", &error.to_string(), Some(1)))
         };
-        if let Some(key) = request.query("key").map(|key| key.as_bytes().to_vec()) {
+        if let Ok(Some(key)) = request.query("key") {
             request.headers.retain(|(name, _)| !name.eq_ignore_ascii_case(&http.key_header));
             request.headers.push((http.key_header.to_ascii_lowercase(), key));
         } else if matches!(request.header(&http.key_header), Ok(None)) {

@@ -42,6 +42,10 @@ pub struct Hold {
     pub seen: Option<Receipt>,
     /// How often the store gave no answer.
     pub errors: u32,
+    /// Only the claim with this token is gone on with, and what I make of it.
+    only: Option<u64>,
+    /// It is gone: nothing was done.
+    pub gone: bool,
 }
 
 /// An effect in the same database, for a transaction.
@@ -54,7 +58,13 @@ pub struct Local {
 
 impl Hold {
     pub fn new(store: SharedStore, key: Key, me: Me, rules: Rules, retry: Retry) -> Hold {
-        Hold { store, key, me, rules, retry, mine: None, seen: None, errors: 0 }
+        Hold { store, key, me, rules, retry, mine: None, seen: None, errors: 0, only: None, gone: false }
+    }
+
+    /// The same for an attempt that takes up the claim with this token, and never makes a new one: an operation
+    /// that finds the key without it is refused.
+    pub fn taking_up(self, token: Option<u64>) -> Hold {
+        Hold { only: token, ..self }
     }
 
     /// Does the operation. An answer that is lost is asked for again, where that can't do harm twice:
@@ -92,6 +102,7 @@ impl Hold {
     /// What the key most likely holds, so that no look is needed.
     fn guess(&self, operation: &Operation) -> Option<Seen> {
         match operation {
+            _ if self.only.is_some() => None,
             Operation::Insert { .. } | Operation::Acquire if self.mine.is_none() => {
                 Some(Seen { receipt: None, now: 0 })
             }
@@ -130,6 +141,14 @@ impl Hold {
         for _ in 0..SWAPS_MAX {
             if self.rules.client_clock {
                 seen.now = Clock::System.now();
+            }
+            let there = |token| {
+                let known = |receipt: &Receipt| receipt.token == token || receipt.owner == me.owner;
+                seen.receipt.as_ref().is_some_and(known)
+            };
+            if self.only.is_some_and(|token| !there(token)) {
+                self.gone = true;
+                return Err(StoreError::Refused("the claim that was to be taken up is gone".to_owned()));
             }
             let decision = decide(operation, &me, &seen, &self.rules, state_name);
             let effect = local.filter(|_| decision.outcome == Outcome::Committed);

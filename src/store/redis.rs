@@ -70,7 +70,9 @@ local function named(kind, name) return prefix .. kind .. ':' .. name end
 
 local function show(key)
     if redis.call('EXISTS', named('receipt', key)) == 0 then return false end
-    return redis.call('HMGET', named('receipt', key), FIELDS)
+    local row = redis.pcall('HMGET', named('receipt', key), FIELDS)
+    -- A key of another type is a receipt that does not read, and no more.
+    return row.err and {} or row
 end
 
 -- Of a key that has no receipt.

@@ -299,3 +299,81 @@ fn alerts_ask_for_numbers_that_there_are() {
     }
     assert_eq!(rules.matches("- alert: ").count(), rules.matches("expr: ").count());
 }
+
+/// The policy with the tenant somewhere else.
+fn with_tenant(folder: &std::path::Path, place: &str) -> Server {
+    let text = std::fs::read_to_string(policy("lease")).unwrap();
+    let path = folder.join("policy.toml");
+    std::fs::write(&path, text.replace("header:X-Tenant", place)).unwrap();
+    Server::start(&path, &[])
+}
+
+#[test]
+fn what_two_readers_could_read_differently_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = with_tenant(folder.path(), "query:tenant");
+    let to = |path: &str| server.send("POST", path, &[("Idempotency-Key", "k")], "{}");
+    for path in ["/pay?tenant=a&tenant=b", "/pay?tenant=a&ten%61nt=b", "/pay", "/pay?tenant=%ff"] {
+        let reply = to(path);
+        assert_eq!((reply.status, reply.problem().as_str()), (400, "missing-attribute"), "{path}");
+    }
+    assert_eq!(to("/pay?tenant=a").status, 201);
+
+    let server = with_tenant(folder.path(), "json:/tenant");
+    let of = |body: &str| server.send("POST", "/pay", &[("Idempotency-Key", "k")], body);
+    for body in ["{\"tenant\":1,\"tenant\":2}", "{\"tenant\":null}", "{\"tenant\":1", "[]", ""] {
+        let reply = of(body);
+        assert_eq!((reply.status, reply.problem().as_str()), (400, "missing-attribute"), "{body}");
+    }
+    // Beyond what fits into a floating-point number.
+    for digit in 1..=3 {
+        let reply = of(&format!("{{\"tenant\":10000000000000000000000{digit}}}"));
+        assert!(reply.status == 201 && !reply.replayed(), "{reply:?}");
+    }
+
+    let server = lease();
+    for byte in [0xe8, 0xe9] {
+        let mut text = b"POST /pay HTTP/1.1\r\nHost: h\r\nIdempotency-Key: k\r\nX-Tenant: caf".to_vec();
+        text.push(byte);
+        text.extend(b"\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}");
+        let reply = raw(server.address, &text).unwrap();
+        assert_eq!((reply.status, reply.problem().as_str()), (400, "missing-attribute"));
+    }
+    // However many attributes: one that no store keeps is the client's to shorten.
+    let long = "\\\"".repeat(127);
+    let headers = [("Idempotency-Key", long.as_str()), ("X-Tenant", long.as_str())];
+    assert!(matches!(server.send("POST", "/pay", &headers, "{}").status, 201 | 400));
+}
+
+#[test]
+fn connections_that_say_nothing_keep_nobody_out_for_long() {
+    let server = slow(&["--max-connections", "2"]);
+    let silent: Vec<_> = [&b""[..], b"PRI * HTT"]
+        .into_iter()
+        .map(|begin| {
+            let mut stream = TcpStream::connect(server.address).unwrap();
+            stream.write_all(begin).unwrap();
+            stream
+        })
+        .collect();
+    let began = Instant::now();
+    assert_eq!(request(server.address, "GET", "/healthz", &[], "").unwrap().status, 200);
+    assert!(began.elapsed() > Duration::from_secs(1), "they did not keep the place, so nothing is shown");
+    drop(silent);
+}
+
+#[test]
+fn bodies_share_a_bound() {
+    let server = slow(&["--max-body", "100KiB", "--max-bodies", "150KiB"]);
+    let mut held = TcpStream::connect(server.address).unwrap();
+    let head = "POST /pay HTTP/1.1\r\nHost: h\r\nIdempotency-Key: held\r\nContent-Length: 100000\r\n\r\n";
+    held.write_all(head.as_bytes()).unwrap();
+    held.write_all(&[b'x'; 1000]).unwrap();
+    until("the bound", || {
+        let reply = server.post(&fresh("other"), &"x".repeat(90_000));
+        reply.status == 503 && reply.problem() == "busy"
+    });
+    assert_eq!(server.post(&fresh("small"), "{}").status, 201);
+    drop(held);
+    until("room again", || server.post(&fresh("other"), &"x".repeat(90_000)).status == 201);
+}

@@ -221,3 +221,29 @@ fn pauses_of_the_service_are_no_second_effect() {
     assert_eq!((again.text().as_str(), upstream.calls()), ("found", 1));
     let _ = request(server.address, "GET", "/", &[], "");
 }
+
+#[test]
+fn nobody_is_told_that_it_was_not_done_where_it_may_have_been() {
+    let upstream = Upstream::start(|_, _| {
+        std::thread::sleep(Duration::from_secs(3));
+        None
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("release.toml");
+    let text = std::fs::read_to_string(policy("lease")).unwrap();
+    std::fs::write(&path, text.replace("unknown   = \"reconcile\"", "unknown   = \"release\"")).unwrap();
+    let url = format!("http://{}", upstream.address);
+    let query = format!("{url}/{{key}}");
+    let server = Server::start(&path, &["--upstream", &url, "--query-url", &query]);
+    let reply = server.post("k", "{}");
+    assert_eq!((reply.status, reply.problem().as_str()), (504, "unknown"), "{reply:?}");
+}
+
+#[test]
+fn only_our_own_marker_counts() {
+    let upstream = Upstream::start(|_, _| Some(plain("201 Created", "Idempotent-Replayed: true\r\n", "{}")));
+    let server = gateway(&upstream, &[]);
+    let (first, second) = (server.post("k", "{}"), server.post("k", "{}"));
+    assert!(first.status == 201 && !first.replayed(), "{first:?}");
+    assert!(second.replayed() && second.headers.iter().filter(|(_, value)| value == "true").count() == 1);
+}

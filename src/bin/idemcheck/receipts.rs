@@ -8,15 +8,15 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use idemcheck::check::verdict::format_ms;
-use idemcheck::policy::{FieldSource, Policy};
+use idemcheck::policy::{FieldSource, Policy, TtlFrom};
 use idemcheck::serve::downstream::{Downstream, Found, Ledger, Outgoing};
 use idemcheck::serve::front::Front;
 use idemcheck::serve::proxy::Proxy;
 use idemcheck::serve::request::Request;
 use idemcheck::serve::server::Limits;
 use idemcheck::store::{
-    Audit, Draft, Expected, Key, Pages, Receipt, SharedStore, Stamp, Status, StoreError, Swap, Swapped,
-    Which, Write, url,
+    Audit, Draft, Expected, Key, Owner, Pages, Receipt, SharedStore, Stamp, Status, StoreError, Swap,
+    Swapped, Which, Write, url,
 };
 use idemcheck::system::System;
 
@@ -69,6 +69,9 @@ enum Command {
         /// Kept in the audit table.
         #[arg(long)]
         reason: String,
+        /// Reconcile a claim although its lease is not over: its owner finds it gone, and looks again.
+        #[arg(long)]
+        force: bool,
     },
     /// Delete a receipt, so that the key can be used again, by any payload; one that can't be read, too.
     Release {
@@ -80,8 +83,8 @@ enum Command {
         #[arg(long)]
         force: bool,
     },
-    /// Bind a key to another payload: requests with that one are answered under it, those with the first one
-    /// refused. The effect stays what it was.
+    /// Bind a final receipt to another payload: requests with that one get the recorded answer, those with the
+    /// first one are refused. The effect stays what it was.
     Rebind {
         key: String,
         /// The policy that the receipt is of: it says what is compared.
@@ -102,9 +105,6 @@ enum Command {
         /// Kept in the audit table.
         #[arg(long)]
         reason: String,
-        /// Rebind a claim although its lease is not over, or a receipt that is final.
-        #[arg(long)]
-        force: bool,
     },
     /// What operators did, newest first.
     Audit {
@@ -135,20 +135,23 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
             Command::List { which, limit, json } => list(&store, *which, *limit, *json).await,
             Command::Show { key } => show(&store, key).await,
             Command::Sweep { limit } => sweep(&store, *limit).await,
-            Command::Reconcile { key, policy, query_url, reason } => {
-                reconcile(&store, key, policy, query_url.as_deref(), reason).await
+            Command::Reconcile { key, policy, query_url, reason, force } => {
+                reconcile(&store, key, policy, query_url.as_deref(), reason, *force).await
             }
             Command::Release { key, reason, force } => release(&store, key, reason, *force).await,
-            Command::Rebind { key, policy, body, target, method, header, reason, force } => {
+            Command::Rebind { key, policy, body, target, method, header, reason } => {
                 let payload = Payload { method: method.as_deref(), target: target.as_deref(), header, body };
-                rebind(&store, key, policy, &payload, reason, *force).await
+                rebind(&store, key, policy, &payload, reason).await
             }
             Command::Audit { limit } => audit(&store, *limit).await,
         }
     })
 }
 
-const PAGE: u32 = 500;
+/// Receipts that are held at a time: each may have a request and an answer in it.
+const PAGE: u32 = 50;
+/// Receipts that one batch deletes.
+const SWEPT_AT_ONCE: u32 = 500;
 
 async fn list(store: &SharedStore, which: Chosen, limit: u32, json: bool) -> anyhow::Result<Exit> {
     let which = match which {
@@ -266,7 +269,7 @@ async fn show(store: &SharedStore, text: &str) -> anyhow::Result<Exit> {
 async fn sweep(store: &SharedStore, limit: u64) -> anyhow::Result<Exit> {
     let mut swept = 0;
     while swept < limit {
-        let batch = u32::try_from(limit - swept).unwrap_or(u32::MAX).min(PAGE);
+        let batch = u32::try_from(limit - swept).unwrap_or(u32::MAX).min(SWEPT_AT_ONCE);
         let count = store.sweep(batch).await?;
         swept += count;
         if count < u64::from(batch) {
@@ -300,12 +303,9 @@ fn of_policy(key: &Key, name: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Refuses what is final or may be held, unless it is to be done all the same.
-fn free(found: &Named, receipt: &Receipt, then: &str) -> anyhow::Result<()> {
+/// Refuses what may be held, unless it is to be done all the same.
+fn free(found: &Named, receipt: &Receipt) -> anyhow::Result<()> {
     let key = found.key.as_str();
-    if receipt.status != Status::InProgress {
-        bail!("{key} is final ({}): {then}; --force does it all the same", receipt.status.name());
-    }
     if receipt.lease_until.is_none_or(|until| until > found.now) {
         bail!("{key} may still be held: its lease is not over; --force does it all the same");
     }
@@ -317,8 +317,15 @@ async fn release(store: &SharedStore, text: &str, reason: &str, force: bool) -> 
     let audit = audit_of("release", reason, &found)?;
     let expected = match &found.receipt {
         Ok(receipt) => {
+            if !force && receipt.status != Status::InProgress {
+                bail!(
+                    "{} is final ({}): released, it would be done again; --force does it all the same",
+                    found.key.as_str(),
+                    receipt.status.name()
+                );
+            }
             if !force {
-                free(&found, receipt, "released, it would be done again")?;
+                free(&found, receipt)?;
             }
             Expected::Revision { revision: receipt.revision, alive: false }
         }
@@ -368,7 +375,7 @@ impl Payload<'_> {
         let body =
             std::fs::read(self.body).with_context(|| format!("{} can't be read", self.body.display()))?;
         Ok(Request {
-            method: self.method.unwrap_or_default().to_owned(),
+            method: self.method.unwrap_or_default().to_ascii_uppercase(),
             target: self.target.unwrap_or_default().to_owned(),
             headers,
             body: body.into(),
@@ -389,7 +396,6 @@ async fn rebind(
     policy: &Path,
     payload: &Payload<'_>,
     reason: &str,
-    force: bool,
 ) -> anyhow::Result<Exit> {
     let Some(source) = input::one("rebind", policy, None)? else { return Ok(Exit::CouldNotRun) };
     let found = find(store, text).await?;
@@ -406,13 +412,15 @@ async fn rebind(
     if fingerprint == receipt.fingerprint {
         bail!("{} is bound to this payload already", found.key.as_str());
     }
-    if !force {
-        free(&found, &receipt, "rebound, the other payload gets the recorded answer")?;
+    if receipt.status == Status::InProgress {
+        bail!(
+            "{} is not final: what was asked with the first payload may still be done; reconcile or release it",
+            found.key.as_str()
+        );
     }
-    // What was asked with the first payload is not to be asked again by recovery.
     let swept = System::new(&source.policy, &source.protocol)?.is_swept();
-    let draft = Draft { fingerprint, request: Vec::new(), ..receipt.draft(swept) };
-    let expected = Expected::Revision { revision: receipt.revision, alive: false };
+    let draft = Draft { fingerprint, ..receipt.draft(swept) };
+    let expected = Expected::Revision { revision: receipt.revision, alive: true };
     let swap = Swap { audit: Some(audit), ..Swap::new(found.key, expected, Write::Put(Box::new(draft))) };
     done(store, &swap, "rebound").await
 }
@@ -435,6 +443,7 @@ async fn reconcile(
     policy: &Path,
     query_url: Option<&str>,
     reason: &str,
+    force: bool,
 ) -> anyhow::Result<Exit> {
     let Some(source) = input::one("reconcile", policy, None)? else { return Ok(Exit::CouldNotRun) };
     let policy = &source.policy;
@@ -446,6 +455,9 @@ async fn reconcile(
         bail!("{} is final ({}): there is nothing to reconcile", key.as_str(), receipt.status.name());
     }
     let audit = audit_of("reconcile", reason, &found)?;
+    if !force {
+        free(&found, &receipt)?;
+    }
     let downstream: Arc<dyn Downstream> = match query_url {
         // Only asked, never called: the host alone matters.
         Some(query) => Arc::new(
@@ -471,15 +483,23 @@ async fn reconcile(
         }
         Found::Unknown => bail!("the downstream does not say; nothing was changed"),
     };
+    let kept = receipt.draft(System::new(policy, &source.protocol)?.is_swept());
+    let store_of = policy.store.clone().unwrap_or_default();
     let draft = Draft {
         status: Status::Succeeded,
+        // Who held it finds it gone, and answers what is recorded.
+        owner: Owner::random()?,
         checkpoint: None,
         response: Some(response),
         request: Vec::new(),
         lease: Stamp::Never,
-        ..receipt.draft(System::new(policy, &source.protocol)?.is_swept())
+        expiry: match store_of.ttl_from {
+            TtlFrom::Record => Stamp::from_in(store_of.ttl),
+            TtlFrom::Claim => kept.expiry,
+        },
+        ..kept
     };
-    let expected = Expected::Revision { revision: receipt.revision, alive: false };
+    let expected = Expected::Revision { revision: receipt.revision, alive: true };
     let swap = Swap { audit: Some(audit), ..Swap::new(key, expected, Write::Put(Box::new(draft))) };
     done(store, &swap, "recorded as succeeded:").await
 }

@@ -60,6 +60,9 @@ pub struct Args {
     /// Longest body of a request that needs a key.
     #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = parse_size)]
     max_body: u64,
+    /// All bodies that are held at a time; further requests are told to come back.
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = parse_size)]
+    max_bodies: u64,
     /// Longest answer that is kept.
     #[arg(long, value_name = "SIZE", default_value = "4MiB", value_parser = parse_size)]
     max_response: u64,
@@ -119,6 +122,7 @@ async fn serve(args: &Args, policy: &Policy, protocol: &Protocol) -> anyhow::Res
     let store = url::open(&args.store).await.map_err(anyhow::Error::msg)?;
     let asked = Limits {
         body: usize::try_from(args.max_body)?,
+        bodies: usize::try_from(args.max_bodies)?,
         response: usize::try_from(args.max_response)?,
         connections: args.max_connections.max(1),
         attempts: args.max_attempts.max(1),
@@ -201,7 +205,7 @@ fn machine(
         downstream,
         watch: Arc::new(Watch::new(&policy.name)),
         pauses: Pauses(args.pause.clone()),
-        bounds: Bounds { attempt: limits.attempt_time, retry: Retry::default() },
+        bounds: Bounds { attempt: limits.attempt_time, calls: 2 * limits.attempts, retry: Retry::default() },
         keeps_requests: !args.no_recovery,
     };
     let machine = Machine::new(policy, protocol, parts)?;
