@@ -6,18 +6,27 @@
 //! its request could have done, at any time after it was sent.
 //!
 //! Not linearizability: that a request was refused as in flight speaks of two moments of somebody else's, the claim
-//! before and the result after. See [`epoch`] for the course of a key.
+//! before and the result after. The course of a key is in `epoch`, that of several lives in `search`.
+//!
+//! Records come from a file ([`read`]) or from whoever sends requests; a [`book::Book`] puts them together, and a
+//! [`report::HistoryReport`] says what they come to.
 
+pub mod actions;
+pub mod book;
 mod epoch;
 pub mod judge;
 pub mod key;
+pub mod read;
 pub mod record;
 mod release;
+pub mod report;
 pub mod rule;
 mod search;
+mod terms;
 
+pub use book::Book;
 pub use judge::judge;
 pub use key::{Fault, Judgement, KeyHistory};
 pub use record::{Record, Terms};
+pub use report::{HistoryReport, Verdict};
 pub use rule::Rule;
-pub use search::{OPS_MAX, STEPS_MAX};

@@ -541,6 +541,11 @@ impl Search<'_> {
             let spans = [terms.ttl, terms.lease.filter(|_| claims)];
             moments.extend(spans.into_iter().flatten().filter_map(|span| span.max).map(|max| minus(start, max)));
         }
+        // A result comes after its effect, and is only found while the receipt lives.
+        let effects = self.problem.windows.iter().map(|window| window.earliest).chain(self.problem.further);
+        if let Some(max) = terms.ttl.and_then(|ttl| ttl.max).filter(|_| claims) {
+            moments.extend(effects.map(|earliest| minus(earliest, max)));
+        }
         moments.retain(|at| *at >= first && *at <= last);
         moments.sort_unstable();
         moments.dedup();
