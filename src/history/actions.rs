@@ -170,15 +170,15 @@ fn guarded(log: &[Acted], actions: &[usize], rule: &GuardRule, crashes: bool) ->
         Boundary::Exceeded => &[Edge::Exceeded],
     };
     let off = actions.iter().map(|index| log[*index].uncertainty).max().unwrap_or(0);
-    let heeds_ends = matches!(
-        rule.kind,
-        GuardKind::CooldownFromCompletion | GuardKind::InFlight | GuardKind::Breaker
-    );
+    let heeds_ends =
+        matches!(rule.kind, GuardKind::CooldownFromCompletion | GuardKind::InFlight | GuardKind::Breaker);
     let mut latest: Option<usize> = None;
     for edge in edges {
         for shorter in [0, MS + 2 * off] {
             let Some(guard) = plain(rule, *edge, shorter) else {
-                return unknown("it needs to see the target, and a log of actions does not say how that looked");
+                return unknown(
+                    "it needs to see the target, and a log of actions does not say how that looked",
+                );
             };
             match refused(log, actions, guard, heeds_ends) {
                 None => return None,
@@ -200,6 +200,7 @@ fn guarded(log: &[Acted], actions: &[usize], rule: &GuardRule, crashes: bool) ->
         );
     }
     let before = actions[..place].iter().rev().copied();
-    let actions = [actions[place]].into_iter().chain(before).take(NAMED_MAX.min(rule.limit as usize + 1).max(2));
+    let actions =
+        [actions[place]].into_iter().chain(before).take(NAMED_MAX.min(rule.limit as usize + 1).max(2));
     Some(Said::Rejected { rule: Rule::RefusedByGuard, guard, actions: actions.collect() })
 }

@@ -131,14 +131,20 @@ impl Book {
         }
         if self.records > 0 && !self.fixed && header.terms != self.terms {
             let message = "the terms change after records that were read under others";
-            return Err(Wrong::new(message, "write the header first, and judge other terms in a run of their own"));
+            return Err(Wrong::new(
+                message,
+                "write the header first, and judge other terms in a run of their own",
+            ));
         }
         for (name, span) in [("ttl", header.terms.ttl), ("lease", header.terms.lease)] {
             if let Some(span) = span
                 && span.max.is_some_and(|max| max < span.min)
             {
                 let message = format!("the longest {name} is shorter than the shortest");
-                return Err(Wrong::new(message, format!("write \"{name}\": {{\"min\": …, \"max\": …}}, max not below min")));
+                return Err(Wrong::new(
+                    message,
+                    format!("write \"{name}\": {{\"min\": …, \"max\": …}}, max not below min"),
+                ));
             }
         }
         if !self.fixed {
@@ -156,7 +162,10 @@ impl Book {
         let Some(source) = source else { return Ok(0) };
         self.sources.get(source).copied().ok_or_else(|| {
             let message = format!("the header has no source `{source}`");
-            Wrong::new(message, "write \"sources\": [{\"name\": …, \"uncertainty\": nanoseconds}] in the header")
+            Wrong::new(
+                message,
+                "write \"sources\": [{\"name\": …, \"uncertainty\": nanoseconds}] in the header",
+            )
         })
     }
 
@@ -171,7 +180,10 @@ impl Book {
             }
         }
         if end.is_some_and(|end| end < start) {
-            return Err(Wrong::new("it ends before it starts", "write start and end of one clock, in that order"));
+            return Err(Wrong::new(
+                "it ends before it starts",
+                "write start and end of one clock, in that order",
+            ));
         }
         let known_end = end.unwrap_or(start);
         self.first = Some(self.first.map_or(start, |first| first.min(start)));

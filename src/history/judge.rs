@@ -71,7 +71,9 @@ fn searched(history: &KeyHistory, terms: &Terms) -> Judgement {
             None => Judgement::Unknown("the search came to its limit of steps"),
         };
     }
-    if problem.clone().harder().solve() == Some(true) {
+    let spans = [terms.lease, terms.ttl].into_iter().flatten();
+    let gaps = spans.map(|span| i64::try_from(span.min).unwrap_or(NEVER)).flat_map(|min| [min / 2, min]);
+    if [0].into_iter().chain(gaps).any(|gap| problem.clone().harder(gap).solve() == Some(true)) {
         return Judgement::Accepted;
     }
     let easier = problem.easier();
@@ -91,26 +93,25 @@ fn named(history: &KeyHistory, terms: &Terms, mut core: Vec<Party>) -> Fault {
         })
         .collect();
     let effects = core.len() > ops.len();
+    let counted = history.counts.iter().map(|count| count.effects).max().unwrap_or(0);
+    let several = counted > 1 || history.effects.len() > 1;
+    let refused = |op: &&Op| op.kind == Kind::InFlight;
     let rule = match ops.as_slice() {
-        [] if effects => {
-            let counted = history.counts.iter().map(|count| count.effects).max().unwrap_or(0);
-            let several = counted > 1 || history.effects.len() > 1;
-            if several { Rule::SecondEffect } else { Rule::EffectOfNothing }
-        }
-        [one] if one.kind == Kind::InFlight && !effects => {
-            let first = history.ops.iter().enumerate().filter(|(_, op)| claims(op)).min_by_key(|(_, op)| op.start);
+        _ if effects && several => Rule::SecondEffect,
+        some if effects && some.iter().any(|op| op.kind == Kind::Success) => Rule::SuccessWithoutEffect,
+        _ if effects => Rule::EffectOfNothing,
+        [one] if one.kind == Kind::InFlight => {
+            let sent = history.ops.iter().enumerate().filter(|(_, op)| claims(op));
+            let first = sent.min_by_key(|(_, op)| op.start);
+            let stuck = first.is_some_and(|(_, first)| first.start <= one.end) && terms.lease.is_some();
             core.extend(first.map(|(index, _)| Party::Op(index)));
-            match first {
-                Some((_, first)) if first.start <= one.end && terms.lease.is_some() => Rule::StuckAfterLease,
-                _ => Rule::InFlightOfNothing,
-            }
+            if stuck { Rule::StuckAfterLease } else { Rule::InFlightOfNothing }
         }
-        [one] if one.kind == Kind::Mismatch && !effects => Rule::MismatchOfNothing,
-        [one] if one.kind == Kind::Success && effects && history.effects.len() < 2 => Rule::SuccessWithoutEffect,
+        [one] if one.kind == Kind::Mismatch => Rule::MismatchOfNothing,
+        [one] if one.kind.is_final() => Rule::ReplayOfNothing,
+        some if some.iter().all(refused) && terms.lease.is_some() => Rule::StuckAfterLease,
         [a, b] if a.kind.is_final() && b.kind.is_final() => {
-            if effects {
-                Rule::SuccessWithoutEffect
-            } else if a.body != b.body {
+            if a.body != b.body {
                 Rule::AnsweredOtherPayload
             } else if a.answer != b.answer {
                 Rule::AnswersDiffer
@@ -118,8 +119,14 @@ fn named(history: &KeyHistory, terms: &Terms, mut core: Vec<Party>) -> Fault {
                 Rule::NewAnswerTwice
             }
         }
-        [late, early] if late.kind == Kind::InFlight && early.kind.is_final() && !effects => {
+        [late, early] if refused(late) && early.kind.is_final() && late.start > early.end => {
             Rule::InFlightAfterAnswer
+        }
+        [a, b] if a.body == b.body && (a.kind == Kind::Mismatch || b.kind == Kind::Mismatch) => {
+            if a.kind != Kind::Mismatch {
+                core.swap(0, 1);
+            }
+            Rule::MismatchOfSamePayload
         }
         _ => Rule::NoPossibleRun,
     };

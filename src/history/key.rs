@@ -183,6 +183,8 @@ impl KeyHistory {
 
     /// There was certainly no effect.
     pub(super) fn has_no_effect(&self, terms: &Terms) -> bool {
-        terms.effects_recorded && self.effects.is_empty() && self.counts.iter().all(|count| count.effects == 0)
+        terms.effects_recorded
+            && self.effects.is_empty()
+            && self.counts.iter().all(|count| count.effects == 0)
     }
 }

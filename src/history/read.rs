@@ -62,7 +62,10 @@ pub fn read(name: &str, mut from: impl BufRead, book: &mut Book) -> io::Result<F
         number = number.saturating_add(1);
         if line.len() > LINE_BYTES_MAX {
             let message = format!("the line is longer than {LINE_BYTES_MAX} bytes");
-            faults.push(number, Wrong::new(message, "write digests of bodies and answers, and one record a line"));
+            faults.push(
+                number,
+                Wrong::new(message, "write digests of bodies and answers, and one record a line"),
+            );
             continue;
         }
         if line.iter().all(u8::is_ascii_whitespace) {

@@ -177,7 +177,7 @@ pub enum Outcome {
     Mismatch,
     /// The service says that the attempt failed (500). The terms say what becomes of the key.
     Failed,
-    /// Refused, and certainly not executed (503, 429, 400).
+    /// Refused before it claimed the key, and so not executed (503, 429, 400). One that claimed and gave up is `failed`.
     Unavailable,
     /// No answer, a broken connection, or an answer that promises nothing (502, 504).
     Unknown,
@@ -205,7 +205,7 @@ impl Outcome {
     }
 }
 
-/// A side effect that was seen, where it lands.
+/// A side effect that was seen, where it lands. A key that has one has all of its effects recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Effect {

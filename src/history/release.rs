@@ -71,7 +71,8 @@ pub(super) fn judge(history: &KeyHistory, terms: &Terms, body: u32) -> Result<()
     let done = least(&|op| op.kind.is_final(), |op| op.end);
     let unknown = least(&|op| op.kind == Kind::Unknown, |op| op.start);
     let new = least(&|op| op.kind.is_final() && terms.marked && op.mark == Mark::New, |op| op.start);
-    let result = least(&|op| op.kind.is_final() && !(terms.marked && op.mark == Mark::Replayed), |op| op.start);
+    let result =
+        least(&|op| op.kind.is_final() && !(terms.marked && op.mark == Mark::Replayed), |op| op.start);
     let recorder = new.or([unknown, result].into_iter().flatten().min());
     if let Some((end, answer)) = done {
         match recorder {
@@ -139,8 +140,7 @@ pub(super) fn judge(history: &KeyHistory, terms: &Terms, body: u32) -> Result<()
     }
     let answer = done.map(|(end, index)| (end, Party::Op(index)));
     let before = [ledger.before, answer].into_iter().flatten().min_by_key(|(at, _)| *at);
-    let (start, end) =
-        (ledger.after.map_or(i64::MIN, |(at, _)| at), before.map_or(NEVER, |(at, _)| at));
+    let (start, end) = (ledger.after.map_or(i64::MIN, |(at, _)| at), before.map_or(NEVER, |(at, _)| at));
     if covered.meets(start, end) {
         return Ok(());
     }
@@ -153,6 +153,8 @@ pub(super) fn judge(history: &KeyHistory, terms: &Terms, body: u32) -> Result<()
         (_, Some((_, before)), first) => {
             Fault::new(Rule::EffectOfNothing, [before].into_iter().chain(first.map(Party::Op)))
         }
-        (_, None, first) => Fault::new(Rule::EffectOfNothing, ledger.any.into_iter().chain(first.map(Party::Op))),
+        (_, None, first) => {
+            Fault::new(Rule::EffectOfNothing, ledger.any.into_iter().chain(first.map(Party::Op)))
+        }
     })
 }

@@ -200,7 +200,11 @@ pub fn moment(at: i64, origin: i64) -> String {
 }
 
 fn interval(start: i64, end: i64, origin: i64) -> String {
-    if start == end { moment(start, origin) } else { format!("[{}, {}]", moment(start, origin), moment(end, origin)) }
+    if start == end {
+        moment(start, origin)
+    } else {
+        format!("[{}, {}]", moment(start, origin), moment(end, origin))
+    }
 }
 
 fn proof(record: String, place: &Place, files: &[String], (start, end): (i64, i64), says: String) -> Proof {
@@ -267,7 +271,7 @@ fn finding(entry: &Entry, judgement: &Judgement, files: &[String], origin: i64) 
                 subject,
                 verdict: Verdict::Rejected,
                 rule: Some(fault.rule),
-                property: Some(fault.rule.property()),
+                property: fault.rule.property(),
                 guard: None,
                 message: sentence(entry, fault.rule, &fault.parties, &proof, origin),
                 proof,
@@ -285,13 +289,24 @@ fn sentence(entry: &Entry, rule: Rule, parties: &[Party], proof: &[Proof], origi
         (Rule::InFlightAfterAnswer | Rule::StuckAfterFailure, Some(Party::Op(index))) => {
             let (op, named) = (&entry.history.ops[*index], &entry.names[*index]);
             let answer = named.status.map_or("answer".to_owned(), |status| status.to_string());
-            format!("{first}, after request {}'s {answer} had been answered at {}", named.id, moment(op.end, origin))
+            format!(
+                "{first}, after request {}'s {answer} had been answered at {}",
+                named.id,
+                moment(op.end, origin)
+            )
         }
-        (Rule::InFlightOfNothing | Rule::MismatchOfNothing | Rule::ReplayOfNothing, Some(Party::Op(index))) => {
+        (
+            Rule::InFlightOfNothing | Rule::MismatchOfNothing | Rule::ReplayOfNothing,
+            Some(Party::Op(index)),
+        ) => {
             let (op, named) = (&entry.history.ops[*index], &entry.names[*index]);
-            format!("{first}, and the first request that may have claimed, {}, was sent at {}", named.id, moment(op.start, origin))
+            format!(
+                "{first}, and the first request that may have claimed, {}, was sent at {}",
+                named.id,
+                moment(op.start, origin)
+            )
         }
-        _ => format!("{first}, and {} {}", second.record, second.says),
+        _ => format!("{}: {first}, and {} {}", rule.brief(), second.record, second.says),
     };
     match proof.len() {
         0..=2 => joined,
@@ -304,7 +319,7 @@ fn acted(subject: &str, said: Said, log: &[Acted], files: &[String], origin: i64
         subject: subject.to_owned(),
         verdict,
         rule,
-        property: rule.map(Rule::property),
+        property: rule.and_then(Rule::property),
         guard,
         message,
         proof,
@@ -321,7 +336,12 @@ fn acted(subject: &str, said: Said, log: &[Acted], files: &[String], origin: i64
             let of = |index: &usize| {
                 let Acted { action, place, .. } = &log[*index];
                 let end = action.end.unwrap_or(NEVER);
-                let says = format!("({}) on {} at {}", action.action, action.target, interval(action.start, end, origin));
+                let says = format!(
+                    "({}) on {} at {}",
+                    action.action,
+                    action.target,
+                    interval(action.start, end, origin)
+                );
                 proof(format!("action {}", action.id), place, files, (action.start, end), says)
             };
             let proof: Vec<Proof> = actions.iter().map(of).collect();

@@ -26,6 +26,8 @@ const UNTOLD: u32 = NONE - 1;
 #[derive(Clone, Copy, Debug)]
 struct Must {
     op: Op,
+    /// Its place in the history.
+    index: usize,
     /// Who claimed, if it did.
     own: usize,
 }
@@ -89,10 +91,10 @@ fn windows(history: &KeyHistory, terms: &Terms) -> Result<(Vec<Window>, Option<i
         return Err(Unsuited("the order of its effects is not known"));
     }
     let bounds = |index: usize| {
-        let mut window = seen.get(index).map_or(
-            Window { earliest: i64::MIN, latest: NEVER, body: NONE },
-            |effect| Window { earliest: effect.earliest, latest: effect.latest, body: effect.body },
-        );
+        let mut window =
+            seen.get(index).map_or(Window { earliest: i64::MIN, latest: NEVER, body: NONE }, |effect| {
+                Window { earliest: effect.earliest, latest: effect.latest, body: effect.body }
+            });
         for count in &history.counts {
             if usize::try_from(count.effects).unwrap_or(usize::MAX) > index {
                 window.latest = window.latest.min(count.end);
@@ -110,8 +112,11 @@ fn windows(history: &KeyHistory, terms: &Terms) -> Result<(Vec<Window>, Option<i
 fn may_claim(op: &Op, terms: &Terms) -> bool {
     match op.kind {
         Kind::Success | Kind::Failure | Kind::Released | Kind::Unknown => true,
-        // One that lost its claim to another, and is told so.
-        Kind::InFlight => terms.lease.is_some() || terms.ttl.is_some(),
+        // One that lost its claim to another, and is told so: it was at work for longer than its claim.
+        Kind::InFlight => {
+            let shortest = [terms.lease, terms.ttl].into_iter().flatten().map(|span| span.min).min();
+            shortest.is_some_and(|shortest| op.end >= plus(op.start, shortest))
+        }
         Kind::Mismatch => false,
     }
 }
@@ -121,14 +126,14 @@ impl Problem {
     pub(super) fn exact(history: &KeyHistory, terms: &Terms) -> Result<Problem, Unsuited> {
         let (windows, further) = windows(history, terms)?;
         let mut problem = Problem { terms: *terms, must: Vec::new(), may: Vec::new(), windows, further };
-        for op in &history.ops {
+        for (index, op) in history.ops.iter().enumerate() {
             let own = problem.may.len();
             let claims = may_claim(op, terms);
             if claims {
                 problem.may.push(May { op: *op, again: false, told: true });
             }
             if !matches!(op.kind, Kind::Released | Kind::Unknown) {
-                problem.must.push(Must { op: *op, own: if claims { own } else { RECOVERY } });
+                problem.must.push(Must { op: *op, index, own: if claims { own } else { RECOVERY } });
             }
         }
         Ok(problem)
@@ -140,8 +145,8 @@ impl Problem {
 
     /// Harder than the truth: a course that explains this explains everything.
     ///
-    /// Answers of one sort that can rest on one moment must do so, and only some may have claimed.
-    pub(super) fn harder(mut self) -> Problem {
+    /// Answers of one sort that are not further apart than `gap` must rest on one claim, and only some may have claimed.
+    pub(super) fn harder(mut self, gap: i64) -> Problem {
         let class = |op: &Op| (op.kind as u8, op.body, op.answer, op.mark as u8);
         self.must.sort_by_key(|must| (class(&must.op), must.op.start, must.op.end));
         let mut merged: Vec<Must> = Vec::new();
@@ -149,8 +154,11 @@ impl Problem {
             let apart = self.terms.marked && must.op.mark == Mark::New;
             match merged.last_mut() {
                 Some(last)
-                    if !apart && class(&last.op) == class(&must.op) && must.op.start <= last.op.end =>
+                    if !apart
+                        && class(&last.op) == class(&must.op)
+                        && must.op.start <= last.op.end.saturating_add(gap) =>
                 {
+                    // What lasts from the least end to the greatest start meets all of them.
                     last.op.start = last.op.start.max(must.op.start);
                     last.op.end = last.op.end.min(must.op.end);
                     for own in [last.own, must.own].into_iter().filter(|own| *own != RECOVERY) {
@@ -257,11 +265,7 @@ impl Problem {
             parties.extend((0..history.effects.len()).map(Party::Effect));
             parties.extend((0..history.counts.len()).map(Party::Count));
         }
-        let mut ops: Vec<usize> = core
-            .must
-            .iter()
-            .filter_map(|must| history.ops.iter().position(|op| *op == must.op))
-            .collect();
+        let mut ops: Vec<usize> = core.must.iter().map(|must| must.index).collect();
         ops.sort_by_key(|index| std::cmp::Reverse(history.ops[*index].start));
         ops.into_iter().map(Party::Op).chain(parties).collect()
     }
@@ -328,7 +332,8 @@ impl Search<'_> {
         let mut explained = before;
         for (index, must) in self.problem.must.iter().enumerate() {
             let op = &must.op;
-            let meets = |from: i64, to: i64| op.start.max(from) <= op.end.min(to);
+            // Those that stand for several may start after they end: then it is all in between that is met.
+            let meets = |from: i64, to: i64| from <= op.end && op.start <= to && from <= to;
             let own = must.own == claim.who && claim.who != RECOVERY;
             let alone = own && !self.problem.may[claim.who].again;
             let is = match op.kind {
@@ -479,7 +484,8 @@ impl Search<'_> {
 
     /// The claim without a result, and with each that it can have.
     fn with_result(&mut self, claim: Claim, past: Past, depth: usize) -> bool {
-        let must_record = self.problem.may.get(claim.who).is_some_and(|may| !may.told && may.op.kind.is_final());
+        let must_record =
+            self.problem.may.get(claim.who).is_some_and(|may| !may.told && may.op.kind.is_final());
         if !must_record && self.next(Some(claim), past, depth + 1) {
             return true;
         }
@@ -539,7 +545,8 @@ impl Search<'_> {
             let start = must.op.start;
             moments.push(start);
             let spans = [terms.ttl, terms.lease.filter(|_| claims)];
-            moments.extend(spans.into_iter().flatten().filter_map(|span| span.max).map(|max| minus(start, max)));
+            moments
+                .extend(spans.into_iter().flatten().filter_map(|span| span.max).map(|max| minus(start, max)));
         }
         // A result comes after its effect, and is only found while the receipt lives.
         let effects = self.problem.windows.iter().map(|window| window.earliest).chain(self.problem.further);

@@ -22,7 +22,11 @@ pub fn human(report: &HistoryReport, out: &mut dyn Write) -> io::Result<()> {
     }
     let hidden = (report.findings.len().saturating_sub(SHOWN_MAX)) as u64 + report.more_findings;
     if hidden > 0 {
-        writeln!(out, "and {hidden} more; --format json has up to {}\n", crate::history::report::FINDINGS_MAX)?;
+        writeln!(
+            out,
+            "and {hidden} more; --format json has up to {}\n",
+            crate::history::report::FINDINGS_MAX
+        )?;
     }
     let records = if report.records == 1 { "record" } else { "records" };
     let whose = report.policy.as_ref().map(|policy| format!(" of {policy}")).unwrap_or_default();
@@ -45,11 +49,12 @@ fn tally(what: &str, tally: Tally, out: &mut dyn Write) -> io::Result<()> {
 
 fn show(finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
     let Finding { subject, rule, property, message, proof, .. } = finding;
-    match (finding.verdict, rule, property) {
-        (Verdict::Rejected, Some(rule), Some(property)) => {
-            writeln!(out, "\x1b[1;31mREJECTED\x1b[0m {subject}: {rule} (breaks {property})")?;
+    match (finding.verdict, rule) {
+        (Verdict::Rejected, Some(rule)) => {
+            let breaks = property.map(|property| format!(" (breaks {property})")).unwrap_or_default();
+            writeln!(out, "\x1b[1;31mREJECTED\x1b[0m {subject}: {rule}{breaks}")?;
         }
-        (verdict, ..) => {
+        (verdict, _) => {
             let word = if verdict == Verdict::Unknown { "UNKNOWN" } else { "ACCEPTED" };
             writeln!(out, "\x1b[1;33m{word}\x1b[0m {subject}")?;
         }

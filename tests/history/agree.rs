@@ -47,7 +47,8 @@ fn agree(class: Class, by_default: u64) {
         let history = history(&terms, &mut random);
         let expected = oracle::possible(&history, &terms);
         let said = judge(&history, &terms);
-        let place = || format!("{class:?}, IDEMCHECK_SEED={}:\n{}", seed.wrapping_add(case), shown(&history, &terms));
+        let place =
+            || format!("{class:?}, IDEMCHECK_SEED={}:\n{}", seed.wrapping_add(case), shown(&history, &terms));
         match &said {
             Judgement::Accepted => {
                 assert!(expected, "accepted, and there is no course; {}", place());

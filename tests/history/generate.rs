@@ -195,7 +195,8 @@ pub fn honest(terms: &Terms, random: &mut Random) -> KeyHistory {
                 kind: Kind::InFlight,
                 mark: Mark::Untold,
             };
-            let over = |since: i64, span: Option<Span>| span.is_some_and(|span| now >= since + span.min as i64);
+            let over =
+                |since: i64, span: Option<Span>| span.is_some_and(|span| now >= since + span.min as i64);
             if let Some((claimed, at, ..)) = done {
                 let from = if terms.ttl_from == TtlFrom::Claim { claimed } else { at };
                 if over(from, terms.ttl) {

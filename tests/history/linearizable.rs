@@ -58,7 +58,8 @@ fn agree_with_stateright() {
     let mut tally = [0_u64; 2];
     for case in 0..count {
         let mut random = Random::new(seed.wrapping_add(case));
-        let mut history = if random.one_in(2) { chance(&terms, &mut random) } else { honest(&terms, &mut random) };
+        let mut history =
+            if random.one_in(2) { chance(&terms, &mut random) } else { honest(&terms, &mut random) };
         if random.one_in(2) {
             mutate(&mut history, &terms, &mut random);
         }

@@ -4,8 +4,10 @@
 //! `IDEMCHECK_HISTORIES=1000000 cargo test --test history` tries more histories, from a fresh seed that it prints;
 //! `IDEMCHECK_SEED=N` takes up that seed again.
 
+mod actions;
 mod agree;
 mod generate;
+mod large;
 mod linearizable;
 mod metamorphic;
 mod oracle;

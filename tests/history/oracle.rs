@@ -32,6 +32,7 @@ struct Oracle<'a> {
     terms: &'a Terms,
     end: i64,
     met: FxHashSet<World>,
+    worlds: usize,
 }
 
 fn beyond(since: i64, now: i64, span: Option<u64>) -> bool {
@@ -40,6 +41,11 @@ fn beyond(since: i64, now: i64, span: Option<u64>) -> bool {
 
 /// Whether a service that keeps its promises can have answered so. Moments are small.
 pub fn possible(history: &KeyHistory, terms: &Terms) -> bool {
+    possible_within(history, terms, usize::MAX).expect("no limit")
+}
+
+/// The same; none where more worlds are met than that.
+pub fn possible_within(history: &KeyHistory, terms: &Terms, worlds: usize) -> Option<bool> {
     let known = |at: i64| (at != i64::MAX && at != i64::MIN).then_some(at);
     let moments = history.ops.iter().flat_map(|op| [known(op.start), known(op.end)]);
     let effects = history.effects.iter().flat_map(|effect| [known(effect.earliest), known(effect.latest)]);
@@ -58,12 +64,14 @@ pub fn possible(history: &KeyHistory, terms: &Terms) -> bool {
         effects: 0,
         effected: false,
     };
-    Oracle { history, terms, end: last, met: FxHashSet::default() }.try_from(world)
+    let mut oracle = Oracle { history, terms, end: last, met: FxHashSet::default(), worlds };
+    let found = oracle.try_from(world);
+    (found || oracle.met.len() < worlds).then_some(found)
 }
 
 impl Oracle<'_> {
     fn try_from(&mut self, world: World) -> bool {
-        if !self.met.insert(world) {
+        if self.met.len() >= self.worlds || !self.met.insert(world) {
             return false;
         }
         let full = |count: usize| (1_u32 << count) - 1;

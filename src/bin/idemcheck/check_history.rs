@@ -92,7 +92,11 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
 fn complain(file: &str, faults: &Faults) {
     for fault in &faults.shown {
         let (line, wrong) = (fault.line, &fault.wrong);
-        anstream::eprintln!("\x1b[1;31merror\x1b[0m: {file}:{line}: {}\n  help: {}", wrong.message, wrong.help);
+        anstream::eprintln!(
+            "\x1b[1;31merror\x1b[0m: {file}:{line}: {}\n  help: {}",
+            wrong.message,
+            wrong.help
+        );
     }
     if faults.more > 0 {
         eprintln!("{file}: and {} more", faults.more);

@@ -158,7 +158,8 @@ fn topics() -> Vec<Topic> {
         brief: spec.doc.trim_end_matches('.').to_owned(),
         text: Text::Operation(spec),
     });
-    let mut topics: Vec<Topic> = properties.chain(lints).chain(rules).chain(operations).chain(entries).collect();
+    let mut topics: Vec<Topic> =
+        properties.chain(lints).chain(rules).chain(operations).chain(entries).collect();
     for (name, places) in keys() {
         // A fault's own entry says more.
         if topics.iter().any(|topic| topic.name == name) {
@@ -239,7 +240,11 @@ fn explain(topic: &Topic, out: &mut dyn Write) -> io::Result<()> {
         }
         Text::Rule(rule) => {
             writeln!(out, "  {}\n", sentence(&topic.brief))?;
-            wrapped(&format!("{} It breaks {}.", rule.explanation(), rule.property()), out)
+            wrapped(rule.explanation(), out)?;
+            match rule.property() {
+                Some(property) => wrapped(&format!("It breaks {property}."), out),
+                None => Ok(()),
+            }
         }
         Text::Operation(spec) => {
             writeln!(out, "  {}\n", sentence(&topic.brief))?;
