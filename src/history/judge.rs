@@ -105,11 +105,11 @@ fn named(history: &KeyHistory, terms: &Terms, mut core: Vec<Party>) -> Fault {
             let first = sent.min_by_key(|(_, op)| op.start);
             let stuck = first.is_some_and(|(_, first)| first.start <= one.end) && terms.lease.is_some();
             core.extend(first.map(|(index, _)| Party::Op(index)));
-            if stuck { Rule::StuckAfterLease } else { Rule::InFlightOfNothing }
+            if stuck { Rule::InFlightAfterLease } else { Rule::InFlightOfNothing }
         }
         [one] if one.kind == Kind::Mismatch => Rule::MismatchOfNothing,
         [one] if one.kind.is_final() => Rule::ReplayOfNothing,
-        some if some.iter().all(refused) && terms.lease.is_some() => Rule::StuckAfterLease,
+        some if some.iter().all(refused) && terms.lease.is_some() => Rule::InFlightAfterLease,
         [a, b] if a.kind.is_final() && b.kind.is_final() => {
             if a.body != b.body {
                 Rule::AnsweredOtherPayload

@@ -103,7 +103,7 @@ pub(super) fn judge(history: &KeyHistory, terms: &Terms, body: u32) -> Result<()
             Kind::InFlight if !covered.meets(op.start, op.end.min(last)) => {
                 let parties = |why: usize| [Party::Op(index), Party::Op(why)];
                 return Err(match (covered.failed_by(op.end), covered.first()) {
-                    (Some(failed), _) => Fault::new(Rule::StuckAfterFailure, parties(failed)),
+                    (Some(failed), _) => Fault::new(Rule::InFlightAfterFailure, parties(failed)),
                     (None, Some(first)) => Fault::new(Rule::InFlightOfNothing, parties(first)),
                     (None, None) => Fault::new(Rule::InFlightOfNothing, [Party::Op(index)]),
                 });

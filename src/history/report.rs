@@ -286,7 +286,7 @@ fn sentence(entry: &Entry, rule: Rule, parties: &[Party], proof: &[Proof], origi
     let first = format!("{} {}", first.record, first.says);
     let Some(second) = proof.get(1) else { return format!("{first}: {}", rule.brief()) };
     let joined = match (rule, parties.get(1)) {
-        (Rule::InFlightAfterAnswer | Rule::StuckAfterFailure, Some(Party::Op(index))) => {
+        (Rule::InFlightAfterAnswer | Rule::InFlightAfterFailure, Some(Party::Op(index))) => {
             let (op, named) = (&entry.history.ops[*index], &entry.names[*index]);
             let answer = named.status.map_or("answer".to_owned(), |status| status.to_string());
             format!(

@@ -86,11 +86,11 @@ rules! {
         "a request was refused as in flight, and the terms say that it waits",
         "With `in_flight = wait` a request stays until there is a result. A wait that ends with a refusal is \
          `reject`.";
-    StuckAfterFailure = "stuck-after-failure", Some(Property::NoStuckKey),
+    InFlightAfterFailure = "in-flight-after-failure", Some(Property::NoStuckKey),
         "a request was refused as in flight after the attempt at work had been answered as failed",
         "With `failure = release` the key is free before the failure is answered. Nothing else that may hold it was \
          sent by then.";
-    StuckAfterLease = "stuck-after-lease", Some(Property::NoStuckKey),
+    InFlightAfterLease = "in-flight-after-lease", Some(Property::NoStuckKey),
         "a request was refused as in flight after every claim had run out",
         "A claim shuts others out for its lease. Whoever comes later takes it over, and is not refused. Where the \
          service renews leases, declare none; where it takes over by itself, declare `recovery`.";

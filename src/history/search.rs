@@ -436,7 +436,10 @@ impl Search<'_> {
         // Who lost its claim and says so lost it before it answered.
         let lost = claim.and_then(|claim| self.op(claim.who));
         let lost = lost.filter(|op| op.kind == Kind::InFlight).map_or(NEVER, |op| op.end);
-        let last = end.min(lost);
+        // A recovery finds what was abandoned, and nothing once the key was released.
+        let freed = claim.and_then(|claim| self.op(claim.who));
+        let freed = freed.filter(|op| who == RECOVERY && op.kind == Kind::Released).map_or(NEVER, |op| op.end);
+        let last = end.min(lost).min(freed);
         for at in self.moments(first, last, past.explained, true) {
             let explained = match &claim {
                 Some(before) => self.explained(before, past.explained, at),

@@ -76,7 +76,12 @@ fn a_claim_that_outlives_its_lease() {
     ops.truncate(41);
     ops.push(op(Kind::InFlight, 5_000, 5_010));
     let history = KeyHistory { ops, ..KeyHistory::default() };
-    assert_eq!(rule(&judge(&history, &terms)), Some(Rule::StuckAfterLease), "{:?}", judge(&history, &terms));
+    assert_eq!(
+        rule(&judge(&history, &terms)),
+        Some(Rule::InFlightAfterLease),
+        "{:?}",
+        judge(&history, &terms)
+    );
 }
 
 #[test]
@@ -84,7 +89,7 @@ fn stuck_after_an_exception() {
     let terms = Terms { failure: Failure::Release, ..Terms::default() };
     let ops = vec![op(Kind::Released, 0, 10), op(Kind::InFlight, 20, 21)];
     let history = KeyHistory { ops, ..KeyHistory::default() };
-    assert_eq!(rule(&judge(&history, &terms)), Some(Rule::StuckAfterFailure));
+    assert_eq!(rule(&judge(&history, &terms)), Some(Rule::InFlightAfterFailure));
 }
 
 #[test]

@@ -9,7 +9,8 @@ const RECOVERY: usize = 31;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Key {
-    Absent,
+    /// Since when it was claimed that was released.
+    Absent { since: Option<i64> },
     Flying { owner: usize, body: u32, since: i64 },
     Done { body: u32, answer: u32, by: usize, claimed: i64, since: i64 },
 }
@@ -56,7 +57,7 @@ pub fn possible_within(history: &KeyHistory, terms: &Terms, worlds: usize) -> Op
     let decided = (0..history.ops.len()).filter(|index| silent(&history.ops[*index]));
     let world = World {
         now: first,
-        key: Key::Absent,
+        key: Key::Absent { since: None },
         decided: decided.fold(0, |bits, index| bits | 1 << index),
         claimed: 0,
         seen: 0,
@@ -118,7 +119,7 @@ impl Oracle<'_> {
             }
             let silent = op.is_none_or(|op| matches!(op.kind, Kind::Released | Kind::Unknown));
             if silent && terms.failure == Failure::Release {
-                out.push(World { key: Key::Absent, ..world });
+                out.push(World { key: Key::Absent { since: Some(since) }, ..world });
             }
             self.effect(&world, body, &mut out);
             self.record(&world, owner, body, since, &mut out);
@@ -168,7 +169,7 @@ impl Oracle<'_> {
             (Key::Done { claimed, .. }, TtlFrom::Claim) => claimed,
             (Key::Done { since, .. }, TtlFrom::Record) => since,
             (Key::Flying { since, .. }, _) => since,
-            (Key::Absent, _) => 0,
+            (Key::Absent { since }, _) => since.unwrap_or(i64::MAX / 2),
         }
     }
 
@@ -182,8 +183,13 @@ impl Oracle<'_> {
         let fresh = World { key, claimed, effected: false, ..*world };
         let same = World { key, claimed, ..*world };
         match world.key {
-            // After a release it is the same life of the key.
-            Key::Absent => out.push(same),
+            // After a release it is the same life of the key, until that would have been over.
+            Key::Absent { .. } => {
+                out.push(same);
+                if expired {
+                    out.push(fresh);
+                }
+            }
             Key::Flying { since, .. } => {
                 // One that was answered as in flight waits to lose its claim.
                 if over(since, self.terms.lease.map(|lease| lease.min)) {
