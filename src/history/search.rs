@@ -87,7 +87,11 @@ fn windows(history: &KeyHistory, terms: &Terms) -> Result<(Vec<Window>, Option<i
         return Err(Unsuited("more effects were counted than have records"));
     }
     seen.sort_unstable_by_key(|effect| (effect.earliest, effect.latest));
-    if !seen.is_sorted_by_key(|effect| effect.latest) {
+    // Two that may have come in either order are told apart by their payload.
+    let either = |(place, effect): (usize, &super::key::Seen)| {
+        seen[..place].iter().any(|before| before.latest >= effect.earliest && before.body != effect.body)
+    };
+    if !seen.is_sorted_by_key(|effect| effect.latest) || seen.iter().enumerate().any(either) {
         return Err(Unsuited("the order of its effects is not known"));
     }
     let bounds = |index: usize| {
@@ -438,7 +442,8 @@ impl Search<'_> {
         let lost = lost.filter(|op| op.kind == Kind::InFlight).map_or(NEVER, |op| op.end);
         // A recovery finds what was abandoned, and nothing once the key was released.
         let freed = claim.and_then(|claim| self.op(claim.who));
-        let freed = freed.filter(|op| who == RECOVERY && op.kind == Kind::Released).map_or(NEVER, |op| op.end);
+        let freed =
+            freed.filter(|op| who == RECOVERY && op.kind == Kind::Released).map_or(NEVER, |op| op.end);
         let last = end.min(lost).min(freed);
         for at in self.moments(first, last, past.explained, true) {
             let explained = match &claim {

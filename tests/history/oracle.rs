@@ -10,9 +10,21 @@ const RECOVERY: usize = 31;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Key {
     /// Since when it was claimed that was released.
-    Absent { since: Option<i64> },
-    Flying { owner: usize, body: u32, since: i64 },
-    Done { body: u32, answer: u32, by: usize, claimed: i64, since: i64 },
+    Absent {
+        since: Option<i64>,
+    },
+    Flying {
+        owner: usize,
+        body: u32,
+        since: i64,
+    },
+    Done {
+        body: u32,
+        answer: u32,
+        by: usize,
+        claimed: i64,
+        since: i64,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
