@@ -5,6 +5,7 @@ pub mod audit;
 pub mod check;
 pub mod diag;
 pub mod guard;
+pub mod history;
 pub mod import;
 pub mod lints;
 pub mod model;

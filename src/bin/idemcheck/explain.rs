@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use idemcheck::check::properties::{self, Info};
 use idemcheck::check::property::Property;
 use idemcheck::diag::Code;
+use idemcheck::history::Rule;
 use idemcheck::lints::{LINTS, Lint};
 use idemcheck::model::{OPERATIONS, OperationSpec, shipped};
 use idemcheck::policy::keys::POLICY;
@@ -18,7 +19,7 @@ use crate::output::{self, wrapped};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A property, lint, operation, key, fault, verdict, diagnostic code, preset or model; without it,
+    /// A property, lint, rule, operation, key, fault, verdict, diagnostic code, preset or model; without it,
     /// all names but presets and models, which `presets` and `models` list.
     name: Option<String>,
 }
@@ -37,6 +38,7 @@ struct Topic {
 enum Text {
     Property(&'static Info),
     Lint(&'static Lint),
+    Rule(Rule),
     Operation(&'static OperationSpec),
     Prose(&'static str),
     /// Lines as they are, examples among them.
@@ -142,6 +144,13 @@ fn topics() -> Vec<Topic> {
         brief: lint.brief.to_owned(),
         text: Text::Lint(lint),
     });
+    let rules = Rule::ALL.iter().map(|rule| Topic {
+        kind: "rule",
+        name: rule.name(),
+        alias: None,
+        brief: rule.brief().to_owned(),
+        text: Text::Rule(*rule),
+    });
     let operations = OPERATIONS.iter().map(|spec| Topic {
         kind: "operation",
         name: spec.name,
@@ -149,7 +158,8 @@ fn topics() -> Vec<Topic> {
         brief: spec.doc.trim_end_matches('.').to_owned(),
         text: Text::Operation(spec),
     });
-    let mut topics: Vec<Topic> = properties.chain(lints).chain(operations).chain(entries).collect();
+    let mut topics: Vec<Topic> =
+        properties.chain(lints).chain(rules).chain(operations).chain(entries).collect();
     for (name, places) in keys() {
         // A fault's own entry says more.
         if topics.iter().any(|topic| topic.name == name) {
@@ -227,6 +237,14 @@ fn explain(topic: &Topic, out: &mut dyn Write) -> io::Result<()> {
         Text::Lines(text) => {
             writeln!(out, "  {}\n", sentence(&topic.brief))?;
             text.lines().try_for_each(|line| writeln!(out, "  {line}"))
+        }
+        Text::Rule(rule) => {
+            writeln!(out, "  {}\n", sentence(&topic.brief))?;
+            wrapped(rule.explanation(), out)?;
+            match rule.property() {
+                Some(property) => wrapped(&format!("It breaks {property}."), out),
+                None => Ok(()),
+            }
         }
         Text::Operation(spec) => {
             writeln!(out, "  {}\n", sentence(&topic.brief))?;

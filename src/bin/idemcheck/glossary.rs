@@ -26,6 +26,7 @@ pub fn heading(kind: &str) -> &'static str {
     match kind {
         "property" => "Properties",
         "lint" => "Lints",
+        "rule" => "Rules that reject a history",
         "operation" => "Operations of a model's state",
         "fault" => "Faults and bounds",
         "verdict" => "Verdicts",

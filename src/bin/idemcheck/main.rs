@@ -3,6 +3,7 @@
 mod alerts;
 mod arguments;
 mod audit;
+mod check_history;
 mod exit;
 mod explain;
 mod explore;
@@ -46,6 +47,8 @@ enum Command {
     Alerts(alerts::Args),
     /// Say of each action what running it twice does, and what keeps it from happening.
     Audit(audit::Args),
+    /// Judge recorded histories of requests, and logs of remediation, against what is promised.
+    CheckHistory(check_history::Args),
     /// Say what a property, an operation, a key, a fault, a verdict or a diagnostic code means.
     Explain(explain::Args),
     /// Browse the state space of one policy in the browser.
@@ -73,6 +76,7 @@ fn main() -> ExitCode {
         Command::Verify(args) => verify::run(args),
         Command::Alerts(args) => alerts::run(&args),
         Command::Audit(args) => audit::run(&args),
+        Command::CheckHistory(args) => check_history::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Explore(args) => explore::run(&args),
         Command::Import(args) => import::run(&args),

@@ -1,6 +1,7 @@
 //! `idemcheck schema`: the file formats, for editors and validators.
 
 use clap::ValueEnum;
+use idemcheck::history::report as history;
 use idemcheck::model::schema::model_schema;
 use idemcheck::policy::schema::{policy_schema, system_schema};
 use idemcheck::report::json;
@@ -25,6 +26,10 @@ enum Format {
     Model,
     /// What `verify --format json` writes.
     Report,
+    /// A line of what `check-history` reads.
+    History,
+    /// What `check-history --format json` writes.
+    HistoryReport,
 }
 
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
@@ -33,6 +38,8 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         Format::System => system_schema(),
         Format::Model => model_schema(),
         Format::Report => json::schema().to_value(),
+        Format::History => history::record_schema().to_value(),
+        Format::HistoryReport => history::report_schema().to_value(),
     };
     let text = serde_json::to_string_pretty(&schema)?;
     output::to_stdout(|out| writeln!(out, "{text}"))?;
