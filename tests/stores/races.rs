@@ -7,13 +7,15 @@ use idemcheck::model::{Operation, Outcome, RecordAs};
 use idemcheck::policy::TtlFrom;
 use idemcheck::store::decide::{Me, Rules};
 use idemcheck::store::operation::{Hold, Retry};
-use idemcheck::store::{Key, Owner, SharedStore, Status};
+use idemcheck::store::{
+    Entry, Expected, Key, Landing, LedgerCall, Native, Owner, SharedStore, Status, Swap, Swapped, Write,
+};
 use tokio::task::JoinSet;
 
 use crate::contract::{HOUR, key, response};
 use crate::place::{Place, on_each_store};
 
-on_each_store!(one_of_many_wins, nobody_holds_what_another_holds);
+on_each_store!(one_of_many_wins, nobody_holds_what_another_holds, effects_land_one_after_the_other);
 
 const TASKS: u8 = 12;
 const INSERT: Operation = Operation::Insert { recognise_own: true };
@@ -140,4 +142,51 @@ async fn nobody_holds_what_another_holds(place: Arc<Place>) {
     }
     tasks.join_all().await;
     assert_eq!(place.read(&key).await, None);
+}
+
+/// Many calls of one operation at once: each effect in a place of its own, one effect per native key, and one
+/// transaction that finds the ledger as it expects.
+async fn effects_land_one_after_the_other(place: Arc<Place>) {
+    let other = place.another().await;
+    let entry = |operation: &Key| Entry {
+        operation: operation.clone(),
+        fingerprint: vec![1],
+        token: 0,
+        response: response(b"{effect}"),
+    };
+    let (plain, keyed, counted) = (key("plain"), key("keyed"), key("counted"));
+    let mut calls = JoinSet::new();
+    for task in 0..6 {
+        let store = if task % 2 == 0 { place.store.clone() } else { other.clone() };
+        let native = Native { key: key("native"), ttl: None, compares: false };
+        let calls_of_task = [
+            LedgerCall { entry: entry(&plain), native: None, fencing: false },
+            LedgerCall { entry: entry(&keyed), native: Some(native), fencing: false },
+        ];
+        // Of keys of their own: only the ledger is shared.
+        let mut swap = Swap::new(key(&task.to_string()), Expected::Anything, Write::Nothing);
+        (swap.effect, swap.unchanged) = (Some(entry(&counted)), Some(0));
+        calls.spawn(async move {
+            store.land(&calls_of_task[0]).await.unwrap();
+            let landing = store.land(&calls_of_task[1]).await.unwrap();
+            let swapped = store.swap(&swap).await.unwrap();
+            (landing, matches!(swapped, Swapped::Done { .. }))
+        });
+    }
+    let done = calls.join_all().await;
+    let effects = place.store.effects(&plain).await.unwrap();
+    assert_eq!(effects.len(), 6);
+    assert!(effects.is_sorted_by(|one, next| one.number < next.number), "{effects:?}");
+    let first = place.store.effects(&keyed).await.unwrap();
+    assert_eq!(first.len(), 1);
+    let applied = done.iter().filter(|(landing, _)| matches!(landing, Landing::Applied(_))).count();
+    assert_eq!(applied, 1);
+    for (landing, _) in &done {
+        let (Landing::Applied(effect) | Landing::Deduplicated(effect)) = landing else {
+            panic!("{landing:?}")
+        };
+        assert_eq!(effect, &first[0]);
+    }
+    assert_eq!(done.iter().filter(|(_, swapped)| *swapped).count(), 1);
+    assert_eq!(place.store.effects(&counted).await.unwrap().len(), 1);
 }

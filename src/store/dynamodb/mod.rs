@@ -22,6 +22,7 @@
 mod item;
 mod step;
 
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -79,13 +80,6 @@ const PAUSE: Duration = Duration::from_millis(3);
 const SCHEMA_ITEM: &str = "schema";
 const LANDED_ITEM: &str = "landed";
 const AUDITS: &str = "audits";
-
-/// What a swap whose condition is not met comes to.
-enum Refusal {
-    Conflict(Seen),
-    /// As expected, but its number has to be above this one.
-    Above(u64),
-}
 
 /// Effects of an operation, and the highest token that was seen under it.
 struct Operation {
@@ -370,19 +364,20 @@ impl DynamoDb {
         Ok(Operation { name, entries, fence, condition })
     }
 
-    /// What becomes of a swap whose condition was not met by this item.
-    fn refusal(&self, swap: &Swap, item: Option<&Item>) -> Result<Refusal, StoreError> {
+    /// What becomes of a swap whose condition was not met by this item: a conflict, or it is as expected and its
+    /// number has to be above this one.
+    fn refusal(&self, swap: &Swap, item: Option<&Item>) -> Result<ControlFlow<Seen, u64>, StoreError> {
         let now = now();
         match (found(item), swap.expected) {
-            (Found::Absent(gone), Expected::Absent | Expected::Anything) => Ok(Refusal::Above(gone)),
+            (Found::Absent(gone), Expected::Absent | Expected::Anything) => Ok(ControlFlow::Continue(gone)),
             (Found::Absent(_), Expected::Revision { .. }) => {
-                Ok(Refusal::Conflict(Seen { receipt: None, now }))
+                Ok(ControlFlow::Break(Seen { receipt: None, now }))
             }
-            (Found::There(Ok(receipt)), Expected::Anything) => Ok(Refusal::Above(receipt.revision)),
+            (Found::There(Ok(receipt)), Expected::Anything) => Ok(ControlFlow::Continue(receipt.revision)),
             (Found::There(Err(_)), Expected::Anything) => {
-                Ok(Refusal::Above(item.map_or(Ok(0), |item| Fields(item).count("revision"))?))
+                Ok(ControlFlow::Continue(item.map_or(Ok(0), |item| Fields(item).count("revision"))?))
             }
-            (Found::There(receipt), _) => Ok(Refusal::Conflict(Seen { receipt: Some(receipt?), now })),
+            (Found::There(receipt), _) => Ok(ControlFlow::Break(Seen { receipt: Some(receipt?), now })),
         }
     }
 
@@ -400,8 +395,8 @@ impl DynamoDb {
             match self.put(item, change.condition).await? {
                 Written::Done => return Ok(Swapped::Done { seen: change.seen, effect: None }),
                 Written::Unmet(item) => match self.refusal(swap, item.as_ref())? {
-                    Refusal::Conflict(seen) => return Ok(Swapped::Conflict(seen)),
-                    Refusal::Above(number) => above = above.max(number),
+                    ControlFlow::Break(seen) => return Ok(Swapped::Conflict(seen)),
+                    ControlFlow::Continue(number) => above = above.max(number),
                 },
                 Written::Met => pause(tried).await,
             }
@@ -457,8 +452,8 @@ impl DynamoDb {
                 Together::Undone(written) => {
                     if let Some(Written::Unmet(item)) = written.into_iter().next().filter(|_| first) {
                         match self.refusal(swap, item.as_ref())? {
-                            Refusal::Conflict(seen) => return Ok(Swapped::Conflict(seen)),
-                            Refusal::Above(number) => above = above.max(number),
+                            ControlFlow::Break(seen) => return Ok(Swapped::Conflict(seen)),
+                            ControlFlow::Continue(number) => above = above.max(number),
                         }
                     }
                     // Otherwise a series has grown meanwhile, or another write was under way.
