@@ -8,6 +8,7 @@ pub mod guard;
 pub mod history;
 pub mod import;
 pub mod lints;
+pub mod load;
 pub mod model;
 pub mod policy;
 pub mod report;

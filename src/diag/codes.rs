@@ -379,6 +379,15 @@ codes! {
         "a place for a field that the key does not have",
         "`[http.fields]` places the fields of `[key] from` and `[key] fingerprint`. What is in neither is\n\
          never looked at.";
+    LoadSource = "IDM252", "load-source", Error,
+        "an endpoint that can't be raced",
+        "`[load]` says where `load` sends requests, what is in them, and where their effects are counted:\n\n    \
+         [load]\n    \
+         urls = [\"http://127.0.0.1:8080/pay\"]\n    \
+         body = '{\"order\": \"{{key}}\"}'\n    \
+         [load.effects]\n    \
+         url     = \"http://127.0.0.1:8080/ledger?key={{key}}\"\n    \
+         pointer = \"/effects\"\n";
     ImportRefused = "IDM260", "import-refused", Error,
         "a file that can't be imported",
         "`idemcheck import KIND FILE` reads a file as the real system reads it: not the kind that was named,\n\

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::Draft;
+use super::endpoint;
 use super::http;
 use super::remedy::{Action, ActionKind, Change, Form, Remedy};
 use super::rules::{choices, delivery, downstream, key, remedy, store, trigger};
@@ -34,6 +35,7 @@ fn apply(draft: &Draft, model: Option<&Protocol>) -> (Option<Policy>, Vec<Diagno
     downstream::times(draft, &mut out);
     delivery::trigger(draft, &mut out);
     http::rules(draft, &mut out);
+    endpoint::rules(draft, &mut out);
     remedy::trigger(draft, &mut out);
     remedy::parts(draft, &mut out);
     key::supply(draft, &mut out);
@@ -168,6 +170,7 @@ fn policy(draft: &Draft, model: &Protocol) -> Option<Policy> {
         lock: draft.lock.as_ref().map(|lock| lock.value.clone()),
         outbox_dedup: draft.outbox.as_ref().and_then(|outbox| outbox.value),
         http: draft.http.as_ref().map(|http| http.value.clone()).unwrap_or_default(),
+        load: draft.load.as_ref().map(|load| load.value.clone()),
         roles: roles.collect(),
         remedy: draft.target.as_ref().map(|target| Remedy {
             target: target.value.clone(),

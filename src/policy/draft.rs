@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use super::endpoint::Load;
 use super::http::Http;
 use super::remedy::{Action, GuardRule, Human, Target};
 use super::{
@@ -28,6 +29,7 @@ pub struct Draft {
     pub lock: Option<Located<Lock>>,
     pub outbox: Option<Located<Option<i64>>>,
     pub http: Option<Located<Http>>,
+    pub load: Option<Located<Load>>,
     pub roles: Vec<RoleDraft>,
     pub target: Option<Located<Target>>,
     pub action: Option<Located<Action>>,

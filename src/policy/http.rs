@@ -144,7 +144,7 @@ impl FieldSource {
 }
 
 /// A token of RFC 9110, which is what header names are.
-fn is_header(name: &str) -> bool {
+pub(super) fn is_header(name: &str) -> bool {
     let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !name.is_empty() && name.len() <= 100 && name.bytes().all(token)
 }

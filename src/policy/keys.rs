@@ -1,6 +1,7 @@
 //! What a policy file may hold: the reader and the JSON Schema both work from these tables.
 
 use super::Effect;
+use super::endpoint::LOAD;
 use super::http::HTTP;
 use super::presets::{Fills, names};
 use super::remedy::keys as remedy;
@@ -116,6 +117,12 @@ pub static POLICY: Section = Section {
             "How the operation is asked for over HTTP, for `serve`.",
         ),
         Key::new(
+            "load",
+            Kind::Table(&LOAD),
+            "[load]\nurls = [\"http://127.0.0.1:8080/pay\"]\n[load.effects]\nurl = \"http://127.0.0.1:8080/ledger?key={{key}}\"\npointer = \"/effects\"",
+            "The endpoint that `load` races, and where its effects are counted.",
+        ),
+        Key::new(
             "role",
             Kind::NamedTables(&ROLE),
             "[role.relay]\nreplicas = 2",
@@ -177,7 +184,7 @@ pub static POLICY: Section = Section {
             "Lints that are known and accepted.",
         ),
     ],
-    later: &[("load", "races against a real endpoint")],
+    later: &[("simulate", "distributions of durations and faults, for sampled runs")],
 };
 
 /// A file with a `[system]`: policies that touch the same target, checked together.

@@ -5,6 +5,7 @@
 pub mod check;
 pub mod composed;
 pub mod draft;
+pub mod endpoint;
 pub mod http;
 pub mod keys;
 pub mod load;
@@ -14,6 +15,7 @@ pub mod remedy;
 mod rules;
 pub mod schema;
 
+pub use endpoint::{Effects, Load};
 pub use http::{FieldSource, Http};
 pub use load::{Loaded, LoadedPolicy, load, load_texts};
 
@@ -50,6 +52,8 @@ pub struct Policy {
     pub outbox_dedup: Option<i64>,
     /// `[http]`, or its defaults.
     pub http: Http,
+    /// `[load]`.
+    pub load: Option<Load>,
     /// One for each of the model's roles, in its order.
     pub roles: Vec<RoleScope>,
     /// None where the model touches no target.

@@ -6,6 +6,7 @@ use std::path::Path;
 use toml::de::DeValue;
 
 use super::draft::{DownstreamDraft, Draft, KeyDraft, OperationDraft, RoleDraft, StoreDraft, TriggerDraft};
+use super::endpoint;
 use super::http;
 use super::keys::{self, LATER_TRIGGERS, NATIVE_KEY, POLICY, ROLE};
 use super::presets::{self, Fills, names};
@@ -59,6 +60,9 @@ pub fn read(file: FileId, path: &Path, text: &str) -> (Option<Draft>, Vec<Diagno
         http: reader
             .table(&root, "http")
             .map(|table| Located::new(http::read(&table, &mut reader), table.header)),
+        load: reader.table(&root, "load").and_then(|table| {
+            endpoint::read(&table, &mut reader).map(|load| Located::new(load, table.header))
+        }),
         roles: roles(&root, &mut reader),
         target,
         action: reader.table(&root, "action").and_then(|table| remedy::action(&table, &mut reader)),

@@ -3,4 +3,5 @@
 pub mod history;
 pub mod human;
 pub mod json;
+pub mod load;
 pub mod trace;

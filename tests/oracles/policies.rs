@@ -453,6 +453,7 @@ pub fn policy(gene: &PolicyGene, protocol: &Protocol) -> Policy {
         remedy: None,
         silenced: BTreeMap::new(),
         http: idemcheck::policy::Http::default(),
+        load: None,
         members: Vec::new(),
     }
 }

@@ -149,15 +149,12 @@ fn the_schema_has_the_readers_keys() {
 /// The reader asks for every key that the schema offers: none is accepted and then ignored.
 #[test]
 fn no_key_is_accepted_and_ignored() {
-    fn sections(
-        section: &'static Section,
-        name: &'static str,
-        out: &mut Vec<(&'static str, &'static Section)>,
-    ) {
-        out.push((name, section));
+    fn sections(section: &'static Section, name: &str, out: &mut Vec<(String, &'static Section)>) {
+        out.push((name.to_owned(), section));
         for key in section.keys {
             if let Kind::Table(inner) = key.kind {
-                sections(inner, key.name, out);
+                let name = if name.is_empty() { key.name.to_owned() } else { format!("{name}.{}", key.name) };
+                sections(inner, &name, out);
             }
         }
     }

@@ -365,11 +365,15 @@ fn connections_that_say_nothing_keep_nobody_out_for_long() {
 #[test]
 fn bodies_share_a_bound() {
     let server = slow(&["--max-body", "100KiB", "--max-bodies", "150KiB"]);
-    let mut held = TcpStream::connect(server.address).unwrap();
     let head = "POST /pay HTTP/1.1\r\nHost: h\r\nIdempotency-Key: held\r\nContent-Length: 100000\r\n\r\n";
-    held.write_all(head.as_bytes()).unwrap();
-    held.write_all(&[b'x'; 1000]).unwrap();
+    let mut held = None;
     until("the bound", || {
+        // Whoever comes first has the room.
+        let mut stream = TcpStream::connect(server.address).unwrap();
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(&[b'x'; 1000]).unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+        held = Some(stream);
         let reply = server.post(&fresh("other"), &"x".repeat(90_000));
         reply.status == 503 && reply.problem() == "busy"
     });

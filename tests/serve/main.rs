@@ -6,6 +6,7 @@ mod fuzz;
 mod gateway;
 mod harness;
 mod layer;
+mod load;
 #[cfg(feature = "dynamodb")]
 mod no_clock;
 mod operator;

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use idemcheck::check::verdict::{Report, Standing};
+use idemcheck::load::run::LoadVerdict;
 
 /// Everything holds, or is violated exactly where the policy says so; or nothing was asked that
 /// could fail.
@@ -40,6 +41,15 @@ impl Exit {
             Exit::CouldNotRun => COULD_NOT_RUN,
             Exit::Inconclusive => INCONCLUSIVE,
             Exit::NothingSelected => NOTHING_SELECTED,
+        }
+    }
+
+    /// What a race came to.
+    pub fn of_load(verdict: LoadVerdict) -> Exit {
+        match verdict {
+            LoadVerdict::Violated => Exit::Violated,
+            LoadVerdict::NothingFound => Exit::Holds,
+            LoadVerdict::Inconclusive => Exit::Inconclusive,
         }
     }
 

@@ -10,6 +10,7 @@ mod explore;
 mod glossary;
 mod import;
 mod input;
+mod load;
 mod models;
 mod output;
 mod presets;
@@ -55,6 +56,8 @@ enum Command {
     Explore(explore::Args),
     /// Write a policy from what already runs: unit files, health checks, autoscalers.
     Import(import::Args),
+    /// Race the endpoint that a policy names: bursts under one key, effects counted, histories judged.
+    Load(load::Args),
     /// List the protocols that ship: where each is used, and what a policy has to decide.
     Models(models::Args),
     /// List what is known of stores, providers, brokers and locks, each with its source.
@@ -80,6 +83,7 @@ fn main() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Explore(args) => explore::run(&args),
         Command::Import(args) => import::run(&args),
+        Command::Load(args) => load::run(&args),
         Command::Models(args) => models::run(&args),
         Command::Presets(args) => presets::run(&args),
         Command::Receipts(args) => receipts::run(&args),
