@@ -64,3 +64,28 @@ fn what_is_right_is_not_accused() {
         }
     }
 }
+
+#[test]
+fn what_is_not_to_be_raced_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&policy("lease"), &[]);
+    let file = with_load(folder.path(), "lease", &server, "{}");
+    for (arguments, says) in [
+        (&["--url", "http://example.com/pay"][..], "--allow-host example.com"),
+        (&["--url", "https://127.0.0.1/pay"], "no address such as"),
+        (&["--url", "http://127.0.0.1:1/pay"], "refused"),
+        (&["--power", "0.95", "--p-min", "0.00001"], "are the most of one run"),
+        (&["--size", "1000"], "1000 is not in 2..=100"),
+    ] {
+        let (code, out, err) = load(&file, arguments);
+        assert!(code == 2 && err.contains(says) && out.is_empty(), "{arguments:?}: {out}{err}");
+    }
+    let (code, _, err) = load(&policy("lease"), &[]);
+    assert!(code == 2 && err.contains("no [load] section"), "{err}");
+    // A counter that counts nothing is no counter.
+    let text =
+        std::fs::read_to_string(&file).unwrap().replace("pointer = \"/effects\"", "pointer = \"/none\"");
+    std::fs::write(&file, text).unwrap();
+    let (code, _, err) = load(&file, &["--bursts", "2"]);
+    assert!(code == 2 && err.contains("nothing at /none"), "{err}");
+}
