@@ -5,9 +5,17 @@ use std::time::Duration;
 
 use crate::harness::{Server, durable, policy};
 
-/// The policy with a `[load]` for a server.
-fn with_load(folder: &Path, name: &str, server: &Server, body: &str) -> PathBuf {
+/// The policy with a lease that no stall outlasts.
+fn patient(folder: &Path, name: &str) -> PathBuf {
     let text = std::fs::read_to_string(policy(name)).unwrap();
+    let path = folder.join(format!("{name}.toml"));
+    std::fs::write(&path, text.replace("lease = \"1s\"", "lease = \"1h\"")).unwrap();
+    path
+}
+
+/// The same with a `[load]` for a server.
+fn with_load(folder: &Path, name: &str, server: &Server, body: &str) -> PathBuf {
+    let text = std::fs::read_to_string(patient(folder, name)).unwrap();
     let address = server.address;
     let section = format!(
         "\n[load]\nurls = [\"http://{address}/pay\"]\nbody = '{body}'\nconflicting = '{{\"other\":\"{{{{key}}}}\"}}'\n\
@@ -39,7 +47,8 @@ fn a_check_before_an_act_is_found_in_one_batch() {
     stores.push(("memory", "memory:".to_owned()));
     for (name, url) in stores {
         // In memory there is no round trip between the look and the claim.
-        let server = Server::start(&policy("naive"), &["--store", &url, "--pause", "after:look=2ms"]);
+        let server =
+            Server::start(&patient(folder.path(), "naive"), &["--store", &url, "--pause", "after:look=2ms"]);
         let file = with_load(folder.path(), "naive", &server, "{}");
         for technique in ["h1", "h2"] {
             let (code, out, err) =
@@ -54,7 +63,7 @@ fn a_check_before_an_act_is_found_in_one_batch() {
 fn what_is_right_is_not_accused() {
     let folder = tempfile::tempdir().unwrap();
     for (name, url) in durable(folder.path()) {
-        let server = Server::start(&policy("fenced"), &["--store", &url, "--delay", "5ms"]);
+        let server = Server::start(&patient(folder.path(), "fenced"), &["--store", &url, "--delay", "5ms"]);
         let file = with_load(folder.path(), "fenced", &server, "{\"n\":\"{{key}} {{random}}\"}");
         for technique in ["h1", "h2"] {
             let (code, out, err) =
@@ -68,7 +77,7 @@ fn what_is_right_is_not_accused() {
 #[test]
 fn what_is_not_to_be_raced_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Server::start(&policy("lease"), &[]);
+    let server = Server::start(&patient(folder.path(), "lease"), &[]);
     let file = with_load(folder.path(), "lease", &server, "{}");
     for (arguments, says) in [
         (&["--url", "http://example.com/pay"][..], "--allow-host example.com"),
