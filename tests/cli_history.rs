@@ -96,7 +96,11 @@ fn sound_lines_are_valid_and_unsound_ones_are_not() {
 
 #[test]
 fn the_schemas_are_committed() {
-    for (name, schema) in [("history", record_schema()), ("history-report", report_schema())] {
+    for (name, schema) in [
+        ("history", record_schema()),
+        ("history-report", report_schema()),
+        ("load-report", idemcheck::report::load::schema()),
+    ] {
         let path = Path::new(ROOT).join(format!("schemas/{name}.schema.json"));
         let fresh = serde_json::to_string_pretty(&schema).unwrap() + "\n";
         if std::env::var_os("IDEMCHECK_UPDATE").is_some() {

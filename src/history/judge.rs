@@ -39,17 +39,20 @@ fn at_once(history: &KeyHistory, terms: &Terms) -> Result<(), Fault> {
     Ok(())
 }
 
-/// No lease and no time to live can end before the last moment that is known.
+/// No lease can end before the first result is there, and no time to live before the last moment that is known.
 fn has_one_life(history: &KeyHistory, terms: &Terms) -> bool {
-    let spans = [terms.ttl, terms.lease];
-    let Some(shortest) = spans.into_iter().flatten().map(|span| span.min).min() else { return true };
+    let Some(first) = history.ops.iter().map(|op| op.start).min() else { return true };
     let known = |at: i64| (at != NEVER).then_some(at);
     let ends = history.ops.iter().filter_map(|op| known(op.end));
     let effects = history.effects.iter().map(|effect| effect.latest);
     let last = ends.chain(effects).chain(history.counts.iter().map(|count| count.end)).max();
-    let first = history.ops.iter().map(|op| op.start).min();
-    let shortest = i64::try_from(shortest).unwrap_or(NEVER);
-    first.zip(last).is_none_or(|(first, last)| last < first.saturating_add(shortest))
+    // A lease is of a claim without a result, and results are recorded before they are answered.
+    let results = history.ops.iter().filter(|op| op.kind.is_final());
+    let result = results.filter_map(|op| known(op.end)).min().or(last);
+    [(terms.lease, result), (terms.ttl, last)].into_iter().all(|(span, last)| {
+        let shortest = span.map_or(NEVER, |span| i64::try_from(span.min).unwrap_or(NEVER));
+        last.is_none_or(|last| last < first.saturating_add(shortest))
+    })
 }
 
 /// Whether attempts may have released the key, and the payload of all of them, if it is one.

@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use bytes::Bytes;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
@@ -12,7 +13,8 @@ use hyper_util::rt::TokioExecutor;
 use tokio_postgres::types::Type;
 
 use super::Places;
-use crate::policy::{Effects, Load};
+use super::send::Trust;
+use crate::policy::{Effects, Headers, Load};
 use crate::serve::body;
 
 /// A count takes at most this long.
@@ -24,10 +26,10 @@ const ANSWER_MAX: usize = 1 << 20;
 pub enum Probe {
     /// Asked with the headers of the requests.
     Url {
-        client: Client<HttpConnector, body::Stream>,
+        client: Client<HttpsConnector<HttpConnector>, body::Stream>,
         url: String,
         pointer: Option<String>,
-        headers: BTreeMap<String, String>,
+        headers: Headers,
     },
     Postgres {
         client: tokio_postgres::Client,
@@ -47,14 +49,18 @@ pub enum Probe {
 impl Probe {
     /// # Errors
     /// What it is asked of can't be reached.
-    pub async fn open(load: &Load) -> Result<Probe, String> {
+    pub async fn open(load: &Load, trust: &Trust) -> Result<Probe, String> {
         Ok(match &load.effects {
-            Effects::Url { url, pointer } => Probe::Url {
-                client: Client::builder(TokioExecutor::new()).build_http(),
-                url: url.clone(),
-                pointer: pointer.clone(),
-                headers: load.headers.clone(),
-            },
+            Effects::Url { url, pointer } => {
+                let connector = HttpsConnectorBuilder::new().with_tls_config(trust.config(None)?);
+                let connector = connector.https_or_http().enable_http1().build();
+                Probe::Url {
+                    client: Client::builder(TokioExecutor::new()).build(connector),
+                    url: url.clone(),
+                    pointer: pointer.clone(),
+                    headers: load.headers.clone(),
+                }
+            }
             Effects::Sql { store, statement } => match store.strip_prefix("sqlite:") {
                 Some(file) => Probe::Sqlite { file: file.to_owned(), statement: statement.clone() },
                 None => {
@@ -72,20 +78,26 @@ impl Probe {
         })
     }
 
-    /// How many effects there are of a key, now.
+    /// How many effects there are of a key, now. `further`: headers beside, or instead of, those of all requests.
     ///
     /// # Errors
     /// It did not say.
-    pub async fn count(&self, places: &Places<'_>) -> Result<u64, String> {
-        within(self.ask(places)).await?.map_err(|error| format!("effects can't be counted: {error}"))
+    pub async fn count(&self, places: &Places<'_>, further: Option<&Headers>) -> Result<u64, String> {
+        within(self.ask(places, further)).await?.map_err(|error| format!("effects can't be counted: {error}"))
     }
 
-    async fn ask(&self, places: &Places<'_>) -> Result<u64, String> {
+    async fn ask(&self, places: &Places<'_>, further: Option<&Headers>) -> Result<u64, String> {
         match self {
             Probe::Url { client, url, pointer, headers } => {
                 let uri = places.fill(url);
                 let mut request = http::Request::get(&uri);
-                for (name, value) in headers {
+                let further = further.into_iter().flatten();
+                let all: BTreeMap<String, &String> = headers
+                    .iter()
+                    .chain(further)
+                    .map(|(name, value)| (name.to_ascii_lowercase(), value))
+                    .collect();
+                for (name, value) in all {
                     request = request.header(name, places.fill(value));
                 }
                 let request =

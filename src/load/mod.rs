@@ -4,9 +4,16 @@
 //! from the policy's terms. A clean run proves nothing: [`power`] says what it supports.
 
 pub mod effects;
+pub mod lab;
 pub mod power;
+pub mod probe;
+mod probes;
+pub mod proxy;
+pub mod report;
+mod reproduce;
 pub mod run;
 pub mod send;
+mod service;
 
 /// What stands for `{{key}}`, `{{n}}` and `{{random}}`.
 #[derive(Clone, Copy, Debug)]

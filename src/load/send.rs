@@ -10,6 +10,7 @@
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,8 @@ use bytes::Bytes;
 use http_body::Frame;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::{CertificateDer, ServerName};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use crate::serve::body;
@@ -35,7 +38,7 @@ const STREAMS_MAX: usize = 100;
 pub enum Technique {
     /// HTTP/1.1, a connection for each request, the last byte held back.
     LastByte,
-    /// HTTP/2 without TLS, over this many connections, the last frame held back.
+    /// HTTP/2, with TLS or without, over this many connections, the last frame held back.
     SinglePacket { connections: usize },
 }
 
@@ -47,7 +50,108 @@ pub struct Outgoing {
     pub path: String,
     pub headers: Vec<(String, String)>,
     pub body: Bytes,
+    /// So long after the others, as a whole.
+    pub late: Duration,
 }
+
+/// Where requests go.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// `host:port`, as a request names it.
+    authority: String,
+    /// `host:port` to connect to.
+    connect: String,
+    tls: Option<Arc<rustls::ClientConfig>>,
+}
+
+/// Who is believed to be whom, with TLS.
+#[derive(Clone, Debug)]
+pub struct Trust {
+    roots: Arc<rustls::RootCertStore>,
+}
+
+impl Trust {
+    /// What this machine trusts, and further certificates.
+    ///
+    /// # Errors
+    /// One of them is none.
+    pub fn new(further: Vec<CertificateDer<'static>>) -> Result<Trust, String> {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        for certificate in further {
+            roots.add(certificate).map_err(|error| error.to_string())?;
+        }
+        Ok(Trust { roots: Arc::new(roots) })
+    }
+
+    /// For a protocol that both sides have to agree on.
+    pub(super) fn config(&self, protocol: Option<&[u8]>) -> Result<rustls::ClientConfig, String> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?;
+        let mut config = config.with_root_certificates(self.roots.clone()).with_no_client_auth();
+        config.alpn_protocols.extend(protocol.map(<[u8]>::to_vec));
+        Ok(config)
+    }
+}
+
+impl Target {
+    /// `url`: of a request, perhaps a template.
+    ///
+    /// # Errors
+    /// It names no host.
+    pub fn new(url: &str, technique: Technique, trust: &Trust) -> Result<Target, String> {
+        let uri: http::Uri =
+            url.split("{{").next().unwrap_or(url).parse().map_err(|error| format!("{url}: {error}"))?;
+        let host = uri.host().ok_or_else(|| format!("{url} names no host"))?;
+        let secure = uri.scheme() == Some(&http::uri::Scheme::HTTPS);
+        let authority = format!("{host}:{}", uri.port_u16().unwrap_or(if secure { 443 } else { 80 }));
+        let protocol: &[u8] = match technique {
+            Technique::LastByte => b"http/1.1",
+            Technique::SinglePacket { .. } => b"h2",
+        };
+        let tls = if secure { Some(Arc::new(trust.config(Some(protocol))?)) } else { None };
+        Ok(Target { connect: authority.clone(), authority, tls })
+    }
+
+    /// The same by way of somebody else.
+    #[must_use]
+    pub fn through(&self, address: std::net::SocketAddr) -> Target {
+        Target { connect: address.to_string(), ..self.clone() }
+    }
+
+    /// `host:port`.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    pub fn is_encrypted(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    async fn connect(&self, technique: Technique) -> Result<Box<dyn Io>, String> {
+        let stream = TcpStream::connect(&self.connect).await;
+        let stream = stream.map_err(|error| format!("{}: {error}", self.connect))?;
+        stream.set_nodelay(true).map_err(|error| error.to_string())?;
+        let Some(config) = &self.tls else { return Ok(Box::new(stream)) };
+        let host = self.authority.rsplit_once(':').map_or(self.authority.as_str(), |(host, _)| host);
+        let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned());
+        let name = name.map_err(|error| format!("{host}: {error}"))?;
+        let connector = tokio_rustls::TlsConnector::from(config.clone());
+        let stream = connector.connect(name, stream).await;
+        let stream = stream.map_err(|error| format!("{}: {error}", self.authority))?;
+        if technique != Technique::LastByte && stream.get_ref().1.alpn_protocol() != Some(b"h2") {
+            return Err(format!("{} does not speak HTTP/2 (ALPN)", self.authority));
+        }
+        Ok(Box::new(stream))
+    }
+}
+
+/// A connection, encrypted or not.
+trait Io: AsyncRead + AsyncWrite + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Io for T {}
 
 /// What came back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +164,8 @@ pub struct Answer {
 /// A request with its moments and its answer.
 #[derive(Clone, Debug)]
 pub struct Exchange {
+    /// When its last byte was to leave.
+    pub due: Instant,
     /// Before its first byte.
     pub began: Instant,
     /// When its last byte was handed on; None: it never was.
@@ -87,26 +193,36 @@ impl Gate {
             waker.wake();
         }
     }
+
+    /// Waits until it is open. `counted`: whether this one was counted as there.
+    fn poll(&self, counted: &mut bool, context: &mut Context<'_>) -> Poll<()> {
+        if !*counted {
+            *counted = true;
+            self.there.set(self.there.get() + 1);
+            self.arrived.notify_one();
+        }
+        if self.open.get() {
+            return Poll::Ready(());
+        }
+        self.waiting.borrow_mut().push(context.waker().clone());
+        Poll::Pending
+    }
 }
 
 /// A body whose last byte waits at a gate.
 struct Held {
     first: Option<Bytes>,
     last: Option<Bytes>,
-    /// How long it waits after the gate is open.
-    late: Duration,
-    sleep: Option<Pin<Box<tokio::time::Sleep>>>,
     gate: Rc<Gate>,
     counted: bool,
     fired: Rc<Cell<Option<Instant>>>,
 }
 
 impl Held {
-    fn new(body: &Bytes, late: Duration, gate: Rc<Gate>) -> Held {
+    fn new(body: &Bytes, gate: Rc<Gate>) -> Held {
         let split = body.len().saturating_sub(1);
         let first = Some(body.slice(..split)).filter(|first| !first.is_empty());
-        let last = Some(body.slice(split..));
-        Held { first, last, late, sleep: None, gate, counted: false, fired: Rc::default() }
+        Held { first, last: Some(body.slice(split..)), gate, counted: false, fired: Rc::default() }
     }
 }
 
@@ -125,21 +241,8 @@ impl http_body::Body for Held {
         if held.last.is_none() {
             return Poll::Ready(None);
         }
-        if !held.counted {
-            held.counted = true;
-            held.gate.there.set(held.gate.there.get() + 1);
-            held.gate.arrived.notify_one();
-        }
-        if !held.gate.open.get() {
-            held.gate.waiting.borrow_mut().push(context.waker().clone());
+        if held.gate.poll(&mut held.counted, context).is_pending() {
             return Poll::Pending;
-        }
-        if !held.late.is_zero() {
-            let late = held.late;
-            let sleep = held.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(late)));
-            if sleep.as_mut().poll(context).is_pending() {
-                return Poll::Pending;
-            }
         }
         held.fired.set(Some(Instant::now()));
         Poll::Ready(held.last.take().map(|last| Ok(Frame::data(last))))
@@ -167,11 +270,10 @@ enum Line {
 }
 
 impl Line {
-    async fn open(authority: &str, technique: Technique) -> Result<Line, String> {
-        let connected = tokio::time::timeout(CONNECT_TIME, TcpStream::connect(authority)).await;
-        let stream = connected.map_err(|_| format!("no connection within {CONNECT_TIME:?}"))?;
-        let stream = stream.map_err(|error| format!("{authority}: {error}"))?;
-        stream.set_nodelay(true).map_err(|error| error.to_string())?;
+    async fn open(target: &Target, technique: Technique) -> Result<Line, String> {
+        let connected = tokio::time::timeout(CONNECT_TIME, target.connect(technique)).await;
+        let stream =
+            connected.map_err(|_| format!("{}: no connection within {CONNECT_TIME:?}", target.connect))??;
         let io = TokioIo::new(stream);
         Ok(match technique {
             Technique::LastByte => {
@@ -221,47 +323,60 @@ impl Line {
 /// Connections that stay open from burst to burst.
 pub struct Sender {
     technique: Technique,
-    /// `host:port` of each replica; requests take turns.
-    authorities: Vec<String>,
+    /// Replicas; requests take turns.
+    targets: Vec<Target>,
     timeout: Duration,
     lines: Vec<Option<Line>>,
 }
 
 impl Sender {
-    /// `authorities`: host and port of each replica, at least one. `timeout`: how long an answer is waited for.
-    pub fn new(technique: Technique, authorities: Vec<String>, timeout: Duration) -> Sender {
-        Sender { technique, authorities, timeout, lines: Vec::new() }
+    /// `targets`: at least one. `timeout`: how long an answer is waited for.
+    pub fn new(technique: Technique, targets: Vec<Target>, timeout: Duration) -> Sender {
+        Sender { technique, targets, timeout, lines: Vec::new() }
     }
 
-    /// Requests that arrive together, each `stagger` after the one before. To be called within a
+    /// Requests that arrive together, but for those that are late. To be called within a
     /// [`tokio::task::LocalSet`] of a runtime with one thread.
     ///
     /// # Errors
     /// There is no connection: nothing was sent.
-    pub async fn burst(&mut self, requests: &[Outgoing], stagger: Duration) -> Result<Vec<Exchange>, String> {
+    pub async fn burst(&mut self, requests: &[Outgoing]) -> Result<Vec<Exchange>, String> {
         let gate = Rc::new(Gate::default());
         let mut lines = self.connect(requests.len()).await?;
         let mut under_way = Vec::new();
         for (index, request) in requests.iter().enumerate() {
-            let authority = &self.authorities[index % self.authorities.len()];
-            let late = stagger.saturating_mul(u32::try_from(index).unwrap_or(u32::MAX));
-            let held = Held::new(&request.body, late, gate.clone());
+            let target = self.targets[index % self.targets.len()].clone();
+            let (late, gate) = (request.late, gate.clone());
+            let held = Held::new(&request.body, gate.clone());
             let fired = held.fired.clone();
-            let request = build(request, authority, self.technique, held)?;
+            let request = build(request, &target, self.technique, held)?;
             let place = self.place(index);
-            let (line, timeout) = (lines[place].take(), self.timeout + late);
-            let Some(mut line) = line else { return Err("a connection is missing".to_owned()) };
+            let (technique, timeout) = (self.technique, self.timeout);
+            let Some(mut line) = lines[place].take() else {
+                return Err("a connection is missing".to_owned());
+            };
             // Over HTTP/2 the next stream takes the same connection.
             if let Line::Two(send) = &line {
                 lines[place] = Some(Line::Two(send.clone()));
             }
             under_way.push(tokio::task::spawn_local(async move {
+                if !late.is_zero() {
+                    let mut counted = false;
+                    std::future::poll_fn(|context| gate.poll(&mut counted, context)).await;
+                    tokio::time::sleep(late).await;
+                    // What waited for long may have been closed meanwhile.
+                    if line.is_closed()
+                        && let Ok(open) = Line::open(&target, technique).await
+                    {
+                        line = open;
+                    }
+                }
                 let began = Instant::now();
                 let answer = tokio::time::timeout(timeout, line.exchange(request)).await;
                 let answered = answer.unwrap_or_else(|_| Err("no answer in time".to_owned()));
                 let ended = answered.is_ok().then(Instant::now);
                 let line = Some(line).filter(|_| answered.is_ok());
-                (Exchange { began, fired: fired.get(), ended, answer: answered }, place, line)
+                (Exchange { due: began, began, fired: fired.get(), ended, answer: answered }, place, line)
             }));
         }
         let all_there = async {
@@ -272,10 +387,12 @@ impl Sender {
         // Who does not come this far fails by itself.
         let _ = tokio::time::timeout(self.timeout.min(CONNECT_TIME), all_there).await;
         tokio::time::sleep(PRIME_TIME).await;
+        let opened = Instant::now();
         gate.open();
         let mut exchanges = Vec::with_capacity(requests.len());
-        for task in under_way {
-            let (exchange, place, line) = task.await.map_err(|error| error.to_string())?;
+        for (task, request) in under_way.into_iter().zip(requests) {
+            let (mut exchange, place, line) = task.await.map_err(|error| error.to_string())?;
+            exchange.due = opened + request.late;
             exchanges.push(exchange);
             if line.is_some() {
                 lines[place] = line;
@@ -291,7 +408,7 @@ impl Sender {
     fn place(&self, index: usize) -> usize {
         match self.technique {
             Technique::LastByte => index,
-            Technique::SinglePacket { connections } => index % (connections * self.authorities.len()),
+            Technique::SinglePacket { connections } => index % (connections * self.targets.len()),
         }
     }
 
@@ -300,7 +417,7 @@ impl Sender {
         let needed = match self.technique {
             Technique::LastByte => requests,
             Technique::SinglePacket { connections } => {
-                let connections = connections * self.authorities.len();
+                let connections = connections * self.targets.len();
                 if requests > connections * STREAMS_MAX {
                     return Err(format!("{requests} requests need more connections than {connections}"));
                 }
@@ -316,8 +433,8 @@ impl Sender {
             {
                 continue;
             }
-            let authority = &self.authorities[place % self.authorities.len()];
-            *line = Some(Line::open(authority, self.technique).await?);
+            let target = &self.targets[place % self.targets.len()];
+            *line = Some(Line::open(target, self.technique).await?);
         }
         Ok(lines)
     }
@@ -325,17 +442,20 @@ impl Sender {
 
 fn build(
     request: &Outgoing,
-    authority: &str,
+    target: &Target,
     technique: Technique,
     held: Held,
 ) -> Result<http::Request<Held>, String> {
     let uri = match technique {
         Technique::LastByte => request.path.clone(),
-        Technique::SinglePacket { .. } => format!("http://{authority}{}", request.path),
+        Technique::SinglePacket { .. } => {
+            let scheme = if target.is_encrypted() { "https" } else { "http" };
+            format!("{scheme}://{}{}", target.authority, request.path)
+        }
     };
     let mut built = http::Request::builder().method(request.method).uri(uri);
     if technique == Technique::LastByte {
-        built = built.header(http::header::HOST, authority);
+        built = built.header(http::header::HOST, &target.authority);
     }
     built = built.header(http::header::CONTENT_LENGTH, request.body.len());
     for (name, value) in &request.headers {

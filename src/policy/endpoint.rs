@@ -42,6 +42,13 @@ pub static LOAD: Section = Section {
         )
         .default("it is not tried"),
         Key::new(
+            "key_in_body",
+            Kind::Bool,
+            "key_in_body = true",
+            "The service takes its key from the payload, where `{{key}}` stands, and no header has it.",
+        )
+        .default("false"),
+        Key::new(
             "headers",
             Kind::Map(None, &Kind::Text),
             "[load.headers]\nContent-Type = \"application/json\"",
@@ -61,6 +68,34 @@ pub static LOAD: Section = Section {
         )
         .default("500ms"),
         Key::new(
+            "late",
+            Kind::Bool,
+            "late = true",
+            "Effects may land after the answer; otherwise a success whose effect is not there yet is a finding.",
+        )
+        .default("false"),
+        Key::new(
+            "slow",
+            Kind::Table(&SLOW),
+            "[load.slow]\ntime = \"1500ms\"\n[load.slow.headers]\nX-Slow = \"1500\"",
+            "How to ask for an operation that takes long: probes of what happens meanwhile need it.",
+        )
+        .default("they are skipped"),
+        Key::new(
+            "failing",
+            Kind::Table(&VARIANT),
+            "[load.failing.headers]\nX-Fail = \"1\"",
+            "How to ask for an operation that fails before it has an effect.",
+        )
+        .default("failures are not tried"),
+        Key::new(
+            "other",
+            Kind::Table(&VARIANT),
+            "[load.other.headers]\nX-Tenant = \"globex\"",
+            "How to ask as somebody else: the same key is then another operation.",
+        )
+        .default("it is not tried"),
+        Key::new(
             "effects",
             Kind::Table(&EFFECTS),
             "[load.effects]\nurl     = \"http://127.0.0.1:8080/ledger?key={{key}}\"\npointer = \"/effects\"",
@@ -70,6 +105,28 @@ pub static LOAD: Section = Section {
     ],
     later: &[],
 };
+
+/// Of `[load.failing]` and `[load.other]`.
+static VARIANT: Section =
+    Section { doc: "What is different from the ordinary request.", keys: &[VARIANT_HEADERS], later: &[] };
+
+static SLOW: Section = Section {
+    doc: "How to ask for an operation that takes long.",
+    keys: &[
+        Key::new("time", Kind::Duration { zero: false }, "time = \"1500ms\"", "About how long it takes.")
+            .required(),
+        VARIANT_HEADERS,
+    ],
+    later: &[],
+};
+
+const VARIANT_HEADERS: Key = Key::new(
+    "headers",
+    Kind::Map(None, &Kind::Text),
+    "headers = { X-Slow = \"1500\" }",
+    "Sent beside, or instead of, those of `[load.headers]`.",
+)
+.required();
 
 static EFFECTS: Section = Section {
     doc: "Where the effects of a key are counted: one of `url`, `sql`, `redis` and `command`.",
@@ -122,15 +179,28 @@ const SETTLE_MS: i64 = 500;
 pub struct Load {
     pub urls: Vec<String>,
     pub method: &'static str,
-    pub headers: BTreeMap<String, String>,
+    pub headers: Headers,
     pub body: String,
     pub conflicting: Option<String>,
+    /// The key stands in the payload only.
+    pub key_in_body: bool,
     /// In lower case.
     pub ignore: Vec<String>,
     /// In milliseconds.
     pub settle: i64,
+    /// Effects may land after the answer.
+    pub late: bool,
+    /// Headers that make an operation slow, and about how many milliseconds it then takes.
+    pub slow: Option<(Headers, i64)>,
+    /// Headers that make an operation fail before it has an effect.
+    pub failing: Option<Headers>,
+    /// Headers of somebody else, to whom the same key is another one.
+    pub other: Option<Headers>,
     pub effects: Effects,
 }
+
+/// Names and templates of values.
+pub type Headers = BTreeMap<String, String>;
 
 /// Where the effects of a key are counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,8 +226,7 @@ pub(super) fn read(table: &Table<'_>, reader: &mut Reader) -> Option<Load> {
     let urls = reader.located_texts(table, "urls");
     for url in &urls {
         let wrong = match url.value.split_once("://") {
-            Some(("http", rest)) if !rest.is_empty() && !rest.starts_with('/') => continue,
-            Some(("https", _)) => "requests are sent over plain HTTP; put a proxy that speaks TLS between",
+            Some(("http" | "https", rest)) if !rest.is_empty() && !rest.starts_with('/') => continue,
             _ => "it is no address such as http://127.0.0.1:8080/pay",
         };
         let message = format!("`{}` can't be raced: {wrong}", short(&url.value));
@@ -168,26 +237,26 @@ pub(super) fn read(table: &Table<'_>, reader: &mut Reader) -> Option<Load> {
     let body = reader.text(table, "body");
     let conflicting = reader.text(table, "conflicting");
     templates.extend(body.iter().chain(&conflicting).cloned());
-    let mut headers = BTreeMap::new();
-    for (name, value) in map(table, "headers", reader).map(|map| map.entries).unwrap_or_default() {
-        let text =
-            value.get_ref().as_str().filter(|text| text.bytes().all(|byte| (0x20..0x7f).contains(&byte)));
-        match text.filter(|_| is_header(&name.value)) {
-            Some(text) => {
-                templates.push(Located::new(text.to_owned(), value.span()));
-                headers.insert(name.value, text.to_owned());
-            }
-            None => {
-                let message = format!("the header `{}` can't be sent", short(&name.value));
-                let diagnostic = reader.fault(Code::LoadSource, message).at(value.span(), "");
-                reader.push(
-                    diagnostic
-                        .help("a name of letters, digits and hyphens, and visible ASCII text: for example")
-                        .paste("Content-Type = \"application/json\""),
-                );
-            }
-        }
+    let headers = read_headers(table, reader, &mut templates);
+    let late = reader.flag(table, "late");
+    let in_body = reader.flag(table, "key_in_body").filter(|flag| flag.value);
+    let payloads = || body.iter().chain(&conflicting);
+    if let Some(flag) = &in_body
+        && (body.is_none() || payloads().any(|payload| !payload.value.contains("{{key}}")))
+    {
+        let message = "the key is to be in the payload, and no `{{key}}` stands there".to_owned();
+        let diagnostic = reader.fault(Code::LoadSource, message).at(flag.span, "");
+        reader.push(diagnostic.help("write, for example").paste("body = '{\"key\": \"{{key}}\"}'"));
     }
+    let slow = reader.table(table, "slow").and_then(|slow| {
+        let time = reader.duration(&slow, "time");
+        Some((read_headers(&slow, reader, &mut templates), time?.value))
+    });
+    let mut variant = |name: &str| {
+        let table = reader.table(table, name)?;
+        Some(read_headers(&table, reader, &mut templates))
+    };
+    let (failing, other) = (variant("failing"), variant("other"));
     let method = reader.word(table, "method", &[]).map(|word| word.value);
     let ignore = reader.texts(table, "ignore").unwrap_or_default();
     let settle = reader.duration(table, "settle");
@@ -213,13 +282,43 @@ pub(super) fn read(table: &Table<'_>, reader: &mut Reader) -> Option<Load> {
         headers,
         body: body.map_or_else(|| "{}".to_owned(), |body| body.value),
         conflicting: conflicting.map(|body| body.value),
+        key_in_body: in_body.is_some(),
         ignore: ignore.iter().map(|name| name.to_ascii_lowercase()).collect(),
         settle: settle.map_or(SETTLE_MS, |settle| settle.value),
+        late: late.is_some_and(|late| late.value),
+        slow,
+        failing,
+        other,
         effects: effects?,
     })
 }
 
 type Texts = Vec<Located<String>>;
+
+/// The headers of a table; what can't be sent is told.
+fn read_headers(table: &Table<'_>, reader: &mut Reader, templates: &mut Texts) -> Headers {
+    let mut headers = BTreeMap::new();
+    for (name, value) in map(table, "headers", reader).map(|map| map.entries).unwrap_or_default() {
+        let text =
+            value.get_ref().as_str().filter(|text| text.bytes().all(|byte| (0x20..0x7f).contains(&byte)));
+        match text.filter(|_| is_header(&name.value)) {
+            Some(text) => {
+                templates.push(Located::new(text.to_owned(), value.span()));
+                headers.insert(name.value, text.to_owned());
+            }
+            None => {
+                let message = format!("the header `{}` can't be sent", short(&name.value));
+                let diagnostic = reader.fault(Code::LoadSource, message).at(value.span(), "");
+                reader.push(
+                    diagnostic
+                        .help("a name of letters, digits and hyphens, and visible ASCII text: for example")
+                        .paste("Content-Type = \"application/json\""),
+                );
+            }
+        }
+    }
+    headers
+}
 
 fn read_effects(table: &Table<'_>, reader: &mut Reader, templates: &mut Texts) -> Option<Effects> {
     let url = reader.text(table, "url");

@@ -15,7 +15,7 @@ pub mod remedy;
 mod rules;
 pub mod schema;
 
-pub use endpoint::{Effects, Load};
+pub use endpoint::{Effects, Headers, Load};
 pub use http::{FieldSource, Http};
 pub use load::{Loaded, LoadedPolicy, load, load_texts};
 

@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use super::words;
 use crate::check::property::Property;
 use crate::check::verdict::{
-    Change, Counterexample, PolicyResult, PropertyResult, Report, Scope, SearchStats, Standing, Step,
-    Verdict, format_moment, format_ms, grouped,
+    Change, Counterexample, PolicyResult, PropertyResult, Report, Scope, Standing, Step, format_moment,
+    format_ms, grouped,
 };
 
 /// What to show beyond the necessary.
@@ -69,10 +70,7 @@ pub fn render(report: &Report, options: &Options, out: &mut dyn Write) -> io::Re
 }
 
 fn policy(index: usize, result: &PolicyResult, options: &Options, out: &mut dyn Write) -> io::Result<()> {
-    let (colour, _, mut word) = look(result.standing());
-    if result.standing() == Standing::Unexpected && !result.properties.iter().any(unexpectedly_violated) {
-        word = "expectation not met";
-    }
+    let (colour, word) = (colour(result.standing()), words::policy(result));
     let severity =
         result.severity.as_ref().map_or(String::new(), |severity| format!(", severity {severity}"));
     writeln!(
@@ -83,7 +81,8 @@ fn policy(index: usize, result: &PolicyResult, options: &Options, out: &mut dyn 
         result.model,
         word.to_uppercase()
     )?;
-    writeln!(out, "  {DIM}scope:{PLAIN} {}", scope(result))?;
+    let (complete, unfinished) = (format!("{GREEN}complete{PLAIN}"), format!("{YELLOW}NOT COMPLETE{PLAIN}"));
+    writeln!(out, "  {DIM}scope:{PLAIN} {}", words::scope_with(result, &complete, &unfinished))?;
     let shown = |property: &&PropertyResult| {
         options.detail != Detail::Quiet
             || matches!(property.standing(), Standing::Unexpected | Standing::Inconclusive)
@@ -132,40 +131,33 @@ fn policy(index: usize, result: &PolicyResult, options: &Options, out: &mut dyn 
             writeln!(out, "\n  {BOLD}{}{PLAIN} is broken by this run:", property.property)?;
             timeline(run, out)?;
             if let Some(file) = file {
-                writeln!(out, "    {DIM}again:{PLAIN} idemcheck replay {}", shell_word(file))?;
+                writeln!(out, "    {DIM}again:{PLAIN} idemcheck replay {}", words::shell_word(file))?;
             }
         }
     }
     Ok(())
 }
 
-fn unexpectedly_violated(property: &PropertyResult) -> bool {
-    property.standing() == Standing::Unexpected && property.verdict == Verdict::Violated
-}
-
-/// Colour, mark and word of a standing; the word also stands in for the verdict of a policy.
-fn look(standing: Standing) -> (&'static str, &'static str, &'static str) {
+fn colour(standing: Standing) -> &'static str {
     match standing {
-        Standing::NotApplicable => (DIM, "–", "holds"),
-        Standing::Met => (GREEN, "✓", "holds"),
-        Standing::MetViolated => (GREEN, "✓", "violated, as expected"),
-        Standing::Waived => (YELLOW, "!", "violated, waived"),
-        Standing::Inconclusive => (YELLOW, "?", "inconclusive"),
-        Standing::Unexpected => (RED, "✗", "violated"),
+        Standing::NotApplicable => DIM,
+        Standing::Met | Standing::MetViolated => GREEN,
+        Standing::Waived | Standing::Inconclusive => YELLOW,
+        Standing::Unexpected => RED,
     }
 }
 
 /// One property: mark, name, verdict against the expectation, number, reason.
 fn property_line(property: &PropertyResult, width: usize, out: &mut dyn Write) -> io::Result<()> {
-    let (colour, mark, _) = look(property.standing());
+    let (colour, mark) = (colour(property.standing()), words::mark(property.standing()));
     write!(
         out,
         "  {colour}{mark}{PLAIN} {:width$}  {colour}{}{PLAIN}",
         property.property.name(),
-        verdict_words(property)
+        words::verdict(property)
     )?;
     if let Some(number) = &property.number {
-        write!(out, "; {} {BOLD}{}{PLAIN}", number.name, grouped_value(&number.value))?;
+        write!(out, "; {} {BOLD}{}{PLAIN}", number.name, words::grouped_value(&number.value))?;
     }
     if !property.reason.is_empty() && !matches!(property.standing(), Standing::Met) {
         write!(out, ": {}", property.reason)?;
@@ -176,52 +168,6 @@ fn property_line(property: &PropertyResult, width: usize, out: &mut dyn Write) -
         writeln!(out, "    {:width$}  {YELLOW}waived:{PLAIN} {reason}", "")?;
     }
     Ok(())
-}
-
-fn verdict_words(property: &PropertyResult) -> String {
-    let is = match property.verdict {
-        Verdict::NotApplicable => "not applicable",
-        other => other.name(),
-    };
-    match (property.standing(), property.expected) {
-        (Standing::MetViolated, _) => "violated, as expected".to_owned(),
-        (Standing::Waived, _) => "violated, waived".to_owned(),
-        (Standing::Unexpected, Some(Verdict::Violated)) if property.verdict == Verdict::Holds => {
-            "expected violated, but it holds".to_owned()
-        }
-        (Standing::Unexpected | Standing::Inconclusive, Some(expected)) => {
-            format!("expected {}, but it is {is}", expected.name().replace('-', " "))
-        }
-        (Standing::Met, Some(Verdict::Inconclusive)) => "inconclusive, as expected".to_owned(),
-        _ => is.to_owned(),
-    }
-}
-
-/// The scope and whether it was searched to the end: a verdict means nothing without both.
-fn scope(result: &PolicyResult) -> String {
-    let mut line = format!("{}; {}", result.scope_line, searched(&result.search));
-    if let Some(loops) = &result.loops {
-        line.push_str(&format!("; loops: {}", searched(loops)));
-    }
-    if result.engine != "zones" {
-        line.push_str(&format!("; engine {}", result.engine));
-    }
-    line
-}
-
-fn searched(search: &SearchStats) -> String {
-    let end = match (&search.stopped_by, search.complete) {
-        (_, true) => format!("{GREEN}complete{PLAIN}"),
-        (Some(limit), false) => {
-            format!("{YELLOW}NOT COMPLETE{PLAIN}, stopped by {limit} at depth {}", search.depth)
-        }
-        (None, false) => format!("{YELLOW}NOT COMPLETE{PLAIN}, stopped at depth {}", search.depth),
-    };
-    let counted = |count: u64, what: &str| {
-        let plural = if count == 1 { "" } else { "s" };
-        format!("{} {what}{plural}", grouped(count))
-    };
-    format!("{}, {}, {end}", counted(search.visited, "zone"), counted(search.states, "state"))
 }
 
 /// What may help a search that a limit ended.
@@ -345,36 +291,4 @@ fn summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 
 fn alarm(count: u64, what: &str, colour: &str) -> String {
     if count == 0 { format!("0 {what}") } else { format!("{colour}{} {what}{PLAIN}", grouped(count)) }
-}
-
-/// A plain count gets separators, `30s` and `unbounded` stay as they are.
-fn grouped_value(value: &str) -> String {
-    value.parse().map_or_else(|_| value.to_owned(), grouped)
-}
-
-/// A path that can be pasted into a shell.
-fn shell_word(path: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+@=:,".contains(c);
-    if !path.is_empty() && path.chars().all(plain) {
-        path.to_owned()
-    } else {
-        format!("'{}'", path.replace('\'', r"'\''"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn plain_counts_have_separators() {
-        assert_eq!(grouped_value("12034"), "12,034");
-        assert_eq!(grouped_value("30s"), "30s");
-    }
-
-    #[test]
-    fn paths_survive_a_shell() {
-        assert_eq!(shell_word("traces/a.json"), "traces/a.json");
-        assert_eq!(shell_word("my traces/it's.json"), r"'my traces/it'\''s.json'");
-    }
 }

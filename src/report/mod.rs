@@ -1,7 +1,15 @@
 //! One renderer per format over one result. A renderer takes a report and a writer and runs nothing.
 
+pub mod github;
 pub mod history;
+pub mod html;
 pub mod human;
 pub mod json;
+pub mod junit;
+pub mod lanes;
 pub mod load;
+pub mod markdown;
+pub mod origin;
+pub mod sarif;
 pub mod trace;
+pub mod words;

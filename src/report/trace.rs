@@ -86,12 +86,11 @@ impl TraceFile {
     }
 }
 
-/// `POLICY.PROPERTY.json` for every counterexample of a report, by index of the policy; each name
-/// once, even if two files name their policies alike.
-pub fn file_names(report: &Report) -> BTreeMap<(usize, Property), String> {
+/// A name for the files of each policy of a report, in its order; each once, even if two files name their
+/// policies alike.
+pub fn stems(report: &Report) -> Vec<String> {
     let mut taken = BTreeSet::new();
-    let mut names = BTreeMap::new();
-    for (index, result) in report.policies.iter().enumerate() {
+    let stem = |result: &PolicyResult| {
         // A policy's name comes from a file: it must not lead out of the folder.
         let safe = |c: char| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '-' };
         let stem: String = result.policy.chars().map(safe).collect();
@@ -102,8 +101,17 @@ pub fn file_names(report: &Report) -> BTreeMap<(usize, Property), String> {
             }
             unique = format!("{stem}-{number}");
         }
+        unique
+    };
+    report.policies.iter().map(stem).collect()
+}
+
+/// `POLICY.PROPERTY.json` for every counterexample of a report, by index of the policy.
+pub fn file_names(report: &Report) -> BTreeMap<(usize, Property), String> {
+    let mut names = BTreeMap::new();
+    for (index, (result, stem)) in report.policies.iter().zip(stems(report)).enumerate() {
         for property in result.properties.iter().filter(|property| property.counterexample.is_some()) {
-            names.insert((index, property.property), format!("{unique}.{}.json", property.property));
+            names.insert((index, property.property), format!("{stem}.{}.json", property.property));
         }
     }
     names

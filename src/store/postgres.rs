@@ -110,6 +110,11 @@ const MIGRATIONS: &[&str] = &[r#"
     );
 "#];
 
+/// The statements that make the tables, as they are run.
+pub fn tables() -> &'static [&'static str] {
+    MIGRATIONS
+}
+
 /// When the statement arrived: no later than what it sees, so that nothing seen is judged too late.
 const NOW: &str = "floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint";
 /// This moment, asked again after a wait for a row.

@@ -186,6 +186,21 @@ tidy(TIDIED)
 return {'done', now, granted, number, write == 'nothing' and show(key)}
 ";
 
+/// The fields of the hash that a receipt is.
+pub fn fields() -> &'static [&'static str] {
+    &FIELDS
+}
+
+/// The script that claims, records, renews and releases, as it is run.
+pub fn claim_script() -> String {
+    with_common(&SWAP.replace("TIDIED", &TIDIED_PER_WRITE.to_string()))
+}
+
+fn with_common(own: &str) -> String {
+    let common = COMMON.replace("FIELDS", &format!("'{}'", FIELDS.join("', '")));
+    format!("{common}{own}")
+}
+
 const LAND: &str = r"
 local operation, fencing, token, fingerprint = ARGV[2], ARGV[3] == '1', ARGV[4], ARGV[5]
 local fence = tonumber(redis.call('GET', named('fence', operation)) or '0')
@@ -268,10 +283,9 @@ struct Scripts {
 }
 
 static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| {
-    let common = COMMON.replace("FIELDS", &format!("'{}'", FIELDS.join("', '")));
-    let script = |own: &str| Script::new(&format!("{common}{own}"));
+    let script = |own: &str| Script::new(&with_common(own));
     Scripts {
-        swap: script(&SWAP.replace("TIDIED", &TIDIED_PER_WRITE.to_string())),
+        swap: Script::new(&claim_script()),
         land: script(LAND),
         fence: script(FENCE),
         list: script(LIST),

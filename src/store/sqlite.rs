@@ -84,6 +84,11 @@ const MIGRATIONS: &[&str] = &["
     ) STRICT;
 "];
 
+/// The statements that make the tables, as they are run.
+pub fn tables() -> &'static [&'static str] {
+    MIGRATIONS
+}
+
 /// The store: one thread that writes, one that reads.
 pub struct Sqlite {
     writes: Lane,

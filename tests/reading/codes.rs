@@ -113,6 +113,11 @@ const POLICIES: &[(&str, &str, &[&str])] = &[
             "IDM252 p.toml 50:1",
         ],
     ),
+    (
+        "[expect]",
+        "[load]\nurls = [\"http://h\"]\nbody = \"{}\"\nkey_in_body = true\n[load.effects]\ncommand = [\"x\"]\n\n[expect]",
+        &["IDM252 p.toml 47:15"],
+    ),
     ("[expect]", "[role.relay]\nruns = 1\n\n[expect]", &["IDM233 p.toml 44:7"]),
     ("pause   = \"5s\"", "duplicate_requests = 8\nlate_requests = 3", &["IDM203 p.toml 16:12"]),
     ("effect   = \"create\"", "effect   = \"creat\"", &["IDM014 p.toml 6:12"]),

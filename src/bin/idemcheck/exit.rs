@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use idemcheck::check::verdict::{Report, Standing};
-use idemcheck::load::run::LoadVerdict;
+use idemcheck::load::report::LoadVerdict;
 
 /// Everything holds, or is violated exactly where the policy says so; or nothing was asked that
 /// could fail.

@@ -1,16 +1,23 @@
 //! `idemcheck load`: races the endpoint that a policy names.
 
-use std::path::PathBuf;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
+use idemcheck::load::lab::Caps;
 use idemcheck::load::power::bursts_for;
-use idemcheck::load::run::{BURSTS_MAX, Plan, Run, SIZE_MAX};
-use idemcheck::load::send::Technique;
+use idemcheck::load::probe::Probe;
+use idemcheck::load::report::LoadReport;
+use idemcheck::load::run::{Around, BURSTS_MAX, Plan, Run, SIZE_MAX, Told};
+use idemcheck::load::send::{Technique, Trust};
 use idemcheck::report::load;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 
 use crate::arguments::parse_duration;
 use crate::exit::Exit;
@@ -50,10 +57,38 @@ pub struct Args {
     /// Connections of h2.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=16))]
     connections: u64,
-    /// Between the starts of two requests of a burst; spread over the time of the handler it finds locks that are
-    /// taken without looking again.
-    #[arg(long, value_name = "DURATION", default_value = "0ms", value_parser = parse_duration)]
-    stagger: Duration,
+    /// Between the starts of two requests of a burst. Without it every second batch is spread over the time of the
+    /// handler, which finds locks that are taken without looking again.
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    stagger: Option<Duration>,
+    /// Probes to try, such as P1,P3; without it, all that the policy and the arguments make possible.
+    #[arg(long, value_name = "PROBES", value_delimiter = ',')]
+    only: Vec<Probe>,
+    /// How often each probe but P1 is repeated.
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    rounds: u64,
+    /// Starts the service, without a shell, for each address; {{port}} stands for its port. Probes that kill it need
+    /// this. It is ended with the run.
+    #[arg(long, value_name = "WORDS")]
+    command: Option<String>,
+    /// Stands between the service and its store: listens on the one, passes on to the other.
+    #[arg(long, value_name = "LISTEN=HOST:PORT", value_parser = between)]
+    store_proxy: Option<(SocketAddr, String)>,
+    /// The same between the service and what it calls.
+    #[arg(long, value_name = "LISTEN=HOST:PORT", value_parser = between)]
+    downstream_proxy: Option<(SocketAddr, String)>,
+    /// Certificates to be trusted beside those of this machine (PEM).
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// A probe that had to wait longer for a lease or a time to live is skipped.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
+    longest_wait: Duration,
+    /// Requests of the whole run.
+    #[arg(long, value_name = "N", default_value_t = 250_000)]
+    max_requests: u64,
+    /// Bytes of payloads of the whole run.
+    #[arg(long, value_name = "N", default_value_t = 256 << 20)]
+    max_bytes: u64,
     /// How long an answer is waited for.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
     patience: Duration,
@@ -69,6 +104,9 @@ pub struct Args {
     /// How to write what was found.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    /// Write it to a file, too, in this format; may be repeated.
+    #[arg(long, value_name = "FORMAT=PATH", value_parser = destination)]
+    output: Vec<(Format, PathBuf)>,
 }
 
 #[derive(Clone, Copy, Default, ValueEnum)]
@@ -76,7 +114,7 @@ enum Chosen {
     /// HTTP/1.1: a connection for each request, the last byte of each held back.
     #[default]
     H1,
-    /// HTTP/2 without TLS: the last frames of all requests in one write.
+    /// HTTP/2: the last frames of all requests in one write.
     H2,
 }
 
@@ -85,13 +123,59 @@ enum Format {
     /// For people.
     #[default]
     Human,
-    /// For machines.
+    /// For machines: see `idemcheck schema load-report`.
     Json,
+    /// For whatever shows test results.
+    Junit,
+}
+
+impl Format {
+    fn write(self, report: &LoadReport, out: &mut dyn Write) -> io::Result<()> {
+        match self {
+            Format::Human => load::human(report, out),
+            Format::Json => load::json(report, out),
+            Format::Junit => load::junit(report, out),
+        }
+    }
+}
+
+fn destination(text: &str) -> Result<(Format, PathBuf), String> {
+    let wrong = || "a format and a file, such as junit=load.xml; formats are human, json, junit".to_owned();
+    let (name, path) = text.split_once('=').filter(|(_, path)| !path.is_empty()).ok_or_else(wrong)?;
+    Ok((Format::from_str(name, false).map_err(|_| wrong())?, PathBuf::from(path)))
 }
 
 fn chance(text: &str) -> Result<f64, String> {
     let value: f64 = text.parse().map_err(|_| "a number between 0 and 1, such as 0.95".to_owned())?;
     if value > 0.0 && value < 1.0 { Ok(value) } else { Err("it must lie between 0 and 1".to_owned()) }
+}
+
+fn between(text: &str) -> Result<(SocketAddr, String), String> {
+    let wrong =
+        || "an address to listen on and one to pass on to, such as 127.0.0.1:7000=127.0.0.1:6379".to_owned();
+    let (listen, to) = text.split_once('=').ok_or_else(wrong)?;
+    let listen: SocketAddr = listen.parse().map_err(|_| wrong())?;
+    if !listen.ip().is_loopback() {
+        return Err("it listens on this machine only: 127.0.0.1 or [::1]".to_owned());
+    }
+    if to.rsplit_once(':').is_none_or(|(host, port)| host.is_empty() || port.parse::<u16>().is_err()) {
+        return Err(wrong());
+    }
+    Ok((listen, to.to_owned()))
+}
+
+fn trust(further: Option<&Path>) -> anyhow::Result<Trust> {
+    let mut certificates = Vec::new();
+    if let Some(path) = further {
+        let failed = || format!("{} is no certificate", path.display());
+        for certificate in CertificateDer::pem_file_iter(path).with_context(failed)? {
+            certificates.push(certificate.with_context(failed)?);
+        }
+        if certificates.is_empty() {
+            bail!("{} has no certificate", path.display());
+        }
+    }
+    Trust::new(certificates).map_err(anyhow::Error::msg)
 }
 
 /// Exits well if nothing was found.
@@ -132,35 +216,57 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         },
         stagger: args.stagger,
         timeout: args.patience,
-        limit: args.timeout,
+        rounds: args.rounds,
+        caps: Caps {
+            requests: args.max_requests,
+            bytes: args.max_bytes,
+            time: args.timeout,
+            wait: args.longest_wait,
+        },
+        probes: if args.only.is_empty() { Probe::ALL.to_vec() } else { args.only.clone() },
         seed: args.seed.unwrap_or_else(by_the_clock),
     };
+    let around = Around {
+        trust: trust(args.ca.as_deref())?,
+        command: match &args.command {
+            None => Vec::new(),
+            Some(text) => shlex::split(text).context("--command has a quote that does not end")?,
+        },
+        store: args.store_proxy.clone(),
+        downstream: args.downstream_proxy.clone(),
+    };
+    // Better now than when all is done.
+    for path in args.output.iter().map(|(_, path)| path).chain(&args.history) {
+        output::check_file(path)?;
+    }
     let interrupted = Arc::new(AtomicBool::new(false));
     let told = interrupted.clone();
     ctrlc::set_handler(move || told.store(true, Ordering::SeqCst)).context("no handler for Ctrl-C")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
     let local = tokio::task::LocalSet::new();
     let done = local.block_on(&runtime, async {
-        let run = Run::new(&source.policy, &source.protocol, &load, plan).await?;
-        let mut tell = |number, batch: &_| anstream::eprintln!("{}", load::batch_line(number, batch));
-        run.go(&|| interrupted.load(Ordering::SeqCst), &mut tell).await
+        let stop = || interrupted.load(Ordering::SeqCst);
+        let run = Run::new(&source.policy, &source.protocol, &load, plan, around, &stop).await?;
+        let mut tell = |told: Told<'_>| match told {
+            Told::Batch(number, batch) => anstream::eprintln!("{}", load::batch_line(number, batch)),
+            Told::Probe(probe) => anstream::eprintln!("{}", load::probe_line(probe)),
+        };
+        run.go(&mut tell).await
     });
     let (report, records) = done.map_err(anyhow::Error::msg)?;
     if let Some(path) = &args.history {
-        let failed = || format!("{} can't be written", path.display());
         output::to_file(path, |out| {
             for record in &records {
                 serde_json::to_writer(&mut *out, record)?;
                 out.write_all(b"\n")?;
             }
             Ok(())
-        })
-        .with_context(failed)?;
+        })?;
     }
-    output::to_stdout(|out| match args.format {
-        Format::Human => load::human(&report, out),
-        Format::Json => load::json(&report, out),
-    })?;
+    for (format, path) in &args.output {
+        output::to_file(path, |out| format.write(&report, out))?;
+    }
+    output::to_stdout(|out| args.format.write(&report, out))?;
     Ok(Exit::of_load(report.verdict))
 }
 
@@ -173,6 +279,7 @@ fn by_the_clock() -> u64 {
 fn allowed(url: &str, named: &[&str], allowed: &[String]) -> anyhow::Result<()> {
     let rest = url
         .strip_prefix("http://")
+        .or_else(|| url.strip_prefix("https://"))
         .with_context(|| format!("`{url}` is no address such as http://127.0.0.1:8080/pay"))?;
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
     let host = match authority.rsplit_once(':') {

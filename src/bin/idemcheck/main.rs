@@ -7,6 +7,7 @@ mod check_history;
 mod exit;
 mod explain;
 mod explore;
+mod formats;
 mod glossary;
 mod import;
 mod input;
@@ -17,7 +18,9 @@ mod presets;
 mod progress;
 mod receipts;
 mod replay;
+mod report;
 mod schema;
+mod search;
 mod serve;
 mod verify;
 
@@ -66,6 +69,8 @@ enum Command {
     Receipts(receipts::Args),
     /// Run a counterexample file again, step by step.
     Replay(replay::Args),
+    /// Check policies, and write what was found as pages to look at.
+    Report(report::Args),
     /// Print the JSON Schema of a file format.
     Schema(schema::Args),
     /// Run a policy's own machine on a real store: a reference endpoint, or a gateway.
@@ -88,6 +93,7 @@ fn main() -> ExitCode {
         Command::Presets(args) => presets::run(&args),
         Command::Receipts(args) => receipts::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Serve(args) => serve::run(&args),
     };

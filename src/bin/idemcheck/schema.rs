@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use idemcheck::history::report as history;
 use idemcheck::model::schema::model_schema;
 use idemcheck::policy::schema::{policy_schema, system_schema};
-use idemcheck::report::json;
+use idemcheck::report::{json, load};
 
 use crate::exit::Exit;
 use crate::output;
@@ -30,6 +30,8 @@ enum Format {
     History,
     /// What `check-history --format json` writes.
     HistoryReport,
+    /// What `load --format json` writes.
+    LoadReport,
 }
 
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
@@ -40,6 +42,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         Format::Report => json::schema().to_value(),
         Format::History => history::record_schema().to_value(),
         Format::HistoryReport => history::report_schema().to_value(),
+        Format::LoadReport => load::schema().to_value(),
     };
     let text = serde_json::to_string_pretty(&schema)?;
     output::to_stdout(|out| writeln!(out, "{text}"))?;

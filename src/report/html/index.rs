@@ -1,0 +1,174 @@
+//! The index: a matrix of policies by properties.
+
+use maud::{Markup, html};
+
+use super::class;
+use crate::check::property::Property;
+use crate::check::verdict::{PolicyResult, Report, Standing, grouped};
+use crate::load::report::LoadReport;
+use crate::report::words;
+
+pub fn page(report: &Report, stems: &[String], unmatched: &[&LoadReport]) -> Markup {
+    let judged = |property: &Property| {
+        report
+            .policies
+            .iter()
+            .flat_map(|policy| &policy.properties)
+            .any(|result| result.property == *property && result.standing() != Standing::NotApplicable)
+    };
+    let columns: Vec<Property> = Property::ALL.into_iter().filter(judged).collect();
+    html! {
+        header {
+            h1 { "idemcheck: " (grouped(report.policies.len() as u64)) " policies" }
+            p { (summary(report)) }
+        }
+        main #main {
+            @if !report.failures.is_empty() {
+                h2 { "Not checked" }
+                ul { @for failure in &report.failures {
+                    li { span.bad { "✗ " (failure.policy) } " (" (failure.path) "): " (failure.message) }
+                } }
+            }
+            @if !unmatched.is_empty() {
+                h2 { "Races without a policy" }
+                ul { @for load in unmatched {
+                    li { (load.policy) ": no policy of this name is in the report" }
+                } }
+            }
+            h2 { "Policies by properties" }
+            form.tools role="search" onsubmit="return false" {
+                label { "Find " input #find type="search" placeholder="name, path, model, lint" autocomplete="off"; }
+                label { "Verdict " select #verdict {
+                    option value="" { "all" }
+                    @for (value, word) in VERDICTS { option value=(value) { (word) } }
+                } }
+                output #count for="find verdict" {}
+            }
+            p.soft { "✓ holds · (✗) violated, as expected · ✗ violated, or not as expected · ? inconclusive · ! waived · "
+                "– not applicable. Each verdict is for the scope in the last column." }
+            div.wide tabindex="0" role="region" aria-label="Policies by properties" {
+                table.matrix {
+                    thead { tr {
+                        th.name scope="col" { "policy" }
+                        th scope="col" { "verdict" }
+                        th scope="col" { "lints" }
+                        @for property in &columns { th.p scope="col" { span { (property) } } }
+                        th.scope scope="col" { "scope" }
+                    } }
+                    tbody {
+                        @for (policy, stem) in report.policies.iter().zip(stems) { (row(policy, stem, &columns)) }
+                    }
+                }
+            }
+            (waivers(report, stems))
+            (lints(report, stems))
+        }
+        footer { p.soft { "idemcheck " (report.tool) } }
+    }
+}
+
+/// The values of the filter, and their words.
+const VERDICTS: [(&str, &str); 5] = [
+    ("bad", "violated, or not as expected"),
+    ("open", "inconclusive"),
+    ("waived", "waived"),
+    ("expected", "violated, as expected"),
+    ("holds", "holds"),
+];
+
+fn kind(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Unexpected => "bad",
+        Standing::Inconclusive => "open",
+        Standing::Waived => "waived",
+        Standing::MetViolated => "expected",
+        Standing::Met | Standing::NotApplicable => "holds",
+    }
+}
+
+/// A cell has no words beside its mark, and what is violated must not look as if it held.
+fn mark(standing: Standing) -> &'static str {
+    match standing {
+        Standing::MetViolated => "(✗)",
+        other => words::mark(other),
+    }
+}
+
+fn summary(report: &Report) -> String {
+    let count = |key: &str| report.summary.get(key).copied().unwrap_or(0);
+    let words = [
+        ("unexpected", "unexpected"),
+        ("failed", "not checked"),
+        ("inconclusive", "inconclusive"),
+        ("waived", "waived"),
+        ("violated-as-expected", "violated as expected"),
+        ("holds", "hold"),
+    ];
+    words.map(|(key, word)| format!("{} {word}", grouped(count(key)))).join(", ")
+}
+
+fn row(policy: &PolicyResult, stem: &str, columns: &[Property]) -> Markup {
+    let standing = policy.standing();
+    let lints: Vec<&str> = policy.lints.iter().map(|lint| lint.name.as_str()).collect();
+    let text =
+        format!("{} {} {} {}", policy.policy, policy.path, policy.model, lints.join(" ")).to_lowercase();
+    html! {
+        tr data-text=(text) data-verdict=(kind(standing)) {
+            th.name scope="row" { a href={ "policies/" (stem) ".html" } { (policy.policy) } }
+            td.verdict class=(class(standing)) { (words::mark(standing)) " " (words::policy(policy)) }
+            td.num { @if !lints.is_empty() { (lints.len()) } }
+            @for column in columns {
+                @match policy.properties.iter().find(|result| result.property == *column) {
+                    Some(result) if result.standing() != Standing::NotApplicable => {
+                        td.v class=(class(result.standing())) {
+                            a href={ "policies/" (stem) ".html#" (column) } aria-label=(words::verdict(result)) { (mark(result.standing())) }
+                            @if let Some(number) = &result.number { " " small { (words::grouped_value(&number.value)) } }
+                        }
+                    }
+                    Some(_) => td.v.off { "–" },
+                    None => td.v {},
+                }
+            }
+            td.scope { (words::scope(policy)) }
+        }
+    }
+}
+
+fn waivers(report: &Report, stems: &[String]) -> Markup {
+    let all: Vec<_> = report
+        .policies
+        .iter()
+        .zip(stems)
+        .flat_map(|(policy, stem)| policy.properties.iter().map(move |result| (policy, stem, result)))
+        .filter_map(|(policy, stem, result)| Some((policy, stem, result, result.waived.as_ref()?)))
+        .collect();
+    html! {
+        @if !all.is_empty() {
+            h2 { "Waivers" }
+            ul { @for (policy, stem, result, reason) in all {
+                li { a href={ "policies/" (stem) ".html" } { (policy.policy) } ", " (result.property) ": " (reason) }
+            } }
+        }
+    }
+}
+
+fn lints(report: &Report, stems: &[String]) -> Markup {
+    let all: Vec<_> = report
+        .policies
+        .iter()
+        .zip(stems)
+        .flat_map(|(policy, stem)| policy.lints.iter().map(move |lint| (policy, stem, lint)))
+        .collect();
+    html! {
+        @if !all.is_empty() {
+            h2 { "Lints" }
+            ul { @for (policy, stem, lint) in all {
+                li {
+                    a href={ "policies/" (stem) ".html#lints" } { (policy.policy) } ", " (lint.name) ": " (lint.says)
+                    span.soft { " (" (lint.confirmation)
+                        @if let Some(reason) = &lint.silenced { "; silenced: " (reason) } ")" }
+                }
+            } }
+        }
+    }
+}

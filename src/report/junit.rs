@@ -1,0 +1,108 @@
+//! JUnit: a suite for each policy, a test case for each of its properties.
+//!
+//! A failure is a verdict that the policy does not expect, an error what has none. What is waived, and
+//! what has no meaning for the policy, is skipped with its reason.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
+
+use super::human;
+use super::words;
+use crate::check::verdict::{CheckFailure, PolicyResult, PropertyResult, Report, Standing};
+
+/// Writes the suites of a report.
+pub fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
+    let mut document = quick_junit::Report::new("idemcheck");
+    document.set_time(seconds(report.seconds));
+    document.add_test_suites(report.policies.iter().map(of_policy));
+    document.add_test_suites(report.failures.iter().map(of_failure));
+    let failed = report.summary.get("failed").copied().unwrap_or(0);
+    let unread = failed.saturating_sub(report.failures.len() as u64);
+    if unread > 0 {
+        let says = match unread {
+            1 => "1 policy could not be read".to_owned(),
+            count => format!("{count} policies could not be read"),
+        };
+        document.add_test_suite(suite("files", error("read", &says)));
+    }
+    document.serialize(&mut *out).map_err(io::Error::other)?;
+    out.flush()
+}
+
+fn of_policy(policy: &PolicyResult) -> TestSuite {
+    let mut suite = TestSuite::new(&policy.policy);
+    let loops = policy.loops.as_ref().map_or(0.0, |loops| loops.seconds);
+    suite.set_time(seconds(policy.search.seconds + loops));
+    suite.extra.insert("file".into(), policy.path.as_str().into());
+    suite.add_property(("model", policy.model.as_str()));
+    suite.add_property(("scope", words::scope(policy).as_str()));
+    for property in &policy.properties {
+        suite.add_test_case(of_property(policy, property));
+    }
+    suite
+}
+
+fn of_property(policy: &PolicyResult, property: &PropertyResult) -> TestCase {
+    let mut status = match property.standing() {
+        Standing::Met | Standing::MetViolated => TestCaseStatus::success(),
+        Standing::NotApplicable | Standing::Waived => TestCaseStatus::skipped(),
+        Standing::Inconclusive => TestCaseStatus::non_success(NonSuccessKind::Error),
+        Standing::Unexpected => TestCaseStatus::non_success(NonSuccessKind::Failure),
+    };
+    match property.standing() {
+        Standing::Met | Standing::MetViolated => {}
+        Standing::NotApplicable => {
+            status.set_message(&property.reason);
+        }
+        Standing::Waived => {
+            status.set_message(format!("waived: {}", property.waived.as_deref().unwrap_or_default()));
+        }
+        Standing::Inconclusive | Standing::Unexpected => {
+            status.set_message(words::finding(property)).set_type(property.verdict.name());
+            status.set_description(description(policy, property));
+        }
+    }
+    let mut case = TestCase::new(property.property.name(), status);
+    case.set_classname(&policy.policy);
+    if property.standing() == Standing::MetViolated {
+        case.set_system_out(words::finding(property));
+    }
+    case
+}
+
+/// The scope and the run, as people see them at a terminal.
+fn description(policy: &PolicyResult, property: &PropertyResult) -> String {
+    let mut text = format!("scope: {}\n", words::scope(policy));
+    if let Some(run) = &property.counterexample {
+        let mut coloured = anstream::StripStream::new(Vec::new());
+        // Nothing can fail in memory.
+        if human::timeline(run, &mut coloured).is_ok() {
+            text.push_str(&String::from_utf8_lossy(&coloured.into_inner()));
+        }
+    }
+    text
+}
+
+fn of_failure(failure: &CheckFailure) -> TestSuite {
+    let mut suite = suite(&failure.policy, error("check", &failure.message));
+    suite.extra.insert("file".into(), failure.path.as_str().into());
+    suite
+}
+
+fn suite(name: &str, case: TestCase) -> TestSuite {
+    let mut suite = TestSuite::new(name);
+    suite.add_test_case(case);
+    suite
+}
+
+fn error(name: &str, says: &str) -> TestCase {
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+    status.set_message(says).set_type("could-not-run");
+    TestCase::new(name, status)
+}
+
+fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
+}

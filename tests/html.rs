@@ -1,0 +1,376 @@
+//! Reports as pages: that they are whole, escaped, small enough, as accessible as can be told from their
+//! text, and, in a browser where there is one, that they do what they are for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use idemcheck::check::verdict::*;
+use idemcheck::policy::load::Loaded;
+use idemcheck::report::html::{self, File};
+use idemcheck::report::origin::Origins;
+use idemcheck::store::{postgres, redis, sqlite};
+
+#[path = "html/browser.rs"]
+mod browser;
+#[path = "cli/by_hand.rs"]
+mod by_hand;
+use by_hand::*;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+/// What the committed sample shows: a write path, and a remediation without end.
+const SAMPLE: [&str; 2] =
+    ["policies/write-path/lease-12s.toml", "policies/remediation/systemd-start-limit-20.toml"];
+
+fn idemcheck(folder: &Path, args: &[&str]) -> (i32, String, String) {
+    let mut command = assert_cmd::Command::cargo_bin("idemcheck").unwrap();
+    command.env_remove("FORCE_COLOR").env_remove("CLICOLOR_FORCE").current_dir(folder).args(args);
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+/// Every file below a folder, by its path in it.
+fn tree(folder: &Path) -> BTreeMap<String, String> {
+    let (mut found, mut folders) = (BTreeMap::new(), vec![folder.to_owned()]);
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(folder).unwrap().display().to_string();
+                found.insert(name, fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+fn written(to: &Path) -> BTreeMap<String, String> {
+    let to_arg = to.display().to_string();
+    let (code, stdout, stderr) =
+        idemcheck(Path::new(ROOT), &["report", SAMPLE[0], SAMPLE[1], "--to", &to_arg]);
+    assert_eq!(code, 0, "{stderr}");
+    assert_eq!(stdout.trim(), to.join("index.html").display().to_string());
+    tree(to)
+}
+
+/// Reports made by hand, with nothing behind them.
+fn by_hand_files(report: &Report) -> Vec<File> {
+    let nothing = Loaded::default();
+    html::files(report, &[], &[], &Origins::new(&nothing, Path::new("/repo")))
+}
+
+#[test]
+fn the_sample_is_what_report_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let fresh = written(folder.path());
+    let kept = Path::new(ROOT).join("reports/sample");
+    if std::env::var_os("IDEMCHECK_UPDATE").is_some() {
+        let _ = fs::remove_dir_all(&kept);
+        for (name, text) in &fresh {
+            fs::create_dir_all(kept.join(name).parent().unwrap()).unwrap();
+            fs::write(kept.join(name), text).unwrap();
+        }
+    }
+    let committed = tree(&kept);
+    let names = |files: &BTreeMap<String, String>| files.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&fresh), names(&committed), "IDEMCHECK_UPDATE=1 cargo test --test html");
+    for (name, text) in &fresh {
+        assert!(*text == committed[name], "reports/sample/{name} is out of date: IDEMCHECK_UPDATE=1");
+    }
+}
+
+/// The values of an attribute.
+fn attributes<'t>(text: &'t str, name: &str) -> Vec<&'t str> {
+    let start = format!(" {name}=\"");
+    text.split(start.as_str()).skip(1).map(|rest| rest.split('"').next().unwrap()).collect()
+}
+
+#[test]
+fn links_lead_somewhere_and_ids_are_unique() {
+    // Over every shipped policy: there are systems among them, locks, queues and long runs.
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().display().to_string();
+    let (code, _, stderr) = idemcheck(Path::new(ROOT), &["report", "policies", "--to", &to]);
+    assert_eq!(code, 0, "{stderr}");
+    let files = tree(folder.path());
+    assert!(files.len() > 400);
+    let ids = |text: &str| attributes(text, "id").into_iter().map(str::to_owned).collect::<Vec<_>>();
+    let known: BTreeMap<&String, BTreeSet<String>> =
+        files.iter().map(|(name, text)| (name, ids(text).into_iter().collect())).collect();
+    for (name, text) in files.iter().filter(|(name, _)| name.ends_with(".html")) {
+        let here = ids(text);
+        let unique: BTreeSet<&String> = here.iter().collect();
+        assert_eq!(unique.len(), here.len(), "{name} has an id twice");
+        for link in attributes(text, "href").into_iter().filter(|link| *link != "data:,") {
+            let (page, part) = link.split_once('#').unwrap_or((link, ""));
+            let base = Path::new(name).parent().unwrap();
+            let target = match page {
+                "" => name.clone(),
+                page => {
+                    let joined = match page.strip_prefix("../") {
+                        Some(up) => base.parent().unwrap().join(up),
+                        None => base.join(page),
+                    };
+                    joined.display().to_string()
+                }
+            };
+            let there = known.get(&target).unwrap_or_else(|| panic!("{name} links to {link}"));
+            assert!(part.is_empty() || there.contains(part), "{name}: {link}");
+        }
+        for label in attributes(text, "aria-labelledby") {
+            assert!(here.iter().any(|id| id == label), "{name}: {label}");
+        }
+    }
+}
+
+#[test]
+fn a_page_asks_the_network_for_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in written(folder.path()).iter().filter(|(name, _)| name.ends_with(".html")) {
+        assert!(text.contains("default-src 'none'"));
+        for attribute in ["src", "srcset", "action", "data", "poster"] {
+            assert_eq!(attributes(text, attribute), Vec::<&str>::new(), "{name}: {attribute}");
+        }
+        assert!(!text.contains("@import") && !text.contains("fetch("), "{name}");
+        assert!(attributes(text, "href").iter().all(|link| !link.contains("://")), "{name}");
+    }
+}
+
+#[test]
+fn what_others_wrote_stays_text() {
+    let nasty = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>";
+    let mut property = violated();
+    property.reason = nasty.to_owned();
+    let run = property.counterexample.as_mut().unwrap();
+    for step in &mut run.steps {
+        (step.who, step.does, step.sees) = (nasty.to_owned(), nasty.to_owned(), nasty.to_owned());
+        step.changes.push(Change { what: nasty.to_owned(), from: nasty.to_owned(), to: nasty.to_owned() });
+    }
+    let waived = PropertyResult { waived: Some(nasty.to_owned()), ..lasso() };
+    let mut bad = policy(nasty, vec![property, waived]);
+    (bad.summary, bad.model, bad.severity) = (nasty.to_owned(), nasty.to_owned(), Some(nasty.to_owned()));
+    bad.warnings.push(nasty.to_owned());
+    bad.lints.push(LintResult {
+        name: nasty.to_owned(),
+        says: nasty.to_owned(),
+        source: nasty.to_owned(),
+        confirmed_by: None,
+        confirmation: nasty.to_owned(),
+        silenced: Some(nasty.to_owned()),
+    });
+    let failure =
+        CheckFailure { policy: nasty.to_owned(), path: nasty.to_owned(), message: nasty.to_owned() };
+    let files = by_hand_files(&Report::new(vec![bad], vec![failure], 0, 0.0));
+    for file in &files {
+        assert_eq!(file.text.matches("<script").count(), 1, "{}", file.path);
+        assert!(!file.text.contains("<img"), "{}", file.path);
+        assert!(!file.path.contains(['<', '>', '"']), "{}", file.path);
+    }
+    assert!(files.last().unwrap().text.contains("&lt;script&gt;alert(1)"));
+}
+
+#[test]
+fn a_thousand_policies_fit_in_an_index() {
+    let mut policies = Vec::new();
+    for number in 0..250 {
+        for (kind, mut one) in sample().policies.into_iter().take(4).enumerate() {
+            one.policy = format!("service-{number}-policy-{kind}");
+            policies.push(one);
+        }
+    }
+    let files = by_hand_files(&report(policies));
+    let index = &files.last().unwrap().text;
+    assert_eq!(index.matches("data-verdict=").count(), 1000);
+    println!("{} bytes", index.len());
+    assert!(index.len() < 2_000_000, "{} bytes", index.len());
+}
+
+#[test]
+fn a_very_long_run_shows_its_two_ends_and_says_so() {
+    let mut property = violated();
+    let run = property.counterexample.as_mut().unwrap();
+    let one = run.steps[0].clone();
+    run.steps = vec![one; 16_570];
+    let files = by_hand_files(&report(vec![policy("long", vec![property])]));
+    assert!(files[0].text.contains("16,370 in the middle are left out"));
+    assert!(files[0].text.len() < 500_000, "{}", files[0].text.len());
+}
+
+#[test]
+fn a_page_shows_the_tables_that_the_stores_make_and_the_rules_that_alerts_writes() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = &written(folder.path())["policies/lease-12s.html"];
+    let unescape = |text: &str| {
+        text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&")
+    };
+    let page = unescape(page);
+    for line in postgres::tables().iter().chain(sqlite::tables()).flat_map(|text| text.lines()) {
+        assert!(page.contains(line.trim()), "{line}");
+    }
+    assert!(page.contains(&redis::claim_script()));
+    let (_, rules, _) = idemcheck(Path::new(ROOT), &["alerts", SAMPLE[0]]);
+    assert!(page.contains(rules.trim()));
+    // The module is there with its feature only, so its text is asked.
+    let source = fs::read_to_string(Path::new(ROOT).join("src/store/dynamodb/mod.rs")).unwrap();
+    for (made, shown) in [
+        ("attribute_name(\"pk\").key_type(KeyType::Hash)", "AttributeName=pk,KeyType=HASH"),
+        ("attribute_name(\"pk\").attribute_type(ScalarAttributeType::S)", "AttributeName=pk,AttributeType=S"),
+        ("billing_mode(BillingMode::PayPerRequest)", "--billing-mode PAY_PER_REQUEST"),
+    ] {
+        assert!(source.contains(made) && page.contains(shown), "{made}");
+    }
+}
+
+#[test]
+fn the_command_beside_a_run_replays_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = written(folder.path());
+    let page = &files["policies/lease-12s.html"];
+    let command = page.split("<code>idemcheck replay ").nth(1).unwrap().split('<').next().unwrap();
+    let (code, stdout, stderr) = idemcheck(folder.path(), &["replay", command]);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stdout.contains("single-execution"), "{stdout}");
+}
+
+#[test]
+fn verify_writes_the_same_pages() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = written(&folder.path().join("a"));
+    let to = format!("html={}", folder.path().join("b").display());
+    let (code, ..) = idemcheck(Path::new(ROOT), &["verify", SAMPLE[0], SAMPLE[1], "--output", &to]);
+    assert_eq!(code, 0);
+    assert_eq!(tree(&folder.path().join("b")), report);
+}
+
+#[test]
+fn races_are_shown_and_other_files_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let race = r#"{"version":1,"policy":"lease-12s","urls":[],"technique":"h1","size":20,"seed":7,
+        "cut_short":null,"batches":[],"bursts":60,"duplicated":3,"overlapped":58,"upper_bound":0.2,
+        "answers":{"201":57},"skipped":[],"verdict":"violated","history":HISTORY}"#;
+    let (_, history, _) = idemcheck(
+        Path::new(ROOT),
+        &["check-history", "tests/history/files/late-conflict.jsonl", "--format", "json"],
+    );
+    let path = folder.path().join("race.json");
+    fs::write(&path, race.replace("HISTORY", &history)).unwrap();
+    let to = folder.path().join("out");
+    let args = |load: &Path| {
+        let text = |path: &Path| path.display().to_string();
+        ["report", SAMPLE[0], "--load", &text(load), "--to", &text(&to)].map(str::to_owned)
+    };
+    let as_text = |args: [String; 6]| idemcheck(Path::new(ROOT), &args.each_ref().map(String::as_str));
+    let (code, _, stderr) = as_text(args(&path));
+    assert_eq!(code, 0, "{stderr}");
+    assert!(tree(&to)["policies/lease-12s.html"].contains("Races against the endpoint"));
+    fs::write(&path, "{}").unwrap();
+    let (code, stdout, stderr) = as_text(args(&path));
+    assert_eq!((code, stdout.as_str()), (2, ""));
+    assert!(stderr.contains("is not what `idemcheck load --format json` writes"), "{stderr}");
+}
+
+#[test]
+fn colours_can_be_read() {
+    let style = include_str!("../src/report/html/style.css");
+    let schemes: Vec<&str> = style.split(":root {").skip(1).collect();
+    assert_eq!(schemes.len(), 2);
+    for scheme in schemes {
+        let colour = |name: &str| {
+            let hex = scheme.split(&format!("--{name}: #")).nth(1).unwrap().split(';').next().unwrap();
+            let hex =
+                if hex.len() == 3 { hex.chars().flat_map(|c| [c, c]).collect() } else { hex.to_owned() };
+            let part = |at: usize| f64::from(u8::from_str_radix(&hex[at..at + 2], 16).unwrap()) / 255.0;
+            let linear = |v: f64| if v <= 0.040_45 { v / 12.92 } else { ((v + 0.055) / 1.055).powf(2.4) };
+            0.2126 * linear(part(0)) + 0.7152 * linear(part(2)) + 0.0722 * linear(part(4))
+        };
+        let contrast = |one: f64, other: f64| (one.max(other) + 0.05) / (one.min(other) + 0.05);
+        for text in ["fg", "soft", "good", "bad", "warn", "link"] {
+            for ground in ["bg", "panel"] {
+                let is = contrast(colour(text), colour(ground));
+                assert!(is >= 4.5, "{text} on {ground}: {is:.2}");
+            }
+        }
+        assert!(contrast(colour("fg"), colour("mark")) >= 4.5);
+        // Lines that carry meaning.
+        assert!(contrast(colour("lane"), colour("bg")) >= 3.0);
+    }
+}
+
+#[test]
+fn a_browser_shows_the_pages() {
+    let Some(mut browser) = browser::Browser::start() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    written(folder.path());
+    let page = |name: &str| format!("file://{}", folder.path().join(name).display());
+    for (width, height) in [(1280, 900), (360, 740)] {
+        for (name, what) in [
+            ("index.html", "index"),
+            ("policies/lease-12s.html", "lease-12s"),
+            ("policies/systemd-start-limit-20.html", "systemd"),
+        ] {
+            browser.open(&page(name), width, height);
+            assert_eq!(browser.ask("document.querySelectorAll('h1').length"), 1);
+            assert_eq!(browser.ask("document.querySelectorAll('main').length"), 1);
+            // Tables scroll by themselves, the page does not.
+            assert_eq!(
+                browser.ask("document.documentElement.scrollWidth <= window.innerWidth"),
+                true,
+                "{name} is wider than {width}"
+            );
+            let unlabelled = "[...document.querySelectorAll('input, select, button')]\
+                .filter(one => !one.labels?.length && !one.textContent.trim()).length";
+            assert_eq!(browser.ask(unlabelled), 0);
+            browser.screenshot(&format!("{what}-{width}"));
+        }
+    }
+    // The filter.
+    browser.open(&page("index.html"), 1280, 900);
+    let shown = "[...document.querySelectorAll('tbody tr')].filter(row => !row.hidden).length";
+    assert_eq!(browser.ask(shown), 2);
+    browser.ask("find.value = 'SYSTEMD', find.dispatchEvent(new Event('input')), 0");
+    assert_eq!(browser.ask(shown), 1);
+    assert_eq!(browser.ask("document.getElementById('count').textContent"), "1 of 2 shown");
+    browser.ask("find.value = '', verdict.value = 'bad', verdict.dispatchEvent(new Event('change')), 0");
+    assert_eq!(browser.ask(shown), 0);
+    // The stepper, by keyboard.
+    browser.open(&page("policies/lease-12s.html"), 1280, 900);
+    browser.ask("document.getElementById('run-single-execution').focus(), 0");
+    for _ in 0..3 {
+        browser.press("ArrowRight");
+    }
+    assert_eq!(browser.ask("location.hash"), "#single-execution-step-3");
+    browser.press("ArrowLeft");
+    assert_eq!(browser.ask("location.hash"), "#single-execution-step-2");
+    let says = browser.ask("document.querySelector('#run-single-execution .state').textContent");
+    let says = says.as_str().unwrap().to_owned();
+    assert!(says.contains("Step 2 of 11") && says.contains("in progress (attempt 1.1)"), "{says}");
+    // Steps that change nothing are hidden, and stepped over.
+    browser.ask("document.querySelector('#run-single-execution .lean-switch').click(), 0");
+    browser.ask("document.getElementById('run-single-execution').focus(), 0");
+    browser.press("ArrowRight");
+    assert_eq!(browser.ask("location.hash"), "#single-execution-step-6");
+    // A link to a step arrives there.
+    browser.open(&(page("policies/lease-12s.html") + "#claim-exclusive-step-4"), 1280, 900);
+    assert_eq!(browser.ask("document.querySelector('#run-claim-exclusive tr.now').dataset.step"), "4");
+    browser.screenshot("step-1280");
+    browser.ask("document.getElementById('state-diagram').scrollIntoView(), 0");
+    browser.screenshot("machine-1280");
+    browser.open(&(page("policies/systemd-start-limit-20.html") + "#quiesces-step-30"), 1280, 1400);
+    browser.screenshot("lasso-1280");
+    // What others wrote is text.
+    let nasty = "<script>document.title = 'broken'</script><img src=x onerror=\"document.title='broken'\">";
+    let files = by_hand_files(&report(vec![policy(nasty, vec![violated(), lasso()])]));
+    for file in &files {
+        let path: PathBuf = folder.path().join("nasty").join(&file.path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, &file.text).unwrap();
+        browser.open(&page(&format!("nasty/{}", file.path)), 1280, 900);
+        assert_ne!(browser.ask("document.title"), "broken");
+        assert_eq!(browser.ask("document.querySelectorAll('img').length"), 0);
+    }
+    assert_eq!(browser.complaints(), Vec::<String>::new());
+    assert_eq!(browser.requests(), Vec::<String>::new());
+}
