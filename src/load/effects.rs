@@ -26,7 +26,7 @@ const ANSWER_MAX: usize = 1 << 20;
 pub enum Probe {
     /// Asked with the headers of the requests.
     Url {
-        client: Client<HttpsConnector<HttpConnector>, body::Stream>,
+        client: Box<Client<HttpsConnector<HttpConnector>, body::Stream>>,
         url: String,
         pointer: Option<String>,
         headers: Headers,
@@ -55,7 +55,7 @@ impl Probe {
                 let connector = HttpsConnectorBuilder::new().with_tls_config(trust.config(None)?);
                 let connector = connector.https_or_http().enable_http1().build();
                 Probe::Url {
-                    client: Client::builder(TokioExecutor::new()).build(connector),
+                    client: Box::new(Client::builder(TokioExecutor::new()).build(connector)),
                     url: url.clone(),
                     pointer: pointer.clone(),
                     headers: load.headers.clone(),

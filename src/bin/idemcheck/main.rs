@@ -60,7 +60,7 @@ enum Command {
     /// Write a policy from what already runs: unit files, health checks, autoscalers.
     Import(import::Args),
     /// Race the endpoint that a policy names: bursts under one key, effects counted, histories judged.
-    Load(load::Args),
+    Load(Box<load::Args>),
     /// List the protocols that ship: where each is used, and what a policy has to decide.
     Models(models::Args),
     /// List what is known of stores, providers, brokers and locks, each with its source.
