@@ -249,8 +249,12 @@ fn verify_writes_the_same_pages() {
 fn races_are_shown_and_other_files_refused() {
     let folder = tempfile::tempdir().unwrap();
     let race = r#"{"version":1,"policy":"lease-12s","urls":[],"technique":"h1","size":20,"seed":7,
-        "cut_short":null,"batches":[],"bursts":60,"duplicated":3,"overlapped":58,"upper_bound":0.2,
-        "answers":{"201":57},"skipped":[],"verdict":"violated","history":HISTORY}"#;
+        "cut_short":null,"batches":[],"bursts":60,"duplicated":3,"overlapped":58,"simultaneous":60,
+        "upper_bound":0.2,"requests":1200,"answers":{"201":57},"verdict":"violated",
+        "latencies":{"final":{"count":57,"p50_us":11,"p90_us":12,"p99_us":13,"max_us":1414}},
+        "probes":[{"probe":"P1","title":"many at once","properties":["single-execution"],"outcome":"violated",
+            "why":null,"requests":1200,"history":HISTORY,"repeat":["curl -d '<b>' here"],
+            "findings":[{"rule":"stuck-key","property":"no-stuck-key","key":"<i>","message":"never free"}]}]}"#;
     let (_, history, _) = idemcheck(
         Path::new(ROOT),
         &["check-history", "tests/history/files/late-conflict.jsonl", "--format", "json"],
@@ -265,7 +269,16 @@ fn races_are_shown_and_other_files_refused() {
     let as_text = |args: [String; 6]| idemcheck(Path::new(ROOT), &args.each_ref().map(String::as_str));
     let (code, _, stderr) = as_text(args(&path));
     assert_eq!(code, 0, "{stderr}");
-    assert!(tree(&to)["policies/lease-12s.html"].contains("Races against the endpoint"));
+    let page = &tree(&to)["policies/lease-12s.html"];
+    for shown in [
+        "Races against the endpoint",
+        "&lt;i&gt; (stuck-key): never free",
+        "(in-flight-after-answer): ",
+        "curl -d '&lt;b&gt;' here",
+        "<td>1414</td>",
+    ] {
+        assert!(page.contains(shown), "{shown} is not shown");
+    }
     fs::write(&path, "{}").unwrap();
     let (code, stdout, stderr) = as_text(args(&path));
     assert_eq!((code, stdout.as_str()), (2, ""));

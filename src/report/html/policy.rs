@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::{class, design, run, table, text};
 use crate::check::property::Property;
 use crate::check::verdict::{PolicyResult, PropertyResult, Standing};
-use crate::load::report::{LoadReport, LoadVerdict};
+use crate::load::report::{Latency, LoadReport, LoadVerdict, ProbeOutcome};
 use crate::policy::load::LoadedPolicy;
 use crate::report::words;
 
@@ -168,7 +168,56 @@ fn race_results(races: &[&LoadReport]) -> Markup {
     ];
     html! {
         @if !races.is_empty() {
-            section aria-labelledby="races" { h2 #races { (title("races")) } (table("Races", &head, rows)) }
+            section aria-labelledby="races" {
+                h2 #races { (title("races")) }
+                (table("Races", &head, rows))
+                @for race in races { (probes(race)) (latencies(race)) }
+            }
+        }
+    }
+}
+
+/// What each probe of a race came to, and how to try by hand what it found.
+fn probes(race: &LoadReport) -> Markup {
+    let rows = race.probes.iter().map(|probe| {
+        let (class, word) = match probe.outcome {
+            ProbeOutcome::Violated => ("bad", "✗ violated"),
+            ProbeOutcome::NothingFound => ("good", "✓ nothing found"),
+            ProbeOutcome::Inconclusive => ("warn", "? inconclusive"),
+            ProbeOutcome::Skipped => ("soft", "– skipped"),
+        };
+        let judged = probe.history.iter().flat_map(|history| &history.findings);
+        vec![
+            text(&probe.probe),
+            text(&probe.title),
+            html! {
+                span class=(class) { (word) }
+                @if let Some(why) = &probe.why { div { (why) } }
+            },
+            text(probe.requests.to_string()),
+            html! {
+                @for found in &probe.findings { div { (found.key) " (" (found.rule) "): " (found.message) } }
+                @for found in judged { div { (found.subject) @if let Some(rule) = found.rule { " (" (rule.name()) ")" } ": " (found.message) } }
+                @for script in &probe.repeat {
+                    details { summary { "try it by hand" } pre { code { (script) } } }
+                }
+            },
+        ]
+    });
+    let caption = format!("Probes, seed {}", race.seed);
+    table(&caption, &["probe", "what it tries", "outcome", "requests", "what was found"], rows)
+}
+
+fn latencies(race: &LoadReport) -> Markup {
+    let rows = race.latencies.iter().map(|(class, latency)| {
+        let Latency { count, p50_us, p90_us, p99_us, max_us } = latency;
+        let numbers = [count, p50_us, p90_us, p99_us, max_us].map(|number| text(number.to_string()));
+        [text(class)].into_iter().chain(numbers).collect()
+    });
+    let caption = format!("Latency in µs, from when a request was due, seed {}", race.seed);
+    html! {
+        @if !race.latencies.is_empty() {
+            (table(&caption, &["answer", "requests", "median", "90 %", "99 %", "most"], rows))
         }
     }
 }
