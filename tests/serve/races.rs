@@ -41,17 +41,26 @@ fn two_servers_on_one_store_have_one_effect_per_key() {
         let addresses = [servers[0].address, servers[1].address];
         // What stands for DynamoDB answers one request after the other.
         let at_once = if name == "dynamodb" { 12 } else { 64 };
+        let mut unknown = 0;
         for _ in 0..bursts(20) {
             let key = fresh("burst");
             let replies = burst(&addresses, &key, at_once);
             for reply in &replies {
-                assert!(matches!(reply.status, 201 | 409), "{name}: {reply:?}");
+                // It can stand still for longer than a store is waited for, and the answer says so.
+                let stalled = name == "dynamodb" && reply.status == 504;
+                assert!(stalled || matches!(reply.status, 201 | 409), "{name}: {reply:?}");
             }
             let bodies: std::collections::BTreeSet<_> =
                 replies.iter().filter(|reply| reply.status == 201).map(|reply| reply.body.clone()).collect();
+            if replies.iter().any(|reply| reply.status == 504) {
+                unknown += 1;
+                assert!(bodies.len() <= 1 && servers[0].effects(&key) <= 1, "{name}: more than one of {key}");
+                continue;
+            }
             assert_eq!(bodies.len(), 1, "{name}: one answer for all");
             assert_eq!(servers[0].effects(&key), 1, "{name}");
         }
+        assert!(unknown * 4 <= bursts(20), "{name}: {unknown} bursts were not answered");
     }
 }
 
