@@ -4,6 +4,7 @@
 pub mod audit;
 pub mod check;
 pub mod diag;
+pub mod diff;
 pub mod guard;
 pub mod history;
 pub mod import;
@@ -17,3 +18,6 @@ pub mod source;
 pub mod store;
 pub mod system;
 pub mod time;
+
+/// The build, by what decides its results: those of another one may be others.
+pub const BUILD: &str = env!("IDEMCHECK_BUILD");

@@ -1,5 +1,6 @@
 //! The search over a timed system, and what is made of it: verdicts, numbers, counterexamples.
 
+pub mod baseline;
 mod endless;
 mod fewest;
 pub mod graph;
@@ -7,6 +8,7 @@ pub mod judge;
 mod lasso;
 mod moments;
 pub mod oracle;
+pub mod partition;
 pub mod properties;
 pub mod property;
 mod remarks;
@@ -15,10 +17,12 @@ pub mod search;
 pub mod trace;
 pub mod verdict;
 mod verify;
+pub mod weigh;
 
 pub use oracle::explore;
 pub use trace::ReplayError;
-pub use verify::{CheckError, Reductions, replay, verify, verify_with};
+pub use verify::{CheckError, Reductions, find, replay, verify, verify_with};
+pub use weigh::weigh;
 
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;

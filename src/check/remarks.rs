@@ -1,15 +1,14 @@
-//! What a result says beside its verdicts: lints, waivers, trust that is not earned, branches that no
+//! What a result says beside its verdicts: lints, trust that is not earned, branches that no
 //! run took.
 
 use std::collections::BTreeSet;
 
-use super::VerifyOptions;
 use super::property::Property;
 use super::verdict::{LintResult, PropertyResult, Standing, Verdict};
 use super::verify::Findings;
 use crate::lints::Lint;
 use crate::model::{Operation, Outcome, Protocol};
-use crate::policy::{Policy, Waiver};
+use crate::policy::Policy;
 use crate::system::System;
 use crate::system::compile::Next;
 use crate::system::describe::LATE_CALL;
@@ -29,27 +28,14 @@ pub(super) fn lints(policy: &Policy, protocol: &Protocol, properties: &[Property
             (None, None, None) => "not checked: no property applies".to_owned(),
         };
         let (name, source) = (lint.name.to_owned(), lint.source.to_owned());
-        let silenced = policy.silenced.get(lint.name).cloned();
-        LintResult { name, says, source, confirmed_by, confirmation, silenced }
+        LintResult { name, says, source, confirmed_by, confirmation, silenced: None }
     };
     crate::lints::findings(policy, protocol).into_iter().map(result).collect()
 }
 
-/// Waivers that waive nothing, and surroundings that are trusted more than they promise.
-pub(super) fn trusted(
-    policy: &Policy,
-    properties: &[PropertyResult],
-    options: &VerifyOptions,
-) -> Vec<String> {
+/// Surroundings that are trusted more than they promise.
+pub(super) fn trusted(policy: &Policy, properties: &[PropertyResult]) -> Vec<String> {
     let mut out = Vec::new();
-    for Waiver { property, until, .. } in &policy.waivers {
-        let result = properties.iter().find(|result| result.property == *property);
-        if until.as_str() < options.today {
-            out.push(format!("the waiver for {property} expired on {until}"));
-        } else if result.is_some_and(|result| result.verdict == Verdict::Holds) {
-            out.push(format!("the waiver for {property} (until {until}) is not needed: it holds"));
-        }
-    }
     if policy.faults.failovers == 0 && policy.store.as_ref().is_some_and(|store| store.loses_writes) {
         let what = "the store can lose its last writes, and no failover is budgeted (`faults.failovers`)";
         out.push(format!("{what}: not tested"));

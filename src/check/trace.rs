@@ -186,7 +186,7 @@ impl Walk<'_> {
     ) -> Option<(World, Vec<usize>)> {
         let event = self.taken.len() + 1;
         self.moments.demand(event - 1, event, 0);
-        if let Some(at) = self.path[event - 1].at {
+        if let Some(at) = self.path.get(event - 1).and_then(|step| step.at) {
             self.moments.demand(event, 0, at);
             self.moments.demand(0, event, -at);
         }
@@ -308,6 +308,45 @@ pub fn concretize(
     };
     let found = walk.go(start);
     found.then(|| walk.endless.take().unwrap_or_else(|| walk.told(&walk.least())))
+}
+
+/// Makes a run with names and moments of the numbers of its edges; none: no moments fit.
+pub fn tell(system: &System, edges: &[u32]) -> Option<Vec<Step>> {
+    let (go, property) = (AtomicBool::new(false), Property::SingleExecution);
+    let patience = Patience::to_tell(&go, None);
+    let mut walk = Walk {
+        system,
+        canonical: system,
+        path: &[],
+        property,
+        repeats_from: None,
+        moments: Moments::default(),
+        endless: None,
+        taken: Vec::new(),
+        tries: 0,
+        patience: &patience,
+    };
+    let mut world = system.initial_world();
+    let mut started = vec![0; world.clone().clock_count()];
+    for edge in edges {
+        let mut steps = Vec::new();
+        system.steps(&world, &mut steps);
+        let step = steps.into_iter().nth(*edge as usize)?;
+        (world, started) = walk.take(*edge, &world, step, &started)?;
+    }
+    let mut steps = walk.told(&walk.least()).steps;
+    // It is shown for what happens, not for what it breaks.
+    steps.iter_mut().for_each(|step| step.breaks = None);
+    Some(steps)
+}
+
+/// Takes the steps that [`tell`] gave again, with whole numbers for clocks.
+///
+/// # Errors
+/// The first step that is not possible as written.
+pub fn take_again(system: &System, steps: &[Step]) -> Result<(), ReplayError> {
+    let mut run = Run::new(system);
+    steps.iter().enumerate().try_for_each(|(index, step)| run.take(index, step).map(|_| ()))
 }
 
 /// Rounds that are put before the one that is shown to repeat, at most.

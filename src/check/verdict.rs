@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::baseline::BaselineResult;
+use super::partition::Partition;
 use super::property::Property;
+use super::weigh::{WaiverResult, WaiverState};
 
 /// What is known of a property.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -136,6 +139,10 @@ pub struct PropertyResult {
     pub expected: Option<Verdict>,
     /// The reason of the waiver that covers this violation.
     pub waived: Option<String>,
+    /// Of a violation that a waiver covered: since when it does not, and the waiver's reason.
+    pub lapsed: Option<String>,
+    /// The baseline has this violation, with this very counterexample.
+    pub baselined: bool,
     /// One sentence: what happens in the counterexample, which limit, why not applicable.
     pub reason: String,
     pub number: Option<Number>,
@@ -143,20 +150,40 @@ pub struct PropertyResult {
 }
 
 impl PropertyResult {
+    /// A verdict, and nothing said of it yet.
+    pub fn new(property: Property, verdict: Verdict) -> PropertyResult {
+        PropertyResult {
+            property,
+            verdict,
+            expected: None,
+            waived: None,
+            lapsed: None,
+            baselined: false,
+            reason: String::new(),
+            number: None,
+            counterexample: None,
+        }
+    }
+
     /// Whether this result is what the policy's author said it would be.
     pub fn as_expected(&self) -> bool {
         match self.standing() {
-            Standing::Met | Standing::MetViolated | Standing::Waived | Standing::NotApplicable => true,
+            Standing::Met
+            | Standing::MetViolated
+            | Standing::Waived
+            | Standing::Baselined
+            | Standing::NotApplicable => true,
             Standing::Inconclusive => self.expected.is_none(),
             Standing::Unexpected => false,
         }
     }
 
-    /// The verdict seen against the expectation and the waiver.
+    /// The verdict seen against the expectation, the waiver and the baseline.
     pub fn standing(&self) -> Standing {
         match (self.verdict, self.expected) {
             (Verdict::Violated, Some(Verdict::Violated)) => Standing::MetViolated,
             (Verdict::Violated, _) if self.waived.is_some() => Standing::Waived,
+            (Verdict::Violated, _) if self.baselined => Standing::Baselined,
             (Verdict::NotApplicable, None | Some(Verdict::NotApplicable)) => Standing::NotApplicable,
             // A proof is more than what was asked for.
             (Verdict::Proved, Some(Verdict::Holds)) => Standing::Met,
@@ -180,6 +207,8 @@ pub enum Standing {
     MetViolated,
     /// Violated, and a reviewed waiver covers it.
     Waived,
+    /// Violated as it was when the baseline was written.
+    Baselined,
     /// A limit ended the search before it could say.
     Inconclusive,
     /// Violated without a word about it, or an expectation that is not met.
@@ -260,6 +289,8 @@ pub struct PolicyResult {
     /// A second search, for runs without end; none where the model has no loop.
     pub loops: Option<SearchStats>,
     pub properties: Vec<PropertyResult>,
+    /// The policy's waivers, in its order.
+    pub waivers: Vec<WaiverResult>,
     /// Outcomes and transitions that no run ever took, and other remarks.
     pub warnings: Vec<String>,
     /// Rules of thumb that the policy does not meet.
@@ -301,10 +332,16 @@ pub struct Report {
     pub policies: Vec<PolicyResult>,
     /// Policies without a result. The exit code is 2 then, whatever the others say.
     pub failures: Vec<CheckFailure>,
-    /// Policies per standing, after `[expect]` and waivers: `holds`, `violated-as-expected`,
-    /// `waived`, `inconclusive`, `unexpected`, and `failed` for those that could not be read or
-    /// checked. Always all six.
+    /// Policies per standing, after `[expect]`, waivers and baseline: `holds`, `violated-as-expected`,
+    /// `waived`, `baselined`, `inconclusive`, `unexpected`, and `failed` for those that could not be read
+    /// or checked. Always all seven.
     pub summary: BTreeMap<String, u64>,
+    /// Waivers per state: `active`, `expiring`, `expired`, `unused`. Always all four.
+    pub waivers: BTreeMap<String, u64>,
+    /// What the baseline came to, where there is one.
+    pub baseline: Option<BaselineResult>,
+    /// Of which part of a run this is the report; none: of all of it.
+    pub partition: Option<Partition>,
     /// How long the whole run took.
     pub seconds: f64,
 }
@@ -329,6 +366,12 @@ impl Report {
         all.filter(|(_, outcomes)| !outcomes.is_empty()).collect()
     }
 
+    /// How many policies have a fault in their files.
+    pub fn unread(&self) -> u64 {
+        let failed = self.summary.get("failed").copied().unwrap_or(0);
+        failed.saturating_sub(self.failures.len() as u64)
+    }
+
     /// A report with its summary counted. `unread` says how many further policies were asked for
     /// and have a fault in their files.
     pub fn new(
@@ -344,12 +387,29 @@ impl Report {
             ("holds".to_owned(), count(&[Standing::Met, Standing::NotApplicable])),
             ("violated-as-expected".to_owned(), count(&[Standing::MetViolated])),
             ("waived".to_owned(), count(&[Standing::Waived])),
+            ("baselined".to_owned(), count(&[Standing::Baselined])),
             ("inconclusive".to_owned(), count(&[Standing::Inconclusive])),
             ("unexpected".to_owned(), count(&[Standing::Unexpected])),
             ("failed".to_owned(), failures.len() as u64 + unread),
         ]);
-        let tool = env!("CARGO_PKG_VERSION").to_owned();
-        Report { version: REPORT_VERSION, tool, policies, failures, summary, seconds }
+        let in_state = |state: WaiverState| {
+            let all = policies.iter().flat_map(|policy| &policy.waivers);
+            all.filter(|waiver| waiver.state == state).count() as u64
+        };
+        let waivers =
+            WaiverState::ALL.into_iter().map(|state| (state.name().to_owned(), in_state(state))).collect();
+        let (version, tool) = (REPORT_VERSION, env!("CARGO_PKG_VERSION").to_owned());
+        Report {
+            version,
+            tool,
+            policies,
+            failures,
+            summary,
+            waivers,
+            baseline: None,
+            partition: None,
+            seconds,
+        }
     }
 }
 
@@ -513,10 +573,8 @@ mod tests {
         use Verdict::*;
         let standing = |verdict, expected, waived: bool| {
             let waived = waived.then(|| "reviewed".to_owned());
-            let property = Property::SingleExecution;
-            let reason = String::new();
-            PropertyResult { property, verdict, expected, waived, reason, number: None, counterexample: None }
-                .standing()
+            let result = PropertyResult::new(Property::SingleExecution, verdict);
+            PropertyResult { expected, waived, ..result }.standing()
         };
         assert_eq!(standing(Holds, None, false), Standing::Met);
         assert_eq!(standing(Proved, Some(Holds), false), Standing::Met);
@@ -528,5 +586,12 @@ mod tests {
         assert_eq!(standing(Inconclusive, Some(Violated), false), Standing::Inconclusive);
         assert_eq!(standing(Inconclusive, Some(Holds), false), Standing::Inconclusive);
         assert_eq!(standing(NotApplicable, None, false), Standing::NotApplicable);
+        let known = |verdict, expected| {
+            let result = PropertyResult::new(Property::SingleExecution, verdict);
+            PropertyResult { expected, baselined: true, ..result }.standing()
+        };
+        assert_eq!(known(Violated, None), Standing::Baselined);
+        assert_eq!(known(Violated, Some(Violated)), Standing::MetViolated);
+        assert_eq!(known(Holds, None), Standing::Met);
     }
 }

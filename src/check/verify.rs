@@ -10,13 +10,14 @@ use super::graph::Graph;
 use super::judge::{broken_by, not_applicable};
 use super::lasso::{Flow, Lasso, Roles};
 use super::property::Property;
-use super::remarks::{lints, trusted, untaken, warnings};
+use super::remarks::{lints, untaken, warnings};
 use super::scope::{models, scope};
 use super::search::{Exploration, Extrapolation, Observer, SearchError, SearchOptions, Subsumption, explore};
 use super::trace::{self, PathStep, Patience, ReplayError, concretize, repeat};
 use super::verdict::{
     Counterexample, Number, PolicyResult, PropertyResult, SearchStats, Step, Verdict, format_ms, grouped,
 };
+use super::weigh::weigh;
 use super::{Engine, Limits, VerifyOptions, oracle};
 use crate::model::{Outcome, Protocol};
 use crate::policy::{Policy, Waiver};
@@ -110,6 +111,30 @@ pub fn verify_with(
     options: &VerifyOptions,
     reductions: Reductions,
 ) -> Result<PolicyResult, CheckError> {
+    let mut result = find_with(policy, protocol, options, reductions)?;
+    weigh(policy, &policy.waivers, &mut result, options.today);
+    Ok(result)
+}
+
+/// As [`verify`], but for what expectations and waivers say of it (see [`weigh`]): depends on no day, and
+/// on neither of them unless the search is to fail fast.
+///
+/// # Errors
+/// As [`verify`].
+pub fn find(
+    policy: &Policy,
+    protocol: &Protocol,
+    options: &VerifyOptions,
+) -> Result<PolicyResult, CheckError> {
+    find_with(policy, protocol, options, Reductions::ALL)
+}
+
+fn find_with(
+    policy: &Policy,
+    protocol: &Protocol,
+    options: &VerifyOptions,
+    reductions: Reductions,
+) -> Result<PolicyResult, CheckError> {
     let system = System::new(policy, protocol).map_err(CheckError::Compile)?;
     let system = system.with_symmetry(reductions.symmetry);
     if let Some(states) = system.loop_without_time() {
@@ -138,12 +163,10 @@ pub fn verify_with(
     }
     findings.broken = replayed;
     findings.untold_by = findings.untold_by.or(patience.stopped_by());
-    let mut properties = Property::ALL
-        .into_iter()
-        .map(|p| judge(p, policy, &system, &mut findings, options))
-        .collect::<Vec<_>>();
+    let mut properties =
+        Property::ALL.into_iter().map(|p| judge(p, policy, &system, &mut findings, options)).collect::<Vec<_>>();
     let scope = scope(policy, &system);
-    let warnings = [trusted(policy, &properties, options), warnings(policy, &system, &findings)].concat();
+    let warnings = warnings(policy, &system, &findings);
     // A lint may be borne out by a property that nobody asked for.
     let lints = lints(policy, protocol, &properties);
     properties.retain(|result| options.wants(result.property));
@@ -159,6 +182,7 @@ pub fn verify_with(
         },
         scope_line: scope.line(),
         scope,
+        waivers: Vec::new(),
         warnings,
         lints,
         untaken: untaken(&system, &findings),
@@ -672,15 +696,9 @@ fn judge(
     findings: &mut Findings,
     options: &VerifyOptions,
 ) -> PropertyResult {
-    let expected = policy.expect.get(&property).copied();
     let mut result = PropertyResult {
-        property,
-        verdict: Verdict::Holds,
-        expected,
-        waived: None,
-        reason: String::new(),
         number: number(property, system, findings),
-        counterexample: None,
+        ..PropertyResult::new(property, Verdict::Holds)
     };
     if let Some(reason) = not_applicable(property, policy, system) {
         result.verdict = Verdict::NotApplicable;
@@ -694,8 +712,6 @@ fn judge(
         result.verdict = Verdict::Violated;
         result.reason = found.headline();
         result.counterexample = Some(found);
-        let waiver = policy.waivers.iter().find(|w| w.property == property && !w.is_expired(options.today));
-        result.waived = waiver.map(|w| w.reason.clone());
         return result;
     }
     if findings.facts & broken_by(property) != 0 {

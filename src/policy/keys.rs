@@ -758,7 +758,7 @@ fn lints() -> Vec<&'static str> {
 }
 
 pub static WAIVER: Section = Section {
-    doc: "A reviewed override: shown in every report, and an error once past its day.",
+    doc: "A reviewed override: shown in every report, whatever it comes to. Past its day the violation counts again.",
     keys: &[
         Key::new(
             "property",
@@ -776,6 +776,8 @@ pub static WAIVER: Section = Section {
         .required(),
         Key::new("until", Kind::Date, "until = 2027-01-31", "The last day on which the waiver holds.")
             .required(),
+        Key::new("owner", Kind::Text, "owner = \"payments\"", "Who answers for it."),
+        Key::new("ticket", Kind::Text, "ticket = \"PAY-1234\"", "Where it is followed up."),
     ],
     later: &[],
 };

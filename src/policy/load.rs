@@ -54,6 +54,16 @@ impl Loaded {
         any_error(&self.diagnostics)
     }
 
+    /// Calls files by other names: those for which there is one.
+    pub fn call_paths(&mut self, name: impl Fn(&Path) -> Option<PathBuf>) {
+        let policies = self.policies.iter_mut().map(|source| &mut source.policy.path);
+        for path in self.files.paths_mut().chain(policies) {
+            if let Some(other) = name(path) {
+                *path = other;
+            }
+        }
+    }
+
     /// The texts that were read for a policy: its own and its model's.
     pub fn texts(&self, policy: &LoadedPolicy) -> (&str, &str) {
         (self.files.text(policy.policy_file), self.files.text(policy.model_file))

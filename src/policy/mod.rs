@@ -386,6 +386,10 @@ pub struct Waiver {
     pub reason: String,
     /// `YYYY-MM-DD`; the waiver holds up to and including this day.
     pub until: String,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// Where it is followed up.
+    pub ticket: Option<String>,
     pub span: Span,
 }
 

@@ -451,6 +451,8 @@ pub(super) fn waivers(root: &Table<'_>, reader: &mut Reader) -> Vec<Waiver> {
         let property = waived(&table, reader);
         let reason = reader.text(&table, "reason");
         let until = reader.date(&table, "until");
+        let mut trimmed = |name: &str| reader.text(&table, name).map(|text| text.value.trim().to_owned());
+        let (owner, ticket) = (trimmed("owner"), trimmed("ticket"));
         let Some(property) = property else { continue };
         if let Some((_, first)) = places.iter().find(|(earlier, _)| *earlier == property.value) {
             let message = format!("a second waiver for `{}`", property.value);
@@ -466,7 +468,8 @@ pub(super) fn waivers(root: &Table<'_>, reader: &mut Reader) -> Vec<Waiver> {
         places.push((property.value, property.span));
         if let (Some(reason), Some(until)) = (reason, until) {
             let reason = reason.value.trim().to_owned();
-            out.push(Waiver { property: property.value, reason, until: until.value, span: table.header });
+            let (property, until, span) = (property.value, until.value, table.header);
+            out.push(Waiver { property, reason, until, owner, ticket, span });
         }
     }
     out

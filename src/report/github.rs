@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use super::origin::{Origins, Place};
 use super::words;
 use crate::check::verdict::{PolicyResult, PropertyResult, Report, Standing};
+use crate::check::weigh::WaiverState;
 use crate::diag::Severity;
 
 /// Annotations of one level that are shown for a step.
@@ -97,10 +98,26 @@ fn annotations(level: Level, report: &Report, origins: &Origins) -> Vec<Annotati
                 (property.standing(), level),
                 (Standing::Unexpected, Level::Error)
                     | (Standing::Inconclusive, Level::Warning)
-                    | (Standing::Waived, Level::Notice)
+                    | (Standing::Waived | Standing::Baselined, Level::Notice)
             );
             if wanted {
                 found.push(of_property(policy, property, origins));
+            }
+        }
+        for waiver in &policy.waivers {
+            let wanted = match waiver.state {
+                // Beside the violation that it covers.
+                WaiverState::Active => continue,
+                WaiverState::Expiring => matches!(level, Level::Notice),
+                WaiverState::Expired | WaiverState::Unused => matches!(level, Level::Warning),
+            };
+            if wanted {
+                let place = origins.of_waiver(&policy.path, waiver.property);
+                found.push(Annotation {
+                    place: Some(place.unwrap_or_else(|| origins.of_policy(&policy.path))),
+                    title: format!("{}: waiver {}", policy.policy, waiver.state.name()),
+                    message: words::waiver(waiver),
+                });
             }
         }
         if let Level::Notice = level {
@@ -112,6 +129,13 @@ fn annotations(level: Level, report: &Report, origins: &Origins) -> Vec<Annotati
                 });
             }
         }
+    }
+    if let (Level::Warning, Some(baseline)) = (level, &report.baseline) {
+        found.extend(baseline.stale.iter().map(|stale| Annotation {
+            place: None,
+            title: "stale in the baseline".to_owned(),
+            message: words::stale(stale),
+        }));
     }
     found
 }

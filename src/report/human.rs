@@ -12,6 +12,7 @@ use crate::check::verdict::{
     Change, Counterexample, PolicyResult, PropertyResult, Report, Scope, Standing, Step, format_moment,
     format_ms, grouped,
 };
+use crate::check::weigh::WaiverState;
 
 /// What to show beyond the necessary.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,22 +36,28 @@ pub struct Options<'a> {
     pub traces: BTreeMap<(usize, Property), &'a str>,
 }
 
-const BOLD: &str = "\x1b[1m";
-const DIM: &str = "\x1b[2m";
-const RED: &str = "\x1b[1;31m";
-const GREEN: &str = "\x1b[32m";
-const YELLOW: &str = "\x1b[33m";
-const CYAN: &str = "\x1b[36m";
-const PLAIN: &str = "\x1b[0m";
+pub(super) const BOLD: &str = "\x1b[1m";
+pub(super) const DIM: &str = "\x1b[2m";
+pub(super) const RED: &str = "\x1b[1;31m";
+pub(super) const GREEN: &str = "\x1b[32m";
+pub(super) const YELLOW: &str = "\x1b[33m";
+pub(super) const CYAN: &str = "\x1b[36m";
+pub(super) const PLAIN: &str = "\x1b[0m";
 
 /// Writes the report: a block per policy, then one line that sums up.
 pub fn render(report: &Report, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     for (index, result) in report.policies.iter().enumerate() {
         let calm = matches!(
             result.standing(),
-            Standing::Met | Standing::MetViolated | Standing::NotApplicable | Standing::Waived
+            Standing::Met
+                | Standing::MetViolated
+                | Standing::NotApplicable
+                | Standing::Waived
+                | Standing::Baselined
         );
-        if options.detail == Detail::Quiet && calm {
+        // What lapses does not do so in silence.
+        let lapses = result.waivers.iter().any(|waiver| waiver.state != WaiverState::Active);
+        if options.detail == Detail::Quiet && calm && !lapses {
             continue;
         }
         policy(index, result, options, out)?;
@@ -121,6 +128,9 @@ fn policy(index: usize, result: &PolicyResult, options: &Options, out: &mut dyn 
             lint.name, lint.says, lint.confirmation
         )?;
     }
+    for waiver in &result.waivers {
+        writeln!(out, "  {YELLOW}! waiver:{PLAIN} {}", words::waiver(waiver))?;
+    }
     for warning in &result.warnings {
         writeln!(out, "  {YELLOW}! warning:{PLAIN} {warning}")?;
     }
@@ -142,7 +152,7 @@ fn colour(standing: Standing) -> &'static str {
     match standing {
         Standing::NotApplicable => DIM,
         Standing::Met | Standing::MetViolated => GREEN,
-        Standing::Waived | Standing::Inconclusive => YELLOW,
+        Standing::Waived | Standing::Baselined | Standing::Inconclusive => YELLOW,
         Standing::Unexpected => RED,
     }
 }
@@ -166,6 +176,9 @@ fn property_line(property: &PropertyResult, width: usize, out: &mut dyn Write) -
     // A waiver stays in sight even where the expectation makes it superfluous.
     if let Some(reason) = &property.waived {
         writeln!(out, "    {:width$}  {YELLOW}waived:{PLAIN} {reason}", "")?;
+    }
+    if let Some(lapsed) = &property.lapsed {
+        writeln!(out, "    {:width$}  {RED}{lapsed}{PLAIN}", "")?;
     }
     Ok(())
 }
@@ -202,6 +215,13 @@ fn advice(result: &PolicyResult, options: &Options) -> Option<String> {
 
 /// Steps at the beginning and at the end of a run that are shown, where it is longer than both.
 const SHOWN: usize = 40;
+
+/// A run that breaks nothing, as a numbered timeline.
+pub(super) fn steps(steps: &[Step], out: &mut dyn Write) -> io::Result<()> {
+    // No step breaks it, so its property is not told.
+    let (property, steps) = (Property::SingleExecution, steps.to_vec());
+    timeline(&Counterexample { property, steps, repeats_from: None, round_ms: None }, out)
+}
 
 /// A run as a numbered timeline; `repeats from` closes one without end. Of a very long one, the two
 /// ends: the rest is in the counterexample's file.
@@ -283,8 +303,24 @@ fn summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     if count("waived") > 0 {
         parts.push(alarm(count("waived"), "waived", YELLOW));
     }
+    if count("baselined") > 0 {
+        parts.push(alarm(count("baselined"), "in the baseline", YELLOW));
+    }
     if count("failed") > 0 {
         parts.push(alarm(count("failed"), "not checked", RED));
+    }
+    if let Some(baseline) = &report.baseline {
+        for stale in &baseline.stale {
+            writeln!(out, "{YELLOW}!{PLAIN} stale in the baseline: {}", words::stale(stale))?;
+        }
+        writeln!(out, "{BOLD}baseline{PLAIN} {}", words::baseline(baseline))?;
+    }
+    let waivers = words::waivers(report);
+    if !waivers.is_empty() {
+        writeln!(out, "{BOLD}waivers{PLAIN}: {waivers}")?;
+    }
+    if let Some(partition) = &report.partition {
+        writeln!(out, "{BOLD}{}{PLAIN}", words::partition(partition))?;
     }
     writeln!(out, "{BOLD}{}{PLAIN} {noun}: {}; {:.1} s", grouped(total), parts.join(", "), report.seconds)
 }

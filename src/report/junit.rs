@@ -1,7 +1,7 @@
 //! JUnit: a suite for each policy, a test case for each of its properties.
 //!
-//! A failure is a verdict that the policy does not expect, an error what has none. What is waived, and
-//! what has no meaning for the policy, is skipped with its reason.
+//! A failure is a verdict that the policy does not expect, an error what has none. What is waived, in the
+//! baseline, or has no meaning for the policy, is skipped with its reason; each waiver is a property of its suite.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -18,8 +18,17 @@ pub fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     document.set_time(seconds(report.seconds));
     document.add_test_suites(report.policies.iter().map(of_policy));
     document.add_test_suites(report.failures.iter().map(of_failure));
-    let failed = report.summary.get("failed").copied().unwrap_or(0);
-    let unread = failed.saturating_sub(report.failures.len() as u64);
+    if let Some(baseline) = report.baseline.as_ref().filter(|baseline| !baseline.stale.is_empty()) {
+        // Nothing failed, so each is a test that was left out.
+        let mut suite = TestSuite::new("baseline");
+        suite.add_test_cases(baseline.stale.iter().map(|stale| {
+            let mut status = TestCaseStatus::skipped();
+            status.set_message(format!("stale: {}", words::stale(stale)));
+            TestCase::new(format!("{}: {}", stale.policy, stale.property), status)
+        }));
+        document.add_test_suite(suite);
+    }
+    let unread = report.unread();
     if unread > 0 {
         let says = match unread {
             1 => "1 policy could not be read".to_owned(),
@@ -38,6 +47,9 @@ fn of_policy(policy: &PolicyResult) -> TestSuite {
     suite.extra.insert("file".into(), policy.path.as_str().into());
     suite.add_property(("model", policy.model.as_str()));
     suite.add_property(("scope", words::scope(policy).as_str()));
+    for waiver in &policy.waivers {
+        suite.add_property(("waiver", words::waiver(waiver).as_str()));
+    }
     for property in &policy.properties {
         suite.add_test_case(of_property(policy, property));
     }
@@ -47,7 +59,7 @@ fn of_policy(policy: &PolicyResult) -> TestSuite {
 fn of_property(policy: &PolicyResult, property: &PropertyResult) -> TestCase {
     let mut status = match property.standing() {
         Standing::Met | Standing::MetViolated => TestCaseStatus::success(),
-        Standing::NotApplicable | Standing::Waived => TestCaseStatus::skipped(),
+        Standing::NotApplicable | Standing::Waived | Standing::Baselined => TestCaseStatus::skipped(),
         Standing::Inconclusive => TestCaseStatus::non_success(NonSuccessKind::Error),
         Standing::Unexpected => TestCaseStatus::non_success(NonSuccessKind::Failure),
     };
@@ -58,6 +70,9 @@ fn of_property(policy: &PolicyResult, property: &PropertyResult) -> TestCase {
         }
         Standing::Waived => {
             status.set_message(format!("waived: {}", property.waived.as_deref().unwrap_or_default()));
+        }
+        Standing::Baselined => {
+            status.set_message(format!("in the baseline: {}", property.reason));
         }
         Standing::Inconclusive | Standing::Unexpected => {
             status.set_message(words::finding(property)).set_type(property.verdict.name());

@@ -25,24 +25,29 @@ const RESERVE: usize = 400;
 
 /// Writes the report in at most `bytes` bytes.
 pub fn render(report: &Report, bytes: usize, out: &mut dyn Write) -> io::Result<()> {
-    let mut page = Page { text: String::new(), room: bytes.saturating_sub(RESERVE) };
+    let mut page = Page::new(bytes);
     page.text.push_str(&format!("{MARKER}\n## idemcheck: {}\n\n", headline(report)));
     failures(report, &mut page);
     table(report, &mut page);
     findings(report, &mut page);
+    waivers(report, &mut page);
     lints(report, &mut page);
     out.write_all(page.text.as_bytes())
 }
 
 /// Text that stays within its bounds.
-struct Page {
-    text: String,
+pub(super) struct Page {
+    pub(super) text: String,
     room: usize,
 }
 
 impl Page {
+    pub(super) fn new(bytes: usize) -> Page {
+        Page { text: String::new(), room: bytes.saturating_sub(RESERVE) }
+    }
+
     /// Adds a part if it fits, whole.
-    fn add(&mut self, part: &str) -> bool {
+    pub(super) fn add(&mut self, part: &str) -> bool {
         let fits = self.text.len() + part.len() <= self.room;
         if fits {
             self.text.push_str(part);
@@ -51,7 +56,7 @@ impl Page {
     }
 
     /// Adds parts until one does not fit; then says how many were left out. Takes its room from the reserve.
-    fn add_all(&mut self, parts: impl ExactSizeIterator<Item = String>, noun: &str) {
+    pub(super) fn add_all(&mut self, parts: impl ExactSizeIterator<Item = String>, noun: &str) {
         let count = parts.len();
         for (index, part) in parts.enumerate() {
             if !self.add(&part) {
@@ -73,6 +78,7 @@ fn headline(report: &Report) -> String {
         ("failed", "✗ not checked"),
         ("inconclusive", "? inconclusive"),
         ("waived", "! waived"),
+        ("baselined", "! in the baseline"),
         ("violated-as-expected", "✓ violated as expected"),
     ] {
         if count(key) > 0 {
@@ -134,7 +140,9 @@ fn findings(report: &Report, page: &mut Page) {
     let all: Vec<(&PolicyResult, &PropertyResult)> = by_need(report)
         .into_iter()
         .flat_map(|policy| policy.properties.iter().map(move |property| (policy, property)))
-        .filter(|(_, property)| matches!(property.standing(), Standing::Unexpected | Standing::Waived))
+        .filter(|(_, property)| {
+            matches!(property.standing(), Standing::Unexpected | Standing::Waived | Standing::Baselined)
+        })
         .collect();
     let parts = all.into_iter().map(|(policy, property)| {
         let run = property.counterexample.as_ref().map(run).unwrap_or_default();
@@ -153,6 +161,26 @@ fn findings(report: &Report, page: &mut Page) {
         )
     });
     page.add_all(parts.collect::<Vec<_>>().into_iter(), "findings");
+}
+
+/// Every waiver with its state, and what the baseline no longer needs.
+fn waivers(report: &Report, page: &mut Page) {
+    let all = report.policies.iter().flat_map(|policy| policy.waivers.iter().map(move |w| (policy, w)));
+    let lines: Vec<String> = all
+        .map(|(policy, waiver)| format!("- {} {}\n", code(&policy.policy), plain(&words::waiver(waiver))))
+        .collect();
+    if !lines.is_empty() && page.add(&format!("\n### Waivers: {}\n\n", words::waivers(report))) {
+        page.add_all(lines.into_iter(), "waivers");
+    }
+    let Some(baseline) = &report.baseline else { return };
+    if page.add(&format!("\n### Baseline {}\n\n", plain(&words::baseline(baseline)))) {
+        let lines: Vec<String> = baseline
+            .stale
+            .iter()
+            .map(|stale| format!("- stale: {}\n", plain(&words::stale(stale))))
+            .collect();
+        page.add_all(lines.into_iter(), "stale entries");
+    }
 }
 
 fn lints(report: &Report, page: &mut Page) {
@@ -179,7 +207,7 @@ fn lints(report: &Report, page: &mut Page) {
 }
 
 /// A run, folded: a diagram where it can be read as one, and its steps.
-fn run(run: &Counterexample) -> String {
+pub(super) fn run(run: &Counterexample) -> String {
     let mut text = format!("\n<details><summary>The run, {} steps</summary>\n\n", run.steps.len());
     if run.steps.len() <= DRAWN_MAX {
         text.push_str(&mermaid(run));
@@ -283,7 +311,7 @@ fn drawn(text: &str) -> String {
 }
 
 /// Prose in which nothing is markup, nobody is mentioned and nothing is linked; also within a table.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -301,7 +329,7 @@ fn plain(text: &str) -> String {
 }
 
 /// A name as code, whatever it holds.
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);

@@ -1,13 +1,12 @@
 //! SARIF 2.1.0: what editors and code scanning show beside the lines of a policy.
 //!
-//! A violation without a word about it is a result, with its run as a code flow; one that is waived is a
-//! result that is suppressed. What holds, and what is violated as the policy says, is no result.
+//! A violation without a word about it is a result, with its run as a code flow; one that is waived, or in
+//! the baseline, is a result that is suppressed. What holds, and what is violated as the policy says, is no result.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 
 use super::origin::{Origins, Place};
 use super::words;
@@ -15,8 +14,10 @@ use crate::check::properties;
 use crate::check::verdict::{
     Counterexample, LintResult, PolicyResult, PropertyResult, Report, Standing, format_moment,
 };
+use crate::check::weigh::{WaiverResult, WaiverState};
 use crate::diag::{Diagnostic, Severity};
 use crate::lints::LINTS;
+use crate::source::digest;
 
 /// Steps at each end of a run that are told. Code scanning shows a thousand and refuses ten thousand.
 const STEPS_AT_EACH_END: usize = 500;
@@ -32,9 +33,11 @@ pub fn render(report: &Report, origins: &Origins, out: &mut dyn Write) -> io::Re
         for property in &policy.properties {
             results.extend(of_property(policy, property, origins, &mut rules));
         }
+        let waivers = policy.waivers.iter();
+        results.extend(waivers.filter_map(|waiver| of_waiver(policy, waiver, origins, &mut rules)));
         results.extend(policy.lints.iter().map(|lint| of_lint(policy, lint, origins, &mut rules)));
     }
-    let notifications: Vec<Value> = report
+    let mut notifications: Vec<Value> = report
         .failures
         .iter()
         .map(|failure| {
@@ -45,6 +48,10 @@ pub fn render(report: &Report, origins: &Origins, out: &mut dyn Write) -> io::Re
             })
         })
         .collect();
+    let stale = report.baseline.iter().flat_map(|baseline| &baseline.stale);
+    notifications.extend(stale.map(|stale| {
+        json!({ "level": "warning", "message": { "text": format!("stale in the baseline: {}", words::stale(stale)) } })
+    }));
     let failed = report.summary.get("failed").copied().unwrap_or(0);
     let document = json!({
         "$schema": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
@@ -109,7 +116,7 @@ fn of_property(
     rules: &mut Rules,
 ) -> Option<Value> {
     let (kind, level) = match property.standing() {
-        Standing::Unexpected | Standing::Waived => ("fail", "error"),
+        Standing::Unexpected | Standing::Waived | Standing::Baselined => ("fail", "error"),
         // Neither proved nor refuted: the standard has a kind for it, and wants no level then.
         Standing::Inconclusive => ("open", "none"),
         Standing::NotApplicable | Standing::Met | Standing::MetViolated => return None,
@@ -144,7 +151,7 @@ fn of_property(
         "level": level,
         "message": { "text": says },
         "locations": [location(&place)],
-        "partialFingerprints": { "counterexample/v1": fingerprint(policy, property) },
+        "partialFingerprints": { "counterexample/v1": property.fingerprint(&policy.policy) },
     });
     // Rules of thumb that foretold it point at the declarations to change.
     let foretold = policy.lints.iter().filter(|lint| lint.confirmed_by == Some(property.property));
@@ -167,7 +174,44 @@ fn of_property(
         let place = origins.of_waiver(&policy.path, property.property);
         result["suppressions"] = json!([suppression(reason, place.as_ref())]);
     }
+    if property.standing() == Standing::Baselined {
+        let known = "the baseline has it";
+        result["suppressions"] =
+            json!([{ "kind": "external", "status": "accepted", "justification": known }]);
+        result["baselineState"] = json!("unchanged");
+    }
     Some(result)
+}
+
+/// A waiver that somebody has to look after. One that is active is seen where it suppresses.
+fn of_waiver(
+    policy: &PolicyResult,
+    waiver: &WaiverResult,
+    origins: &Origins,
+    rules: &mut Rules,
+) -> Option<Value> {
+    let level = match waiver.state {
+        WaiverState::Active => return None,
+        WaiverState::Expiring => "note",
+        WaiverState::Expired | WaiverState::Unused => "warning",
+    };
+    let index = rules.index("waiver", || {
+        let what = "a waiver is about to expire, has expired, or is not needed";
+        let help = "Look at the reason again: renew it with a new day, or take the waiver out.".to_owned();
+        Text { brief: what.to_owned(), what: what.to_owned(), markdown: help.clone(), help, level: "warning" }
+    });
+    let place = origins.of_waiver(&policy.path, waiver.property);
+    let place = place.unwrap_or_else(|| origins.of_policy(&policy.path));
+    let fingerprint = digest(&[&policy.policy, waiver.property.name(), &waiver.until]);
+    Some(json!({
+        "ruleId": "waiver",
+        "ruleIndex": index,
+        "kind": "fail",
+        "level": level,
+        "message": { "text": format!("{}: {}", policy.policy, words::waiver(waiver)) },
+        "locations": [location(&place)],
+        "partialFingerprints": { "waiver/v1": fingerprint },
+    }))
 }
 
 fn of_lint(policy: &PolicyResult, lint: &LintResult, origins: &Origins, rules: &mut Rules) -> Value {
@@ -285,27 +329,6 @@ fn code_flow(path: &str, run: &Counterexample, origins: &Origins) -> Value {
         says.push_str(&format!("; {} steps in the middle are left out", left_out.len()));
     }
     json!({ "message": { "text": says }, "threadFlows": [{ "locations": locations }] })
-}
-
-/// The same finding has it in every run: the policy, the property and what is done, without moments.
-fn fingerprint(policy: &PolicyResult, property: &PropertyResult) -> String {
-    let mut parts = vec![policy.policy.as_str(), property.property.name(), property.verdict.name()];
-    if let Some(run) = &property.counterexample {
-        for step in &run.steps {
-            parts.extend([step.who.as_str(), &step.does, &step.sees]);
-        }
-    }
-    digest(&parts)
-}
-
-fn digest(parts: &[&str]) -> String {
-    let mut hash = Sha256::new();
-    for part in parts {
-        // With its length before it, no part runs into the next.
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part.as_bytes());
-    }
-    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// With a capital and a full stop, as code scanning shows it.

@@ -1,13 +1,16 @@
 //! Verdicts in words and marks, for every format that people read.
 
-use crate::check::verdict::{PolicyResult, PropertyResult, SearchStats, Standing, Verdict, grouped};
+use crate::check::baseline::{BaselineResult, Stale};
+use crate::check::partition::Partition;
+use crate::check::verdict::{PolicyResult, PropertyResult, Report, SearchStats, Standing, Verdict, grouped};
+use crate::check::weigh::{WaiverResult, WaiverState};
 
 /// The mark of a standing: colour never says anything alone.
 pub fn mark(standing: Standing) -> &'static str {
     match standing {
         Standing::NotApplicable => "–",
         Standing::Met | Standing::MetViolated => "✓",
-        Standing::Waived => "!",
+        Standing::Waived | Standing::Baselined => "!",
         Standing::Inconclusive => "?",
         Standing::Unexpected => "✗",
     }
@@ -19,6 +22,7 @@ pub fn standing(standing: Standing) -> &'static str {
         Standing::NotApplicable | Standing::Met => "holds",
         Standing::MetViolated => "violated, as expected",
         Standing::Waived => "violated, waived",
+        Standing::Baselined => "violated, in the baseline",
         Standing::Inconclusive => "inconclusive",
         Standing::Unexpected => "violated",
     }
@@ -44,6 +48,7 @@ pub fn verdict(property: &PropertyResult) -> String {
     match (property.standing(), property.expected) {
         (Standing::MetViolated, _) => "violated, as expected".to_owned(),
         (Standing::Waived, _) => "violated, waived".to_owned(),
+        (Standing::Baselined, _) => "violated, in the baseline".to_owned(),
         (Standing::Unexpected, Some(Verdict::Violated)) if property.verdict == Verdict::Holds => {
             "expected violated, but it holds".to_owned()
         }
@@ -64,7 +69,60 @@ pub fn finding(property: &PropertyResult) -> String {
     if !property.reason.is_empty() && property.standing() != Standing::Met {
         line.push_str(&format!(": {}", property.reason));
     }
+    if let Some(lapsed) = &property.lapsed {
+        line.push_str(&format!("; {lapsed}"));
+    }
     line
+}
+
+/// A waiver in one line: whose it is, and what it comes to.
+pub fn waiver(waiver: &WaiverResult) -> String {
+    let days = |days: i64| if days == 1 { "1 day".to_owned() } else { format!("{days} days") };
+    let state = match (waiver.state, waiver.days_left) {
+        (WaiverState::Active, left) => format!("active, {} left", days(left)),
+        (WaiverState::Expiring, 0) => "expires today".to_owned(),
+        (WaiverState::Expiring, left) => format!("expires in {}", days(left)),
+        (WaiverState::Expired, left) => format!("expired {} ago", days(-left)),
+        (WaiverState::Unused, _) => {
+            "not needed: what it is for is not violated, or expected to be".to_owned()
+        }
+    };
+    let owner = waiver.owner.as_ref().map(|owner| format!(", owner {owner}")).unwrap_or_default();
+    let ticket = waiver.ticket.as_ref().map(|ticket| format!(", ticket {ticket}")).unwrap_or_default();
+    format!("{} until {}{owner}{ticket}: {state}: {}", waiver.property, waiver.until, waiver.reason)
+}
+
+/// How many waivers there are of each state; empty where there are none.
+pub fn waivers(report: &Report) -> String {
+    let counts =
+        WaiverState::ALL.map(|state| (state, report.waivers.get(state.name()).copied().unwrap_or(0)));
+    let parts = counts.iter().filter(|(_, count)| *count > 0);
+    let parts: Vec<String> =
+        parts.map(|(state, count)| format!("{} {}", grouped(*count), state.name())).collect();
+    parts.join(", ")
+}
+
+/// What a baseline came to, in one line.
+pub fn baseline(baseline: &BaselineResult) -> String {
+    let count = |count: u64, what: &str| format!("{} {what}", grouped(count));
+    let (known, stale) = (count(baseline.known, "known"), count(baseline.stale.len() as u64, "stale"));
+    format!("{}: {known}, {stale}", baseline.path)
+}
+
+/// An entry of a baseline that nothing needs any more.
+pub fn stale(stale: &Stale) -> String {
+    format!("{}, {}: {}", stale.policy, stale.property, stale.why)
+}
+
+/// Which part of a run a report is of.
+pub fn partition(partition: &Partition) -> String {
+    format!(
+        "part {}/{}: {} of {} policies",
+        partition.number,
+        partition.of,
+        grouped(partition.selected),
+        grouped(partition.total)
+    )
 }
 
 /// The scope and whether it was searched to the end: a verdict means nothing without both.

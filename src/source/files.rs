@@ -107,6 +107,14 @@ impl Files {
         &self.get(id).path
     }
 
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(|file| file.path.as_path())
+    }
+
+    pub fn paths_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        self.files.iter_mut().map(|file| &mut file.path)
+    }
+
     pub fn len(&self) -> usize {
         self.files.len()
     }

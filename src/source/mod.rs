@@ -3,6 +3,7 @@
 //! Everything here is on guard against what a file may hold: sizes, depths and counts have limits,
 //! each a constant that its message prints.
 
+pub mod canonical;
 pub mod document;
 pub mod duration;
 pub mod files;
@@ -14,6 +15,7 @@ pub mod schema;
 pub mod suggest;
 pub mod walk;
 
+pub use canonical::digest;
 pub use files::{FileId, Files, Position, SourceFile};
 
 /// A place in a source file: byte offsets, the end exclusive.

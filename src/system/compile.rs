@@ -744,6 +744,40 @@ fn fresh_key() -> Key {
     }
 }
 
+impl System {
+    /// The system by what it can do alone: two that are the same text here behave the same. Names of states
+    /// make no difference.
+    pub fn behaviour(&self) -> String {
+        let mut system = self.clone();
+        system.name.clear();
+        system.table.iter_mut().for_each(|row| row.name.clear());
+        format!("{system:?}")
+    }
+
+    /// How many clients of each class there are.
+    pub fn requests(&self) -> [u8; CLASSES] {
+        let mut out = [0; CLASSES];
+        let clients = self.start.clients.iter().filter(|client| client.role == 0);
+        clients.for_each(|client| out[usize::from(client.class)] += 1);
+        out
+    }
+
+    /// Names the requests of each class from where those of the one before end, if there are so many: so that
+    /// two systems call their requests alike.
+    pub fn with_names_for(mut self, most: [u8; CLASSES]) -> System {
+        if self.remedy.is_some() {
+            return self;
+        }
+        let mut next = [1, 1 + most[0], 1 + most[0] + most[1]];
+        for client in self.start.clients.iter_mut().filter(|client| client.role == 0) {
+            let name = &mut next[usize::from(client.class)];
+            client.name = *name;
+            *name += 1;
+        }
+        self
+    }
+}
+
 /// The first name of an instance of a role, in [`Client::name`]; eight for each role.
 pub const ROLE_NAMES: u8 = 64;
 

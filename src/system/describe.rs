@@ -26,6 +26,21 @@ pub struct Description {
 impl System {
     /// Puts a step out of `before` into words. Both worlds carry names only if symmetry is off.
     pub fn describe(&self, before: &World, step: &Step) -> Description {
+        let (who, does, sees) = self.words(before, step);
+        Description { who, does, sees, changes: self.changes(before, step) }
+    }
+
+    /// A step as an event, by which behaviours of two systems are compared: who does what and sees what,
+    /// without the name of the model's state. The world's attempts have the names that it says.
+    pub fn event(&self, before: &World, step: &Step) -> String {
+        let (who, does, sees) = self.words(before, step);
+        let row = &self.table[step.label.at as usize].name;
+        let does = does.strip_prefix(row.as_str()).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&does);
+        let event = format!("{who} {does}");
+        if sees.is_empty() { event } else { format!("{event}: {sees}") }
+    }
+
+    fn words(&self, before: &World, step: &Step) -> (String, String, String) {
         let label = &step.label;
         let who = match label.actor {
             Actor::Client(index) => self.client_name(before, index as usize),
@@ -132,7 +147,7 @@ impl System {
             };
             sees = if sees.is_empty() { text } else { format!("{sees}; {text}") };
         }
-        Description { who, does, sees, changes: self.changes(before, step) }
+        (who, does, sees)
     }
 
     /// A client, a broker or a role begins an attempt.

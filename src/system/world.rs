@@ -595,6 +595,34 @@ impl World {
         }
     }
 
+    /// Every name that the world's parts have for people: the request, or the client, with the number of
+    /// the attempt, or how many were sent.
+    fn each_name(&mut self, mut visit: impl FnMut(&mut u8, &mut u8)) {
+        let mut name = |name: &mut (u8, u8)| visit(&mut name.0, &mut name.1);
+        self.keys.iter_mut().for_each(|key| name(&mut key.receipt.name));
+        self.past.iter_mut().for_each(|past| name(&mut past.receipt.name));
+        self.remedy.iter_mut().flat_map(|remedy| &mut remedy.jobs).for_each(|job| name(&mut job.name));
+        self.live_mut().for_each(|attempt| name(&mut attempt.name));
+        self.flights.iter_mut().for_each(|flight| name(&mut flight.name));
+        self.clients.iter_mut().for_each(|client| visit(&mut client.name, &mut client.sent));
+    }
+
+    /// Whose each part is: what the packed form leaves out, but for the numbers of attempts.
+    pub fn requests(&mut self) -> SmallVec<[u8; 16]> {
+        let mut out = SmallVec::new();
+        self.each_name(|request, _| out.push(*request));
+        out
+    }
+
+    /// Says of a world that comes out of its packed form whose each part is.
+    pub fn set_requests(&mut self, requests: &[u8]) {
+        let mut requests = requests.iter();
+        self.each_name(|request, number| {
+            *request = requests.next().copied().unwrap_or(0);
+            *number = 0;
+        });
+    }
+
     /// Numbers the clocks in the order of the walk and says where each comes from.
     pub fn number_clocks(&mut self) -> ClockMap {
         let mut map = ClockMap::new();

@@ -51,21 +51,14 @@ pub fn policy(name: &str, properties: Vec<PropertyResult>) -> PolicyResult {
         loops: None,
         properties,
         lints: Vec::new(),
+        waivers: Vec::new(),
         untaken: Vec::new(),
         warnings: Vec::new(),
     }
 }
 
 pub fn result(property: Property, verdict: Verdict) -> PropertyResult {
-    PropertyResult {
-        property,
-        verdict,
-        expected: None,
-        waived: None,
-        reason: String::new(),
-        number: None,
-        counterexample: None,
-    }
+    PropertyResult::new(property, verdict)
 }
 
 pub fn number(name: &str, value: &str, exact: Option<i64>) -> Option<Number> {

@@ -56,7 +56,11 @@ impl Exit {
     /// What a report amounts to.
     pub fn of(report: &Report) -> Exit {
         let one = |standing| match standing {
-            Standing::NotApplicable | Standing::Met | Standing::MetViolated | Standing::Waived => Exit::Holds,
+            Standing::NotApplicable
+            | Standing::Met
+            | Standing::MetViolated
+            | Standing::Waived
+            | Standing::Baselined => Exit::Holds,
             Standing::Inconclusive => Exit::Inconclusive,
             Standing::Unexpected => Exit::Violated,
         };

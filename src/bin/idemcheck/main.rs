@@ -3,7 +3,10 @@
 mod alerts;
 mod arguments;
 mod audit;
+mod base;
+mod cache;
 mod check_history;
+mod diff;
 mod exit;
 mod explain;
 mod explore;
@@ -12,6 +15,7 @@ mod glossary;
 mod import;
 mod input;
 mod load;
+mod merge;
 mod models;
 mod output;
 mod presets;
@@ -23,6 +27,7 @@ mod schema;
 mod search;
 mod serve;
 mod verify;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -46,13 +51,15 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Check policies over every interleaving of retries, crashes, timeouts and expiries.
-    Verify(verify::Args),
+    Verify(Box<verify::Args>),
     /// Write alert rules for Prometheus, for a policy that is served.
     Alerts(alerts::Args),
     /// Say of each action what running it twice does, and what keeps it from happening.
     Audit(audit::Args),
     /// Judge recorded histories of requests, and logs of remediation, against what is promised.
     CheckHistory(check_history::Args),
+    /// Say what a change means: verdicts gained and lost, and what is possible now that was not before.
+    Diff(Box<diff::Args>),
     /// Say what a property, an operation, a key, a fault, a verdict or a diagnostic code means.
     Explain(explain::Args),
     /// Browse the state space of one policy in the browser.
@@ -61,6 +68,8 @@ enum Command {
     Import(import::Args),
     /// Race the endpoint that a policy names: bursts under one key, effects counted, histories judged.
     Load(Box<load::Args>),
+    /// Put the reports of the parts of one run together.
+    Merge(merge::Args),
     /// List the protocols that ship: where each is used, and what a policy has to decide.
     Models(models::Args),
     /// List what is known of stores, providers, brokers and locks, each with its source.
@@ -81,14 +90,16 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     output::set_color(cli.color);
     let exit = match cli.command {
-        Command::Verify(args) => verify::run(args),
+        Command::Verify(args) => verify::run(&args),
         Command::Alerts(args) => alerts::run(&args),
         Command::Audit(args) => audit::run(&args),
         Command::CheckHistory(args) => check_history::run(&args),
+        Command::Diff(args) => diff::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Explore(args) => explore::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Load(args) => load::run(&args),
+        Command::Merge(args) => merge::run(&args),
         Command::Models(args) => models::run(&args),
         Command::Presets(args) => presets::run(&args),
         Command::Receipts(args) => receipts::run(&args),

@@ -27,7 +27,9 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let loads = args.load.iter().map(|path| race(path)).collect::<anyhow::Result<Vec<LoadReport>>>()?;
     let ready = || output::check_folder(&args.to);
-    let Some(searched) = search::run(&args.search, false, ready)? else { return Ok(Exit::NothingSelected) };
+    let Some(searched) = search::run(&args.search, false, None, ready)? else {
+        return Ok(Exit::NothingSelected);
+    };
     let index = write(&searched, &loads, &args.to)?;
     output::to_stdout(|out| writeln!(out, "{}", index.display()))?;
     Ok(searched.exit())

@@ -1,6 +1,8 @@
 //! `idemcheck schema`: the file formats, for editors and validators.
 
 use clap::ValueEnum;
+use idemcheck::check::baseline;
+use idemcheck::diff;
 use idemcheck::history::report as history;
 use idemcheck::model::schema::model_schema;
 use idemcheck::policy::schema::{policy_schema, system_schema};
@@ -26,6 +28,10 @@ enum Format {
     Model,
     /// What `verify --format json` writes.
     Report,
+    /// What `diff --format json` writes.
+    DiffReport,
+    /// What `verify --write-baseline` writes, and `--baseline` reads.
+    Baseline,
     /// A line of what `check-history` reads.
     History,
     /// What `check-history --format json` writes.
@@ -40,6 +46,8 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         Format::System => system_schema(),
         Format::Model => model_schema(),
         Format::Report => json::schema().to_value(),
+        Format::DiffReport => diff::schema().to_value(),
+        Format::Baseline => baseline::schema().to_value(),
         Format::History => history::record_schema().to_value(),
         Format::HistoryReport => history::report_schema().to_value(),
         Format::LoadReport => load::schema().to_value(),

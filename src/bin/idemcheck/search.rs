@@ -1,21 +1,26 @@
-//! From paths to a report: what `verify` and `report` have in common.
+//! From paths to a report: what `verify`, `report` and `diff` have in common.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::num::NonZero;
-use std::path::PathBuf;
-use std::sync::Mutex;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use idemcheck::check::baseline::Baseline;
+use idemcheck::check::partition::{Part, Partition};
 use idemcheck::check::property::Property;
 use idemcheck::check::verdict::{CheckFailure, PolicyResult, Report};
-use idemcheck::check::{self, Engine, Limits, VerifyOptions};
+use idemcheck::check::{self, Engine, Limits, Progress, VerifyOptions, weigh};
+use idemcheck::diff;
 use idemcheck::policy::load::{Loaded, LoadedPolicy};
+use idemcheck::source::digest;
 
 use crate::arguments::{parse_duration, parse_size};
+use crate::cache::{self, Cache};
 use crate::exit::{Exit, INTERRUPTED};
 use crate::{input, progress};
 
@@ -23,13 +28,13 @@ use crate::{input, progress};
 #[derive(clap::Args)]
 // The group would have the name of the one that it is flattened into.
 #[group(skip)]
-pub struct Args {
+pub struct Common {
     /// Policy files, or folders to search for them.
     #[arg(default_value = "policies/")]
-    paths: Vec<PathBuf>,
+    pub paths: Vec<PathBuf>,
     /// A folder of models that come before the shipped ones.
     #[arg(long, value_name = "DIR")]
-    models: Option<PathBuf>,
+    pub models: Option<PathBuf>,
     /// How to search.
     #[arg(long, value_enum, default_value_t)]
     engine: EngineName,
@@ -49,23 +54,42 @@ pub struct Args {
     /// How many policies to check at a time. [default: the number of processors]
     #[arg(long, value_name = "N")]
     jobs: Option<NonZero<usize>>,
+    /// Keep results in this folder, and take them from there. [default: IDEMCHECK_CACHE, or idemcheck in
+    /// the user's folder for caches]
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    /// Search everything anew, and keep nothing.
+    #[arg(long, conflicts_with = "cache")]
+    no_cache: bool,
+}
+
+/// The same, with what a gate needs beside it.
+#[derive(clap::Args)]
+#[group(skip)]
+pub struct Args {
+    #[command(flatten)]
+    pub common: Common,
     /// Stop a policy's search at its first violation that is neither expected nor waived.
     #[arg(long)]
     fail_fast: bool,
+    /// Accept the violations in this file, which `verify --write-baseline` wrote: the same run against the
+    /// same property of the same policy. Each is shown as such.
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
 }
 
 impl Args {
     /// The properties whose violation ends a search.
     fn stops_at(&self) -> &[Property] {
-        match (self.fail_fast, self.property.is_empty()) {
+        match (self.fail_fast, self.common.property.is_empty()) {
             (false, _) => &[],
             (true, true) => &Property::ALL,
-            (true, false) => &self.property,
+            (true, false) => &self.common.property,
         }
     }
 }
 
-#[derive(Clone, Copy, Default, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
 enum EngineName {
     /// Dense time, exact.
     #[default]
@@ -93,84 +117,247 @@ impl Searched {
 pub fn run(
     args: &Args,
     quiet: bool,
+    part: Option<Part>,
     ready: impl FnOnce() -> anyhow::Result<()>,
 ) -> anyhow::Result<Option<Searched>> {
-    let began = Instant::now();
-    let cancel = cancel_on_interrupt()?;
-    let loaded = input::read(&args.paths, args.models.as_deref());
+    let finder = Finder::new(&args.common, args.stops_at(), quiet)?;
+    let baseline = args.baseline.as_deref().map(read_baseline).transpose()?;
+    let loaded = input::read(&args.common.paths, args.common.models.as_deref());
     if loaded.selected == 0 && !loaded.failed() {
-        eprintln!("nothing selected: no policy found in {}", shown_paths(&args.paths));
+        eprintln!("nothing selected: no policy found in {}", shown_paths(&args.common.paths));
         return Ok(None);
     }
     ready()?;
-    let (mut results, mut failures) = (Vec::new(), Vec::new());
-    for checked in check_all(&loaded.policies, args, quiet, began, cancel) {
-        match checked {
-            Ok(result) => results.push(result),
-            Err(failure) => failures.push(failure),
+    let mut report = finder.report(&loaded, part);
+    if let (Some((baseline, text)), Some(path)) = (&baseline, &args.baseline) {
+        if let Some(partition) = &mut report.partition {
+            partition.run = digest(&[&partition.run, text]);
         }
+        report = report.against(baseline, &path.display().to_string(), is_elsewhere(&loaded));
     }
-    let unread = loaded.selected.saturating_sub(loaded.policies.len()) as u64;
-    let report = Report::new(results, failures, unread, began.elapsed().as_secs_f64());
     Ok(Some(Searched { loaded, report }))
 }
 
+/// Whether a policy was there though a report has no result for it: it is in another part, or could not be
+/// read or checked.
+pub fn is_elsewhere(loaded: &Loaded) -> impl Fn(&str) -> bool {
+    |name| loaded.failed() || loaded.policies.iter().any(|source| source.policy.name == name)
+}
+
+/// A baseline, and its text.
+fn read_baseline(path: &Path) -> anyhow::Result<(Baseline, String)> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
+    let baseline = Baseline::from_json(&text).map_err(|fault| anyhow::anyhow!("{shown}: {fault}"))?;
+    Ok((baseline, text))
+}
+
 /// The first Ctrl-C ends the searches, and what is known is reported; the second ends the process.
-fn cancel_on_interrupt() -> anyhow::Result<&'static AtomicBool> {
+pub fn cancel_on_interrupt() -> anyhow::Result<&'static AtomicBool> {
     static CANCEL: AtomicBool = AtomicBool::new(false);
-    ctrlc::set_handler(|| {
-        if CANCEL.swap(true, Ordering::Relaxed) {
-            std::process::exit(INTERRUPTED.into());
-        }
-        eprintln!("\nstopping; once more to quit at once");
-    })
-    .context("cannot listen for Ctrl-C")?;
+    static SET: OnceLock<()> = OnceLock::new();
+    if SET.set(()).is_ok() {
+        ctrlc::set_handler(|| {
+            if CANCEL.swap(true, Ordering::Relaxed) {
+                std::process::exit(INTERRUPTED.into());
+            }
+            eprintln!("\nstopping; once more to quit at once");
+        })
+        .context("cannot listen for Ctrl-C")?;
+    }
     Ok(&CANCEL)
 }
 
-/// Checks the policies on several threads; the results are in the order of the policies.
-fn check_all(
-    policies: &[LoadedPolicy],
-    args: &Args,
+/// Finds out about policies, on several threads.
+pub struct Finder<'a> {
+    common: &'a Common,
+    fail_fast: &'a [Property],
     quiet: bool,
     began: Instant,
-    cancel: &AtomicBool,
-) -> Vec<Result<PolicyResult, CheckFailure>> {
-    let wanted = args.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZero::get);
-    let jobs = wanted.min(policies.len()).max(1);
-    let line = progress::Line::new(policies.len(), !quiet);
+    cancel: &'static AtomicBool,
+    cache: Option<Cache>,
+    today: String,
+    /// Results of this process, by the same keys; for runs that come again and again.
+    kept: Option<Mutex<HashMap<String, PolicyResult>>>,
+}
+
+impl<'a> Finder<'a> {
+    pub fn new(common: &'a Common, fail_fast: &'a [Property], quiet: bool) -> anyhow::Result<Finder<'a>> {
+        // A search that stops early finds less, and what it stops at is not part of a key.
+        let caches = !common.no_cache && fail_fast.is_empty();
+        Ok(Finder {
+            common,
+            fail_fast,
+            quiet,
+            began: Instant::now(),
+            cancel: cancel_on_interrupt()?,
+            cache: if caches { Cache::open(common.cache.as_deref()) } else { None },
+            today: jiff::Zoned::now().date().to_string(),
+            kept: None,
+        })
+    }
+
+    /// Keeps results in memory, too.
+    pub fn keeping(self) -> Finder<'a> {
+        Finder { kept: Some(Mutex::default()), ..self }
+    }
+
+    /// The clock that limits of time count from, and the day, begin anew.
+    pub fn begin(&mut self) {
+        self.began = Instant::now();
+        self.today = jiff::Zoned::now().date().to_string();
+    }
+
+    pub fn today(&self) -> &str {
+        &self.today
+    }
+
+    pub fn cancel(&self) -> &'static AtomicBool {
+        self.cancel
+    }
+
+    pub fn seconds(&self) -> f64 {
+        self.began.elapsed().as_secs_f64()
+    }
+
+    /// What one of so many searches may use.
+    pub fn limits(&self, jobs: usize) -> Limits {
+        Limits {
+            states_max: self.common.max_states,
+            memory_max: Some(self.common.max_memory / jobs as u64),
+            // After the deadline each further search ends as it begins, inconclusive.
+            time_max: self.common.timeout.map(|timeout| timeout.saturating_sub(self.began.elapsed())),
+        }
+    }
+
+    /// How it is searched and how far, as part of a key. Time is no part: a search that it ended is not kept.
+    fn asked(&self) -> String {
+        let Common { engine, max_states, max_memory, property, .. } = self.common;
+        let mut names: Vec<&str> = property.iter().map(|property| property.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        format!("{engine:?} {max_states:?} {max_memory} {}", names.join(","))
+    }
+
+    /// Checks all policies, or a part of them, and weighs what is found.
+    pub fn report(&self, loaded: &Loaded, part: Option<Part>) -> Report {
+        let all = loaded.policies.iter();
+        let chosen: Vec<&LoadedPolicy> =
+            all.filter(|source| part.is_none_or(|part| part.has(&source.policy.name))).collect();
+        let sources: Vec<_> = chosen.iter().map(|source| (loaded, *source)).collect();
+        let (mut results, mut failures) = (Vec::new(), Vec::new());
+        for (found, source) in self.find_all(&sources).into_iter().zip(&chosen) {
+            match found {
+                Ok(mut result) => {
+                    weigh(&source.policy, &source.policy.waivers, &mut result, &self.today);
+                    results.push(result);
+                }
+                Err(failure) => failures.push(failure),
+            }
+        }
+        let unread = loaded.selected.saturating_sub(loaded.policies.len()) as u64;
+        let mut report = Report::new(results, failures, unread, self.seconds());
+        report.partition = part.map(|part| self.partition(part, loaded));
+        report
+    }
+
+    fn partition(&self, part: Part, loaded: &Loaded) -> Partition {
+        let asked = self.asked();
+        let of_policy = |source: &LoadedPolicy| diff::content(loaded, source);
+        let contents: Vec<String> = loaded.policies.iter().map(of_policy).collect();
+        let named =
+            || (0_u64..).zip(&loaded.policies).map(|(place, source)| (source.policy.name.clone(), place));
+        let places: BTreeMap<String, u64> = named().filter(|(name, _)| part.has(name)).collect();
+        let said: Vec<&str> =
+            [asked.as_str()].into_iter().chain(contents.iter().map(String::as_str)).collect();
+        Partition {
+            number: part.number,
+            of: part.of,
+            total: loaded.policies.len() as u64,
+            selected: places.len() as u64,
+            build: idemcheck::BUILD.to_owned(),
+            run: digest(&said),
+            places,
+        }
+    }
+
+    /// Finds out about each of these, in their order; nothing is weighed yet.
+    pub fn find_all(&self, sources: &[(&Loaded, &LoadedPolicy)]) -> Vec<Result<PolicyResult, CheckFailure>> {
+        let line = progress::Line::new(sources.len(), !self.quiet);
+        let jobs = self.jobs(sources.len());
+        let found = on_threads(jobs, sources.len(), |index| {
+            let (loaded, source) = sources[index];
+            line.begin(index, &source.policy.name);
+            let found = self.find(loaded, source, jobs, &|glimpse| line.glimpse(index, glimpse));
+            line.end(index);
+            found
+        });
+        line.clear();
+        found
+    }
+
+    /// How many of so many things are done at a time.
+    pub fn jobs(&self, count: usize) -> usize {
+        let wanted = self.common.jobs.or_else(|| std::thread::available_parallelism().ok());
+        wanted.map_or(1, NonZero::get).min(count).max(1)
+    }
+
+    fn find(
+        &self,
+        loaded: &Loaded,
+        source: &LoadedPolicy,
+        jobs: usize,
+        progress: &(dyn Fn(&Progress) + Sync),
+    ) -> Result<PolicyResult, CheckFailure> {
+        let keeps = self.cache.is_some() || self.kept.is_some();
+        let key = if keeps { cache::key(loaded, source, &self.asked()) } else { String::new() };
+        let kept = || self.kept.as_ref()?.lock().ok()?.get(&key).cloned();
+        if let Some(known) = kept().or_else(|| self.cache.as_ref()?.get(&key)) {
+            return Ok(known);
+        }
+        let options = VerifyOptions {
+            properties: &self.common.property,
+            fail_fast: self.fail_fast,
+            engine: match self.common.engine {
+                EngineName::Zones => Engine::Zones,
+                EngineName::Stateright => Engine::Stateright,
+            },
+            limits: self.limits(jobs),
+            today: &self.today,
+            cancel: self.cancel,
+            progress,
+        };
+        let found =
+            check::find(&source.policy, &source.protocol, &options).map_err(|error| CheckFailure {
+                policy: source.policy.name.clone(),
+                path: source.policy.path.display().to_string(),
+                message: error.to_string(),
+            })?;
+        // Near a limit of time, runs may be less simple than they could be.
+        let in_time = self.common.timeout.is_none_or(|timeout| self.began.elapsed() < timeout);
+        if in_time && !self.cancel.load(Ordering::Relaxed) {
+            if let Some(cache) = &self.cache {
+                cache.put(&key, &found);
+            }
+            if let Some(Ok(mut kept)) = self.kept.as_ref().map(Mutex::lock) {
+                kept.insert(key, found.clone());
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Does so many things on several threads; what comes of them is in their order.
+pub fn on_threads<R: Send>(jobs: usize, count: usize, one: impl Fn(usize) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let results = Mutex::new(BTreeMap::new());
-    let today = jiff::Zoned::now().date().to_string();
     let work = || {
         loop {
             let index = next.fetch_add(1, Ordering::Relaxed);
-            let Some(source) = policies.get(index) else { break };
-            line.begin(index, &source.policy.name);
-            let options = VerifyOptions {
-                properties: &args.property,
-                fail_fast: args.stops_at(),
-                engine: match args.engine {
-                    EngineName::Zones => Engine::Zones,
-                    EngineName::Stateright => Engine::Stateright,
-                },
-                limits: Limits {
-                    states_max: args.max_states,
-                    memory_max: Some(args.max_memory / jobs as u64),
-                    // After the deadline each further search ends as it begins, inconclusive.
-                    time_max: args.timeout.map(|timeout| timeout.saturating_sub(began.elapsed())),
-                },
-                today: &today,
-                cancel,
-                progress: &|glimpse| line.glimpse(index, glimpse),
-            };
-            let result =
-                check::verify(&source.policy, &source.protocol, &options).map_err(|error| CheckFailure {
-                    policy: source.policy.name.clone(),
-                    path: source.policy.path.display().to_string(),
-                    message: error.to_string(),
-                });
-            line.end(index);
+            if index >= count {
+                break;
+            }
+            let result = one(index);
             // Poisoned only if a worker panicked, and the scope passes that on anyway.
             if let Ok(mut results) = results.lock() {
                 results.insert(index, result);
@@ -183,11 +370,10 @@ fn check_all(
         }
         work();
     });
-    line.clear();
     results.into_inner().unwrap_or_default().into_values().collect()
 }
 
-fn shown_paths(paths: &[PathBuf]) -> String {
+pub fn shown_paths(paths: &[PathBuf]) -> String {
     let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
     paths.join(", ")
 }

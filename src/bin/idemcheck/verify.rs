@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use idemcheck::check::baseline::Baseline;
+use idemcheck::check::partition::Part;
 use idemcheck::check::property::Property;
 use idemcheck::check::verdict::format_ms;
 use idemcheck::report::human::{Detail, Options};
@@ -10,8 +12,8 @@ use idemcheck::report::trace;
 
 use crate::exit::Exit;
 use crate::formats::{self, Destination, Format, What};
-use crate::search::{self, Searched};
-use crate::{output, report};
+use crate::search::{self, Finder, Searched};
+use crate::{output, report, watch};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -27,6 +29,17 @@ pub struct Args {
     /// Write every counterexample to this folder, as POLICY.PROPERTY.json.
     #[arg(long, value_name = "DIR")]
     traces: Option<PathBuf>,
+    /// Write the violations that are neither expected nor waived to this file, as a baseline for `--baseline`,
+    /// and judge the run by it.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["baseline", "property", "partition", "fail_fast"])]
+    write_baseline: Option<PathBuf>,
+    /// Check only a part of the policies, `hash:1/4` for the first of four: a policy's name says which one it
+    /// is in. `idemcheck merge` puts the parts together.
+    #[arg(long, value_name = "hash:N/M")]
+    partition: Option<Part>,
+    /// Stay, and check again what changes.
+    #[arg(long, conflicts_with_all = ["format", "output", "traces", "baseline", "write_baseline", "partition", "fail_fast"])]
+    watch: bool,
     /// Show only policies that need attention.
     #[arg(long, short, conflicts_with = "verbose")]
     quiet: bool,
@@ -36,22 +49,30 @@ pub struct Args {
 }
 
 /// Load, check, write traces, render: the whole run.
-pub fn run(args: Args) -> anyhow::Result<Exit> {
+pub fn run(args: &Args) -> anyhow::Result<Exit> {
+    if args.watch {
+        let finder = Finder::new(&args.search.common, &[], args.quiet)?;
+        return watch::run(&args.search.common, finder, &options(args, &BTreeMap::new()));
+    }
     let instead = formats::instead_of_stdout(&args.output)?;
     let ready = || {
         for destination in &args.output {
             destination.check()?;
         }
+        args.write_baseline.as_deref().map_or(Ok(()), output::check_file)?;
         args.traces.as_deref().map_or(Ok(()), output::check_folder)
     };
-    let Some(searched) = search::run(&args.search, args.quiet, ready)? else {
+    let Some(mut searched) = search::run(&args.search, args.quiet, args.partition, ready)? else {
         return Ok(Exit::NothingSelected);
     };
+    if let Some(path) = &args.write_baseline {
+        searched = write_baseline(searched, path)?;
+    }
     let traces = match &args.traces {
         Some(folder) => write_traces(&searched, folder)?,
         None => BTreeMap::new(),
     };
-    let options = options(&args, &traces);
+    let options = options(args, &traces);
     for Destination { what, path } in &args.output {
         match what {
             What::Stdout => {}
@@ -65,6 +86,19 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
     Ok(searched.exit())
 }
 
+/// Writes what is open as a baseline, and judges by it; unless something is not known.
+fn write_baseline(searched: Searched, path: &Path) -> anyhow::Result<Searched> {
+    if searched.exit() == Exit::CouldNotRun {
+        eprintln!("no baseline is written: some policies could not be read or checked");
+        return Ok(searched);
+    }
+    let Searched { loaded, report } = searched;
+    let baseline = Baseline::of(&report.policies);
+    output::to_file(path, |out| out.write_all(baseline.to_json().as_bytes()))?;
+    let report = report.against(&baseline, &path.display().to_string(), search::is_elsewhere(&loaded));
+    Ok(Searched { loaded, report })
+}
+
 fn options<'a>(args: &Args, traces: &'a BTreeMap<(usize, Property), String>) -> Options<'a> {
     let detail = match (args.quiet, args.verbose) {
         (true, _) => Detail::Quiet,
@@ -72,8 +106,11 @@ fn options<'a>(args: &Args, traces: &'a BTreeMap<(usize, Property), String>) -> 
         _ => Detail::Normal,
     };
     let traces = traces.iter().map(|(key, path)| (*key, path.as_str())).collect();
-    let timeout =
-        args.search.timeout.map(|timeout| format_ms(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX)));
+    let timeout = args
+        .search
+        .common
+        .timeout
+        .map(|timeout| format_ms(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX)));
     Options { detail, timeout, traces }
 }
 

@@ -12,6 +12,7 @@ mod symmetry;
 mod tables;
 #[cfg(test)]
 pub(super) mod tests;
+mod unfold;
 mod witness;
 
 use std::fmt;
@@ -24,6 +25,7 @@ use crate::time::{Edge, TimedSystem};
 
 pub(super) use engine::Arcs;
 use engine::Engine;
+pub use unfold::Unfolding;
 pub use witness::{Witness, WitnessStep};
 
 /// When a new zone need not be explored.

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 use super::class;
 use crate::check::property::Property;
 use crate::check::verdict::{PolicyResult, Report, Standing, grouped};
+use crate::check::weigh::WaiverState;
 use crate::load::report::LoadReport;
 use crate::report::words;
 
@@ -44,7 +45,7 @@ pub fn page(report: &Report, stems: &[String], unmatched: &[&LoadReport]) -> Mar
                 } }
                 output #count for="find verdict" {}
             }
-            p.soft { "✓ holds · (✗) violated, as expected · ✗ violated, or not as expected · ? inconclusive · ! waived · "
+            p.soft { "✓ holds · (✗) violated, as expected · ✗ violated, or not as expected · ? inconclusive · ! waived, or in the baseline · "
                 "– not applicable. Each verdict is for the scope in the last column." }
             div.wide tabindex="0" role="region" aria-label="Policies by properties" {
                 table.matrix {
@@ -68,10 +69,11 @@ pub fn page(report: &Report, stems: &[String], unmatched: &[&LoadReport]) -> Mar
 }
 
 /// The values of the filter, and their words.
-const VERDICTS: [(&str, &str); 5] = [
+const VERDICTS: [(&str, &str); 6] = [
     ("bad", "violated, or not as expected"),
     ("open", "inconclusive"),
     ("waived", "waived"),
+    ("baselined", "in the baseline"),
     ("expected", "violated, as expected"),
     ("holds", "holds"),
 ];
@@ -81,6 +83,7 @@ fn kind(standing: Standing) -> &'static str {
         Standing::Unexpected => "bad",
         Standing::Inconclusive => "open",
         Standing::Waived => "waived",
+        Standing::Baselined => "baselined",
         Standing::MetViolated => "expected",
         Standing::Met | Standing::NotApplicable => "holds",
     }
@@ -101,6 +104,7 @@ fn summary(report: &Report) -> String {
         ("failed", "not checked"),
         ("inconclusive", "inconclusive"),
         ("waived", "waived"),
+        ("baselined", "in the baseline"),
         ("violated-as-expected", "violated as expected"),
         ("holds", "hold"),
     ];
@@ -135,19 +139,24 @@ fn row(policy: &PolicyResult, stem: &str, columns: &[Property]) -> Markup {
 }
 
 fn waivers(report: &Report, stems: &[String]) -> Markup {
-    let all: Vec<_> = report
-        .policies
-        .iter()
-        .zip(stems)
-        .flat_map(|(policy, stem)| policy.properties.iter().map(move |result| (policy, stem, result)))
-        .filter_map(|(policy, stem, result)| Some((policy, stem, result, result.waived.as_ref()?)))
+    let all = report.policies.iter().zip(stems);
+    let all: Vec<_> = all
+        .flat_map(|(policy, stem)| policy.waivers.iter().map(move |waiver| (policy, stem, waiver)))
         .collect();
     html! {
         @if !all.is_empty() {
-            h2 { "Waivers" }
-            ul { @for (policy, stem, result, reason) in all {
-                li { a href={ "policies/" (stem) ".html" } { (policy.policy) } ", " (result.property) ": " (reason) }
+            h2 { "Waivers: " (words::waivers(report)) }
+            ul { @for (policy, stem, waiver) in all {
+                li {
+                    a href={ "policies/" (stem) ".html" } { (policy.policy) ", " (waiver.property) }
+                    ": " span class=(if waiver.state == WaiverState::Active { "soft" } else { "warn" }) { (waiver.state.name()) }
+                    ": " (words::waiver(waiver))
+                }
             } }
+        }
+        @if let Some(baseline) = &report.baseline {
+            h2 { "Baseline " (words::baseline(baseline)) }
+            ul { @for stale in &baseline.stale { li { span.warn { "stale" } ": " (words::stale(stale)) } } }
         }
     }
 }

@@ -83,7 +83,7 @@ fn class(standing: Standing) -> &'static str {
     match standing {
         Standing::NotApplicable => "off",
         Standing::Met | Standing::MetViolated => "good",
-        Standing::Waived | Standing::Inconclusive => "warn",
+        Standing::Waived | Standing::Baselined | Standing::Inconclusive => "warn",
         Standing::Unexpected => "bad",
     }
 }

@@ -91,6 +91,7 @@ fn properties(result: &PolicyResult) -> Markup {
             html! {
                 (property.reason)
                 @if let Some(reason) = &property.waived { div.warn { "waived: " (reason) } }
+                @if let Some(lapsed) = &property.lapsed { div.bad { (lapsed) } }
                 @if property.counterexample.is_some() { " " a href={ "#run-" (name) } { "the run" } }
                 @if standing == Standing::Met { span.soft { "holds when " (crate::check::properties::info(name).holds_when) } }
             },
@@ -105,6 +106,10 @@ fn properties(result: &PolicyResult) -> Markup {
                     summary { "Not applicable: " (idle.len()) }
                     ul { @for property in idle { li { (property.property) ": " (property.reason) } } }
                 }
+            }
+            @if !result.waivers.is_empty() {
+                h3 { "Waivers" }
+                ul { @for waiver in &result.waivers { li { (words::waiver(waiver)) } } }
             }
         }
     }

@@ -1,0 +1,260 @@
+//! What a change is compared with: a revision of the repository, or a folder.
+//!
+//! A revision is read from Git's objects, past the working tree, into a folder of its own that is gone at
+//! the end. Only files that end in `.toml` are taken.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::path::{Component, Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, anyhow, bail, ensure};
+use idemcheck::policy::load::{self, Loaded};
+use idemcheck::source::open::FILE_BYTES_MAX;
+use idemcheck::source::walk::FILES_MAX;
+use tempfile::TempDir;
+
+/// Where the files of the base are.
+pub struct Base {
+    /// For people: the revision with its commit, or the folder.
+    pub shown: String,
+    paths: Vec<PathBuf>,
+    models: Option<PathBuf>,
+    /// The files of a revision, and what it is called.
+    taken: Option<(TempDir, String)>,
+}
+
+impl Base {
+    /// Finds what `name` is, for policies and models at these paths.
+    ///
+    /// # Errors
+    /// It is neither a revision nor a folder, or both; Git can't be run; a path is outside of the repository.
+    pub fn find(name: &str, paths: &[PathBuf], models: Option<&Path>) -> anyhow::Result<Base> {
+        let folder = Path::new(name);
+        let is_path = name.contains(['/', '\\']) || name == "." || name == "..";
+        let commit = || commit(name, paths);
+        match (folder.is_dir(), is_path) {
+            // A branch can have a slash in its name, too.
+            (true, true) => Ok(Base::of_folder(name, paths, models)),
+            (true, false) if commit().is_ok() => {
+                bail!(
+                    "`{name}` is a revision and a folder: say ./{name} for the folder, refs/heads/{name} for a branch"
+                )
+            }
+            (true, false) => Ok(Base::of_folder(name, paths, models)),
+            (false, _) => {
+                let (root, commit) = commit()?;
+                Base::of_commit(name, &root, &commit, paths, models)
+            }
+        }
+    }
+
+    /// Another checkout, in which the paths are as they are here; or, where it has none of them, what stands
+    /// in the place of the only one.
+    fn of_folder(name: &str, paths: &[PathBuf], models: Option<&Path>) -> Base {
+        let folder = Path::new(name);
+        let there = |path: &Path| folder.join(path);
+        let in_place =
+            paths.len() == 1 && !paths.iter().any(|path| path.is_relative() && there(path).exists());
+        let shown = if in_place { format!("the folder {name}") } else { format!("the checkout {name}") };
+        let within: Vec<PathBuf> = if in_place {
+            vec![folder.to_owned()]
+        } else {
+            paths.iter().map(|path| there(path)).filter(|path| path.exists()).collect()
+        };
+        // Its own models, if it has them where ours are.
+        let own = models.filter(|_| !in_place).map(there).filter(|own| own.is_dir());
+        Base { shown, paths: within, models: own.or(models.map(Path::to_owned)), taken: None }
+    }
+
+    fn of_commit(
+        name: &str,
+        root: &Path,
+        commit: &str,
+        paths: &[PathBuf],
+        models: Option<&Path>,
+    ) -> anyhow::Result<Base> {
+        let within: Vec<PathBuf> =
+            paths.iter().map(|path| inside(path, root)).collect::<anyhow::Result<_>>()?;
+        let own = models.map(|models| (models, inside(models, root).ok()));
+        let mut wanted = within.clone();
+        wanted.extend(own.iter().filter_map(|(_, own)| own.clone()));
+        let target = tempfile::Builder::new().prefix("idemcheck-base-").tempdir();
+        let target = target.context("cannot make a folder for the files of the base")?;
+        let files = listed(root, commit, &wanted)?;
+        take(root, &files, target.path())?;
+        let here = |path: &PathBuf| target.path().join(path);
+        let models = own.map(|(given, own)| match own.as_ref().map(here).filter(|own| own.is_dir()) {
+            Some(own) => own,
+            // They are no part of the repository, or were not there.
+            None => given.to_owned(),
+        });
+        Ok(Base {
+            shown: format!("{name} ({})", &commit[..commit.len().min(12)]),
+            paths: within.iter().map(here).filter(|path| path.exists()).collect(),
+            models,
+            taken: Some((target, name.to_owned())),
+        })
+    }
+
+    /// Reads its policies. Their paths are called as people call them: `main:policies/a.toml`.
+    pub fn read(&self) -> Loaded {
+        let mut loaded = load::load(&self.paths, self.models.as_deref());
+        if let Some((folder, name)) = &self.taken {
+            loaded.call_paths(|path| {
+                let inside = path.strip_prefix(folder.path()).ok()?;
+                Some(PathBuf::from(format!("{name}:{}", inside.display())))
+            });
+        }
+        loaded
+    }
+}
+
+/// Git, in a folder. It must neither ask nor wait, nor change anything.
+fn git(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new("git");
+    command.arg("-C").arg(folder).args(args).stdin(Stdio::null());
+    command.env("GIT_OPTIONAL_LOCKS", "0").env("GIT_TERMINAL_PROMPT", "0").env("LC_ALL", "C");
+    // A hook has them set for the repository that it runs in; this one is told by the folder.
+    for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"] {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn said(mut command: Command) -> anyhow::Result<Vec<u8>> {
+    let output = command.output().context("cannot run git")?;
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "git: {}", complaint.trim());
+    Ok(output.stdout)
+}
+
+/// The root of the repository that holds the paths, and the commit that a name stands for in it.
+fn commit(name: &str, paths: &[PathBuf]) -> anyhow::Result<(PathBuf, String)> {
+    ensure!(!name.starts_with('-') && !name.is_empty(), "`{name}` is no revision and no folder");
+    let first = paths.first().map_or(Path::new("."), PathBuf::as_path);
+    let folder = existing(first)?;
+    let folder = if folder.is_dir() { folder } else { folder.parent().unwrap_or(Path::new("/")).to_owned() };
+    let root = said(git(&folder, &["rev-parse", "--show-toplevel"]))
+        .with_context(|| format!("{} is in no repository, and `{name}` is no folder", first.display()))?;
+    let root =
+        PathBuf::from(String::from_utf8(root).context("git gave no path")?.trim_end_matches(['\n', '\r']));
+    let wanted = format!("{name}^{{commit}}");
+    let commit = said(git(&root, &["rev-parse", "--verify", "--quiet", &wanted])).map_err(|_| {
+        let shallow = said(git(&root, &["rev-parse", "--is-shallow-repository"]))
+            .is_ok_and(|says| says.starts_with(b"true"));
+        let hint = if shallow { "; the clone is shallow, fetch it first" } else { "" };
+        anyhow!("`{name}` is neither a revision of {} nor a folder{hint}", root.display())
+    })?;
+    let commit = String::from_utf8(commit).context("git gave no commit")?.trim().to_owned();
+    Ok((fs::canonicalize(&root).unwrap_or(root), commit))
+}
+
+/// The path itself, or what is there of it, without links.
+fn existing(path: &Path) -> anyhow::Result<PathBuf> {
+    let whole = std::path::absolute(path).with_context(|| format!("cannot find {}", path.display()))?;
+    let there = whole.ancestors().find_map(|part| fs::canonicalize(part).ok());
+    there.with_context(|| format!("cannot find {}", path.display()))
+}
+
+/// A path by where it is in the repository. It need not be there now.
+fn inside(path: &Path, root: &Path) -> anyhow::Result<PathBuf> {
+    let whole = std::path::absolute(path).with_context(|| format!("cannot find {}", path.display()))?;
+    let found = whole.ancestors().find_map(|part| Some((part, fs::canonicalize(part).ok()?)));
+    let (part, real) = found.with_context(|| format!("cannot find {}", path.display()))?;
+    let whole = real.join(whole.strip_prefix(part).unwrap_or(Path::new("")));
+    let inside = whole.strip_prefix(root);
+    let inside =
+        inside.map_err(|_| anyhow!("{} is not in the repository {}", path.display(), root.display()))?;
+    Ok(inside.components().filter(|part| matches!(part, Component::Normal(_))).collect())
+}
+
+/// A file of a commit.
+struct Listed {
+    object: String,
+    bytes: u64,
+    path: PathBuf,
+}
+
+/// The `.toml` files of a commit. Models and members may be anywhere; where there are too many, only those
+/// below the wanted paths are taken.
+fn listed(root: &Path, commit: &str, wanted: &[PathBuf]) -> anyhow::Result<Vec<Listed>> {
+    let listing = said(git(root, &["ls-tree", "-r", "-z", "-l", "--full-tree", commit]))?;
+    let mut files = Vec::new();
+    for line in listing.split(|byte| *byte == 0).filter(|line| !line.is_empty()) {
+        let line = std::str::from_utf8(line).ok();
+        let Some((head, path)) = line.and_then(|line| line.split_once('\t')) else { continue };
+        let path = PathBuf::from(path);
+        let plain = path.components().all(|part| matches!(part, Component::Normal(_)));
+        if !plain || path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        let below = wanted.iter().any(|wanted| path.starts_with(wanted));
+        match head.split_ascii_whitespace().collect::<Vec<_>>()[..] {
+            ["120000", ..] if below => {
+                eprintln!("note: {} is a link in the base, and is not followed", path.display())
+            }
+            [mode, "blob", object, bytes] if mode.starts_with("100") => {
+                let bytes = bytes.parse().unwrap_or(u64::MAX);
+                files.push((below, Listed { object: object.to_owned(), bytes, path }));
+            }
+            _ => {}
+        }
+    }
+    if files.len() > FILES_MAX {
+        files.retain(|(below, _)| *below);
+        eprintln!("note: the base has more than {FILES_MAX} files; only those below the paths are read");
+    }
+    ensure!(files.len() <= FILES_MAX, "the base has more than {FILES_MAX} files below the paths");
+    Ok(files.into_iter().map(|(_, file)| file).collect())
+}
+
+/// Writes the files of a commit into a folder, each from Git's objects.
+fn take(root: &Path, files: &[Listed], target: &Path) -> anyhow::Result<()> {
+    let (small, large): (Vec<&Listed>, Vec<&Listed>) =
+        files.iter().partition(|file| file.bytes <= FILE_BYTES_MAX);
+    let create = |path: &Path| {
+        let path = target.join(path);
+        path.parent().map_or(Ok(()), fs::create_dir_all)?;
+        fs::File::create(path)
+    };
+    for file in large {
+        // As large as it takes for the reader to refuse it as it refuses such a file here.
+        create(&file.path)
+            .and_then(|made| made.set_len(FILE_BYTES_MAX + 1))
+            .context("cannot write the base")?;
+    }
+    let mut command = git(root, &["cat-file", "--batch"]);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .context("cannot run git")?;
+    let (Some(mut asks), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
+        bail!("cannot speak to git")
+    };
+    let objects: String = small.iter().map(|file| format!("{}\n", file.object)).collect();
+    // Git answers while it is asked: one of both has to be done elsewhere.
+    let asking = std::thread::spawn(move || asks.write_all(objects.as_bytes()));
+    let mut answers = BufReader::new(answers);
+    for file in small {
+        let mut head = String::new();
+        answers.read_line(&mut head).context("cannot read from git")?;
+        let size = match head.split_ascii_whitespace().collect::<Vec<_>>()[..] {
+            [_, "blob", size] => size.parse::<u64>().ok(),
+            _ => None,
+        };
+        let size = size.filter(|size| *size == file.bytes);
+        let size = size.with_context(|| format!("git has no object for {}", file.path.display()))?;
+        let mut bytes = Vec::new();
+        (&mut answers).take(size + 1).read_to_end(&mut bytes).context("cannot read from git")?;
+        ensure!(bytes.len() as u64 == size + 1, "git ended early");
+        bytes.pop();
+        create(&file.path).and_then(|mut made| made.write_all(&bytes)).context("cannot write the base")?;
+    }
+    drop(answers);
+    asking.join().map_err(|_| anyhow!("cannot speak to git"))?.context("cannot speak to git")?;
+    child.wait().context("cannot wait for git")?;
+    Ok(())
+}

@@ -1,0 +1,199 @@
+//! A baseline: the violations that there were when a tool came to old policies, by what happens in them.
+//!
+//! A violation is known by policy, property and the steps of its run without their moments, so that
+//! lines, comments and small changes of time do not make it another one; another run does.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::property::Property;
+use super::verdict::{PolicyResult, PropertyResult, Report, Standing, Verdict};
+
+/// The version of [`Baseline`] that this build writes and reads.
+pub const BASELINE_VERSION: u32 = 1;
+
+/// A baseline file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Baseline {
+    /// Version of this format.
+    pub version: u32,
+    /// Version of idemcheck that wrote it.
+    pub tool: String,
+    /// In the order of policies and properties; each pair of both once.
+    pub entries: Vec<Entry>,
+}
+
+/// A violation that is known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    pub policy: String,
+    pub property: Property,
+    /// [`PropertyResult::fingerprint`].
+    pub counterexample: String,
+    /// For people: how many steps the run has, and the last of them. Not part of its identity.
+    pub steps: usize,
+    pub ends: String,
+}
+
+/// What a baseline came to in a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BaselineResult {
+    /// As the user named it.
+    pub path: String,
+    /// Violations of this run that it knows.
+    pub known: u64,
+    /// Entries that no violation of this run is.
+    pub stale: Vec<Stale>,
+}
+
+/// An entry that the baseline no longer needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Stale {
+    pub policy: String,
+    pub property: Property,
+    /// `it holds`, `another run breaks it`.
+    pub why: String,
+}
+
+impl Baseline {
+    /// All violations that nobody expects and no waiver covers.
+    pub fn of(results: &[PolicyResult]) -> Baseline {
+        let mut entries = BTreeMap::new();
+        for (policy, found) in
+            results.iter().flat_map(|policy| policy.properties.iter().map(move |p| (policy, p)))
+        {
+            let open = matches!(found.standing(), Standing::Unexpected | Standing::Baselined);
+            if found.verdict != Verdict::Violated || !open {
+                continue;
+            }
+            let run = found.counterexample.iter().flat_map(|run| &run.steps);
+            let last = run.clone().last();
+            let ends = last.map(|step| format!("{} {} {}", step.who, step.does, step.sees));
+            let entry = Entry {
+                policy: policy.policy.clone(),
+                property: found.property,
+                counterexample: found.fingerprint(&policy.policy),
+                steps: run.count(),
+                ends: ends.unwrap_or_default().trim_end().to_owned(),
+            };
+            entries.insert((policy.policy.clone(), found.property), entry);
+        }
+        let tool = env!("CARGO_PKG_VERSION").to_owned();
+        Baseline { version: BASELINE_VERSION, tool, entries: entries.into_values().collect() }
+    }
+
+    /// Reads a file that [`Baseline::to_json`] wrote.
+    ///
+    /// # Errors
+    /// Not such a file, of another version, or with two entries for one property of a policy.
+    pub fn from_json(text: &str) -> Result<Baseline, String> {
+        // The version first: a file of another version may lack what this one needs.
+        #[derive(Deserialize)]
+        struct Version {
+            version: u32,
+        }
+        let not_ours = |error: serde_json::Error| format!("not a baseline: {error}");
+        let Version { version } = serde_json::from_str(text).map_err(not_ours)?;
+        if version != BASELINE_VERSION {
+            return Err(format!("format version {version}; this idemcheck reads version {BASELINE_VERSION}"));
+        }
+        let baseline: Baseline = serde_json::from_str(text).map_err(not_ours)?;
+        let mut names = std::collections::BTreeSet::new();
+        match baseline.entries.iter().find(|entry| !names.insert((&entry.policy, entry.property))) {
+            Some(twice) => Err(format!("two entries for {} of {}", twice.property, twice.policy)),
+            None => Ok(baseline),
+        }
+    }
+
+    pub fn to_json(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).unwrap_or_default();
+        text.push('\n');
+        text
+    }
+
+    /// Marks the violations that it knows. `elsewhere` says of a policy without a result that it was
+    /// there, though not checked by this run.
+    pub fn apply(
+        &self,
+        path: &str,
+        results: &mut [PolicyResult],
+        elsewhere: impl Fn(&str) -> bool,
+    ) -> BaselineResult {
+        let mut out = BaselineResult { path: path.to_owned(), known: 0, stale: Vec::new() };
+        for entry in &self.entries {
+            let result = results.iter_mut().find(|result| result.policy == entry.policy);
+            let why = match result {
+                Some(result) => match entry.mark(result) {
+                    Ok(()) => {
+                        out.known += 1;
+                        continue;
+                    }
+                    Err(None) => continue,
+                    Err(Some(why)) => why,
+                },
+                None if elsewhere(&entry.policy) => continue,
+                None => "there is no such policy in this run",
+            };
+            let (policy, property) = (entry.policy.clone(), entry.property);
+            out.stale.push(Stale { policy, property, why: why.to_owned() });
+        }
+        out.stale.sort_by(|a, b| (&a.policy, a.property).cmp(&(&b.policy, b.property)));
+        out
+    }
+}
+
+impl Entry {
+    /// Marks what it knows. An error says why there is nothing; none: this run can't tell.
+    fn mark(&self, result: &mut PolicyResult) -> Result<(), Option<&'static str>> {
+        let found = result.properties.iter_mut().find(|found| found.property == self.property).ok_or(None)?;
+        match found.verdict {
+            Verdict::Inconclusive => Err(None),
+            Verdict::NotApplicable => Err(Some("it does not apply")),
+            Verdict::Holds | Verdict::Proved => Err(Some("it holds")),
+            Verdict::Violated if found.fingerprint(&self.policy) != self.counterexample => {
+                Err(Some("another run breaks it"))
+            }
+            Verdict::Violated => {
+                found.baselined = true;
+                match found.standing() {
+                    Standing::MetViolated => Err(Some("it is expected to be violated")),
+                    Standing::Waived => Err(Some("a waiver covers it")),
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+impl PropertyResult {
+    /// The same finding has it in every run: the policy, the property and what is done, without moments.
+    pub fn fingerprint(&self, policy: &str) -> String {
+        let mut parts = vec![policy, self.property.name(), self.verdict.name()];
+        if let Some(run) = &self.counterexample {
+            for step in &run.steps {
+                parts.extend([step.who.as_str(), &step.does, &step.sees]);
+            }
+        }
+        crate::source::digest(&parts)
+    }
+}
+
+impl Report {
+    /// The report, with what a baseline knows marked as such: see [`Baseline::apply`].
+    pub fn against(mut self, baseline: &Baseline, path: &str, elsewhere: impl Fn(&str) -> bool) -> Report {
+        let result = baseline.apply(path, &mut self.policies, elsewhere);
+        let unread = self.unread();
+        let partition = self.partition.take();
+        let report = Report::new(self.policies, self.failures, unread, self.seconds);
+        Report { baseline: Some(result), partition, ..report }
+    }
+}
+
+/// The JSON Schema of a baseline file.
+pub fn schema() -> schemars::Schema {
+    schemars::schema_for!(Baseline)
+}
