@@ -1,8 +1,9 @@
-//! Whole policies: the reader, the corpus, and the four sizes that the engine is measured by.
+//! Whole policies: the reader, the corpus, the four sizes that the engine is measured by, and a warm run of the corpus.
 //!
 //! `cargo bench --bench policies`
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use idemcheck::check::search::{SearchOptions, explore};
@@ -46,5 +47,24 @@ fn policies(c: &mut Criterion) {
     c.bench_function("read the corpus", |b| b.iter(|| load(&[PathBuf::from("policies")], None)));
 }
 
-criterion_group!(benches, policies);
+/// The whole program on the corpus, with every result kept from the run before: what an editor or a hook
+/// waits for.
+fn warm(c: &mut Criterion) {
+    let folder = std::cell::OnceCell::new();
+    let mut group = c.benchmark_group("verify the corpus");
+    group.sample_size(20);
+    group.bench_function("warm", |b| {
+        let folder: &tempfile::TempDir = folder.get_or_init(|| tempfile::tempdir().expect("a folder"));
+        let run = || {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_idemcheck"));
+            command.args(["verify", "policies", "--quiet", "--cache"]).arg(folder.path());
+            command.output().expect("it runs")
+        };
+        assert!(run().status.success(), "the corpus is as expected");
+        b.iter(run);
+    });
+    group.finish();
+}
+
+criterion_group!(benches, policies, warm);
 criterion_main!(benches);

@@ -163,8 +163,10 @@ fn find_with(
     }
     findings.broken = replayed;
     findings.untold_by = findings.untold_by.or(patience.stopped_by());
-    let mut properties =
-        Property::ALL.into_iter().map(|p| judge(p, policy, &system, &mut findings, options)).collect::<Vec<_>>();
+    let mut properties = Property::ALL
+        .into_iter()
+        .map(|p| judge(p, policy, &system, &mut findings, options))
+        .collect::<Vec<_>>();
     let scope = scope(policy, &system);
     let warnings = warnings(policy, &system, &findings);
     // A lint may be borne out by a property that nobody asked for.

@@ -269,6 +269,8 @@ enum End {
 
 /// What a search can't hold it leaves out: then there are behaviours that it does not know.
 const LEFT_OUT: u64 = facts::FLIGHT_LIMIT | facts::FLIGHT_LEFT_OUT | facts::JOB_LIMIT;
+/// What ends a search that left something out.
+const TOO_MANY: &str = "more calls or actions under way than the search can hold";
 /// How many pairs are expanded between two looks at the limits.
 const LOOK: usize = 16;
 const NONE: u32 = u32::MAX;
@@ -368,6 +370,8 @@ impl<'a, 's> Race<'a, 's> {
     ) -> Result<End, SearchError> {
         // Of the shortest sequences, the one with the fewest faults.
         let mut best: Option<(u32, usize, u32, u32)> = None;
+        // Of sequences longer than this, some may be left out.
+        let mut whole_up_to = u32::MAX;
         let mut at = 0;
         while at < self.pairs.len() {
             let Pair { node, set, depth, faults, .. } = self.pairs[at];
@@ -378,9 +382,13 @@ impl<'a, 's> Race<'a, 's> {
                 && best.is_none()
                 && let Some(by) = self.limit(limits, deadline, cancel)
             {
-                return Ok(End::Stopped { up_to: depth, by });
+                return Ok(End::Stopped { up_to: depth.min(whole_up_to), by });
             }
-            for arc in self.this.arcs(node)?.iter() {
+            let arcs = self.this.arcs(node)?;
+            if self.this.facts & LEFT_OUT != 0 {
+                whole_up_to = whole_up_to.min(depth);
+            }
+            for arc in arcs.iter() {
                 let Seen { event, fault } = arc.label;
                 let faults = faults + u32::from(fault);
                 let after = self.after(set, event)?;
@@ -394,17 +402,14 @@ impl<'a, 's> Race<'a, 's> {
             at += 1;
         }
         let Some((_, parent, number, event)) = best else {
-            return Ok(match self.this.facts & LEFT_OUT {
-                0 => End::Nothing,
-                _ => End::Stopped {
-                    up_to: self.pairs.last().map_or(0, |pair| pair.depth),
-                    by: "more calls or actions under way than the search can hold".to_owned(),
-                },
+            return Ok(match whole_up_to {
+                u32::MAX => End::Nothing,
+                up_to => End::Stopped { up_to, by: TOO_MANY.to_owned() },
             });
         };
-        if self.that.facts & LEFT_OUT != 0 {
-            let by = "more calls or actions under way than the search can hold".to_owned();
-            return Ok(End::Stopped { up_to: self.pairs[parent].depth, by });
+        let up_to = self.pairs[parent].depth;
+        if self.that.facts & LEFT_OUT != 0 || whole_up_to < up_to {
+            return Ok(End::Stopped { up_to: up_to.min(whole_up_to), by: TOO_MANY.to_owned() });
         }
         let mut path = vec![(event, number)];
         let mut pair = &self.pairs[parent];

@@ -215,10 +215,8 @@ fn behaviour(now: bool, found: &Behaviour) -> String {
     let (when, other) = if now { ("now", "was not before") } else { ("before", "is not now") };
     match found {
         Behaviour::New { steps } => {
-            format!(
-                "possible {when}, and {other}; shortest, {} events, the last one is what is new:",
-                steps.len()
-            )
+            let (what, count) = (if now { "new" } else { "gone" }, steps.len());
+            format!("possible {when}, and {other}; shortest, {count} events, the last one is what is {what}:")
         }
         Behaviour::Nothing => match now {
             true => "nothing is possible now that was not before".to_owned(),

@@ -270,6 +270,9 @@ fn a_folder_that_is_gone_had_policies() {
     std::fs::remove_dir_all(folder.path("policies")).unwrap();
     let report = diff(&folder, &[]).exits(0).json();
     assert_eq!(only(&report)["kind"], "removed");
+    // What is in neither is a mistake.
+    let said = folder.run(&["diff", "--base", "HEAD", "policies", "polices"]).exits(2);
+    assert!(said.stderr.contains("polices"), "{}", said.stderr);
 }
 
 #[test]

@@ -19,6 +19,8 @@ pub struct Base {
     /// For people: the revision with its commit, or the folder.
     pub shown: String,
     paths: Vec<PathBuf>,
+    /// Of the paths as the user named them, those that have no counterpart.
+    pub missing: Vec<PathBuf>,
     models: Option<PathBuf>,
     /// The files of a revision, and what it is called.
     taken: Option<(TempDir, String)>,
@@ -62,9 +64,10 @@ impl Base {
         } else {
             paths.iter().map(|path| there(path)).filter(|path| path.exists()).collect()
         };
+        let missing = paths.iter().filter(|path| in_place || !there(path).exists()).cloned().collect();
         // Its own models, if it has them where ours are.
         let own = models.filter(|_| !in_place).map(there).filter(|own| own.is_dir());
-        Base { shown, paths: within, models: own.or(models.map(Path::to_owned)), taken: None }
+        Base { shown, paths: within, missing, models: own.or(models.map(Path::to_owned)), taken: None }
     }
 
     fn of_commit(
@@ -89,7 +92,9 @@ impl Base {
             // They are no part of the repository, or were not there.
             None => given.to_owned(),
         });
+        let missing = paths.iter().zip(&within).filter(|(_, own)| !here(own).exists());
         Ok(Base {
+            missing: missing.map(|(path, _)| path.clone()).collect(),
             shown: format!("{name} ({})", &commit[..commit.len().min(12)]),
             paths: within.iter().map(here).filter(|path| path.exists()).collect(),
             models,

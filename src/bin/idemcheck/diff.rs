@@ -71,9 +71,10 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let base = Base::find(&args.base, &args.common.paths, args.common.models.as_deref())?;
     let before = base.read();
     complain_of_base(&before);
-    // What is gone from here may have been in the base.
+    // What is gone from here was in the base; what is in neither is a mistake.
+    let paths = args.common.paths.iter();
     let there: Vec<PathBuf> =
-        args.common.paths.iter().filter(|path| path.exists() || before.selected == 0).cloned().collect();
+        paths.filter(|path| path.exists() || base.missing.contains(path)).cloned().collect();
     let after = input::read(&there, args.common.models.as_deref());
     if before.selected + after.selected == 0 && !after.failed() {
         eprintln!(

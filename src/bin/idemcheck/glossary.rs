@@ -153,7 +153,8 @@ pub const ALL: &[Entry] = &[
         "violated",
         "there is a run that breaks it, and it is shown",
         "The run has a moment for every step and was played through again, step by step, before it was shown. \
-         [expect] makes a violation a test case, a [[waiver]] with a reason and a date accepts it for a while.",
+         [expect] makes a violation a test case, a [[waiver]] with a reason and a date accepts it for a while, a \
+         baseline accepts what was there before the tool.",
     ),
     verdict(
         "inconclusive",
