@@ -118,7 +118,11 @@ fn the_summary_counts_every_policy_once() {
     assert_eq!(of("holds"), 1);
     assert_eq!(of("violated-as-expected"), 1);
     assert_eq!(of("waived"), 1);
-    assert_eq!(of("unexpected"), 3);
+    assert_eq!(of("baselined"), 1);
+    assert_eq!(of("unexpected"), 4);
+    for (state, count) in [("active", 0), ("expiring", 1), ("expired", 1), ("unused", 1)] {
+        assert_eq!(report.waivers[state], count, "{state}");
+    }
     assert_eq!(of("inconclusive"), 2);
     assert_eq!(report.summary.values().sum::<u64>(), report.policies.len() as u64);
 }

@@ -56,6 +56,9 @@ fn hostile() -> Report {
     run.steps[1].changes[0].to = nasty.to_owned();
     let mut bad = policy(nasty, vec![property, PropertyResult { waived: Some(nasty.to_owned()), ..lasso() }]);
     bad.path = format!("policies/{}.toml", nasty.replace('/', " "));
+    let mut waiver = waiver(idemcheck::check::weigh::WaiverState::Expiring, 3);
+    (waiver.reason, waiver.owner, waiver.ticket) = (nasty.into(), Some(nasty.into()), Some(nasty.into()));
+    bad.waivers = vec![waiver];
     bad.lints.push(LintResult {
         name: "lease-below-handler".to_owned(),
         says: nasty.to_owned(),
@@ -301,18 +304,19 @@ fn a_long_run_keeps_within_what_code_scanning_takes() {
 fn junit_has_a_case_for_each_property_and_fails_where_it_should() {
     let text = in_format(&sample(), "junit");
     let policies = sample().policies;
-    assert_eq!(text.matches("<testsuite ").count(), policies.len());
-    assert_eq!(
-        text.matches("<testcase ").count(),
-        policies.iter().map(|p| p.properties.len()).sum::<usize>()
-    );
+    // And one for what is stale in the baseline.
+    let stale = sample().baseline.map_or(0, |baseline| baseline.stale.len());
+    assert_eq!(text.matches("<testsuite ").count(), policies.len() + 1);
+    let properties = policies.iter().map(|p| p.properties.len()).sum::<usize>();
+    assert_eq!(text.matches("<testcase ").count(), properties + stale);
     let count = |standing: Standing| {
         let all = policies.iter().flat_map(|policy| &policy.properties);
         all.filter(|property| property.standing() == standing).count()
     };
     assert_eq!(text.matches("<failure ").count(), count(Standing::Unexpected));
     assert_eq!(text.matches("<error ").count(), count(Standing::Inconclusive));
-    assert_eq!(text.matches("<skipped ").count(), count(Standing::Waived) + count(Standing::NotApplicable));
+    let skipped = [Standing::Waived, Standing::Baselined, Standing::NotApplicable].map(count);
+    assert_eq!(text.matches("<skipped ").count(), skipped.iter().sum::<usize>() + stale);
     // Nothing that could not be checked is green.
     let unread = in_format(&Report::new(Vec::new(), Vec::new(), 2, 0.0), "junit");
     assert!(unread.contains("errors=\"1\"") && unread.contains("2 policies could not be read"));

@@ -153,6 +153,9 @@ fn what_others_wrote_stays_text() {
     let mut bad = policy(nasty, vec![property, waived]);
     (bad.summary, bad.model, bad.severity) = (nasty.to_owned(), nasty.to_owned(), Some(nasty.to_owned()));
     bad.warnings.push(nasty.to_owned());
+    let mut waiver = waiver(idemcheck::check::weigh::WaiverState::Expiring, 3);
+    (waiver.reason, waiver.owner, waiver.ticket) = (nasty.into(), Some(nasty.into()), Some(nasty.into()));
+    bad.waivers = vec![waiver];
     bad.lints.push(LintResult {
         name: nasty.to_owned(),
         says: nasty.to_owned(),

@@ -1,7 +1,9 @@
 //! Reports made by hand: one of each kind of result.
 
+use idemcheck::check::baseline::{BaselineResult, Stale};
 use idemcheck::check::property::Property;
 use idemcheck::check::verdict::*;
+use idemcheck::check::weigh::{WaiverResult, WaiverState};
 
 pub fn scope() -> Scope {
     Scope {
@@ -161,6 +163,18 @@ pub fn holding() -> Vec<PropertyResult> {
     ]
 }
 
+pub fn waiver(state: WaiverState, days_left: i64) -> WaiverResult {
+    WaiverResult {
+        property: Property::NoStuckKey,
+        reason: "swept by hand until the sweeper ships".to_owned(),
+        until: "2027-01-31".to_owned(),
+        owner: Some("payments".to_owned()),
+        ticket: Some("PAY-1234".to_owned()),
+        state,
+        days_left,
+    }
+}
+
 pub fn report(policies: Vec<PolicyResult>) -> Report {
     Report { tool: "[VERSION]".to_owned(), ..Report::new(policies, Vec::new(), 0, 1.84) }
 }
@@ -175,19 +189,24 @@ pub fn sample() -> Report {
     loops.loops = Some(SearchStats { visited: 1_203, states: 800, ..search() });
     let mut warned = policy("holds", holding());
     warned.warnings = vec!["`steal` never saw `lost`".to_owned()];
-    report(vec![
+    let mut waived = policy(
+        "waived",
+        vec![PropertyResult { waived: Some("swept by hand until the sweeper ships".to_owned()), ..lasso() }],
+    );
+    waived.waivers = vec![waiver(WaiverState::Expiring, 12), waiver(WaiverState::Unused, 400)];
+    let lapsed = "its waiver (payments) expired on 2026-01-31: swept by hand until the sweeper ships";
+    let mut expired = policy("expired", vec![PropertyResult { lapsed: Some(lapsed.to_owned()), ..lasso() }]);
+    expired.waivers = vec![waiver(WaiverState::Expired, -3)];
+    let known = policy("known", vec![PropertyResult { baselined: true, ..violated() }]);
+    let mut report = report(vec![
         warned,
         policy("violated", vec![violated()]),
         loops,
         unfinished,
         policy("expected", vec![PropertyResult { expected: Some(Verdict::Violated), ..violated() }]),
-        policy(
-            "waived",
-            vec![PropertyResult {
-                waived: Some("swept by hand until the sweeper ships".to_owned()),
-                ..lasso()
-            }],
-        ),
+        waived,
+        expired,
+        known,
         policy(
             "not-met",
             vec![PropertyResult {
@@ -203,5 +222,15 @@ pub fn sample() -> Report {
                 ..result(Property::SingleExecution, Verdict::Inconclusive)
             }],
         ),
-    ])
+    ]);
+    report.baseline = Some(BaselineResult {
+        path: "known.json".to_owned(),
+        known: 1,
+        stale: vec![Stale {
+            policy: "holds".to_owned(),
+            property: Property::SingleExecution,
+            why: "it holds".to_owned(),
+        }],
+    });
+    report
 }

@@ -4,6 +4,7 @@
 //! It holds what was found; expectations, waivers and the day are weighed anew each time. Only complete
 //! results are kept. An entry that is damaged, or of somebody else, is no entry.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use std::time::{Duration, SystemTime};
 use idemcheck::BUILD;
 use idemcheck::check::verdict::{PolicyResult, Verdict};
 use idemcheck::policy::load::{Loaded, LoadedPolicy};
+use idemcheck::source::FileId;
 use idemcheck::source::canonical::{canonical, digest};
 use serde::{Deserialize, Serialize};
 
@@ -137,21 +139,35 @@ impl Head {
     }
 }
 
-/// What a result depends on: the same for policies of which the same is found. `limits` says how it is
-/// searched, and how far.
-pub fn key(loaded: &Loaded, policy: &LoadedPolicy, limits: &str) -> String {
-    let text = |file, without: &[&str]| {
-        let text = loaded.files.text(file);
-        canonical(text, without).unwrap_or_else(|| text.to_owned())
-    };
-    let mut parts = vec![limits.to_owned(), text(policy.policy_file, &WEIGHED)];
-    if policy.member_files.is_empty() {
-        parts.push(text(policy.model_file, &[]));
+/// Keys of results. Many policies share a model: what a file says is made out once.
+#[derive(Default)]
+pub struct Keys {
+    said: HashMap<(*const Loaded, FileId, bool), String>,
+}
+
+impl Keys {
+    /// What a result depends on: the same for policies of which the same is found. `limits` says how it is
+    /// searched, and how far.
+    pub fn of(&mut self, loaded: &Loaded, policy: &LoadedPolicy, limits: &str) -> String {
+        let mut files = vec![(policy.policy_file, true)];
+        if policy.member_files.is_empty() {
+            files.push((policy.model_file, false));
+        }
+        files.extend(policy.member_files.iter().flat_map(|(own, model)| [(*own, true), (*model, false)]));
+        let mut parts = vec![limits];
+        for (file, weighed) in &files {
+            let of_file = (std::ptr::from_ref(loaded), *file, *weighed);
+            self.said.entry(of_file).or_insert_with(|| {
+                let text = loaded.files.text(*file);
+                let without = if *weighed { &WEIGHED[..] } else { &[] };
+                canonical(text, without).unwrap_or_else(|| text.to_owned())
+            });
+        }
+        for (file, weighed) in files {
+            parts.extend(self.said.get(&(std::ptr::from_ref(loaded), file, weighed)).map(String::as_str));
+        }
+        digest(&parts)
     }
-    for (own, model) in &policy.member_files {
-        parts.extend([text(*own, &WEIGHED), text(*model, &[])]);
-    }
-    digest(&parts.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// `IDEMCHECK_CACHE` names it, or says `off`; else it is where programs of the user keep such things.

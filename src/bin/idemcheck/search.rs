@@ -20,7 +20,7 @@ use idemcheck::policy::load::{Loaded, LoadedPolicy};
 use idemcheck::source::digest;
 
 use crate::arguments::{parse_duration, parse_size};
-use crate::cache::{self, Cache};
+use crate::cache::{Cache, Keys};
 use crate::exit::{Exit, INTERRUPTED};
 use crate::{input, progress};
 
@@ -284,11 +284,15 @@ impl<'a> Finder<'a> {
     /// Finds out about each of these, in their order; nothing is weighed yet.
     pub fn find_all(&self, sources: &[(&Loaded, &LoadedPolicy)]) -> Vec<Result<PolicyResult, CheckFailure>> {
         let line = progress::Line::new(sources.len(), !self.quiet);
+        let keeps = self.cache.is_some() || self.kept.is_some();
+        let (mut keys, asked) = (Keys::default(), self.asked());
+        let named = sources.iter().filter(|_| keeps);
+        let keys: Vec<String> = named.map(|(loaded, source)| keys.of(loaded, source, &asked)).collect();
         let jobs = self.jobs(sources.len());
         let found = on_threads(jobs, sources.len(), |index| {
-            let (loaded, source) = sources[index];
+            let (_, source) = sources[index];
             line.begin(index, &source.policy.name);
-            let found = self.find(loaded, source, jobs, &|glimpse| line.glimpse(index, glimpse));
+            let found = self.find(source, keys.get(index), jobs, &|glimpse| line.glimpse(index, glimpse));
             line.end(index);
             found
         });
@@ -304,15 +308,13 @@ impl<'a> Finder<'a> {
 
     fn find(
         &self,
-        loaded: &Loaded,
         source: &LoadedPolicy,
+        key: Option<&String>,
         jobs: usize,
         progress: &(dyn Fn(&Progress) + Sync),
     ) -> Result<PolicyResult, CheckFailure> {
-        let keeps = self.cache.is_some() || self.kept.is_some();
-        let key = if keeps { cache::key(loaded, source, &self.asked()) } else { String::new() };
-        let kept = || self.kept.as_ref()?.lock().ok()?.get(&key).cloned();
-        if let Some(known) = kept().or_else(|| self.cache.as_ref()?.get(&key)) {
+        let kept = || self.kept.as_ref()?.lock().ok()?.get(key?).cloned();
+        if let Some(known) = kept().or_else(|| self.cache.as_ref()?.get(key?)) {
             return Ok(known);
         }
         let options = VerifyOptions {
@@ -335,12 +337,15 @@ impl<'a> Finder<'a> {
             })?;
         // Near a limit of time, runs may be less simple than they could be.
         let in_time = self.common.timeout.is_none_or(|timeout| self.began.elapsed() < timeout);
-        if in_time && !self.cancel.load(Ordering::Relaxed) {
+        if in_time
+            && !self.cancel.load(Ordering::Relaxed)
+            && let Some(key) = key
+        {
             if let Some(cache) = &self.cache {
-                cache.put(&key, &found);
+                cache.put(key, &found);
             }
             if let Some(Ok(mut kept)) = self.kept.as_ref().map(Mutex::lock) {
-                kept.insert(key, found.clone());
+                kept.insert(key.clone(), found.clone());
             }
         }
         Ok(found)
