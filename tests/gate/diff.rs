@@ -105,6 +105,14 @@ fn what_changes_no_behaviour_is_not_searched_for_any() {
     assert_eq!(policy["declared"][0]["key"], "summary");
     assert_eq!(policy["possible_now"], Value::Null);
     assert_eq!(policy["properties"].as_array().unwrap().len(), 0);
+    // What a file says stays text.
+    folder.write("policies/charge.toml", &sound().replace("A lease of", "<img> | @all #1 of"));
+    let comment = folder.run(&["diff", "--base", "HEAD", "--format", "markdown"]).exits(0).stdout;
+    assert!(comment.contains("&lt;img&gt; \\|") && !comment.contains("<img"), "{comment}");
+    assert!(
+        !comment.contains("@all") && comment.contains("says something else, behaves the same"),
+        "{comment}"
+    );
 }
 
 #[test]

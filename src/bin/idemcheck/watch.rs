@@ -17,6 +17,8 @@ use crate::{input, output};
 
 /// Between two looks at the files; longer where a look takes long.
 const EVERY: Duration = Duration::from_millis(250);
+/// Whoever saves a file may do so in two steps: no look is taken for a change until the next one is the same.
+const SETTLES: Duration = Duration::from_millis(60);
 /// A look takes at most such a part of the time.
 const SHARE: u32 = 10;
 
@@ -27,11 +29,11 @@ type Snapshot = BTreeMap<PathBuf, Option<(u64, SystemTime)>>;
 pub fn run(common: &Common, finder: Finder, options: &Options) -> anyhow::Result<Exit> {
     let mut finder = finder.keeping();
     let mut said: BTreeMap<String, String> = BTreeMap::new();
-    let mut others: Vec<PathBuf> = Vec::new();
+    let mut others = Snapshot::new();
     let mut exit = Exit::NothingSelected;
     while !finder.cancel().load(Ordering::Relaxed) {
         // Taken before the files are read: what changes meanwhile is a change.
-        let before = look(common, &others);
+        let (walked, before) = (walked(common), states(others.keys()));
         finder.begin();
         let loaded = input::read(&common.paths, common.models.as_deref());
         let report = finder.report(&loaded, None);
@@ -39,20 +41,14 @@ pub fn run(common: &Common, finder: Finder, options: &Options) -> anyhow::Result
         exit = if loaded.failed() { exit.max(Exit::CouldNotRun) } else { exit };
         exit = if loaded.selected == 0 { exit.max(Exit::NothingSelected) } else { exit };
         let now = contents(&loaded);
+        // Models and members may be anywhere. What is part of the tool is no file.
+        let read: Vec<PathBuf> =
+            loaded.files.paths().filter(|path| path.exists()).map(Path::to_owned).collect();
+        others = states(read.iter());
+        others.extend(before.into_iter().filter(|(path, _)| read.contains(path)));
         show(&report, |name| said.get(name) != now.get(name), said.is_empty(), options)?;
         said = now;
-        // Models and members may be anywhere.
-        others = loaded.files.paths().map(Path::to_owned).filter(|path| path.exists()).collect();
-        let mut known = look(common, &others);
-        known.retain(|path, _| !before.contains_key(path));
-        known.extend(before);
-        while !finder.cancel().load(Ordering::Relaxed) {
-            let began = Instant::now();
-            if look(common, &others) != known {
-                break;
-            }
-            std::thread::sleep(EVERY.max(began.elapsed() * SHARE));
-        }
+        wait(common, &finder, (walked, &others));
     }
     Ok(exit)
 }
@@ -83,13 +79,34 @@ fn show(
     })
 }
 
-fn look(common: &Common, others: &[PathBuf]) -> Snapshot {
+/// Waits until files are not as they were, or until Ctrl-C.
+fn wait(common: &Common, finder: &Finder, before: (Snapshot, &Snapshot)) {
+    let (was, others) = before;
+    let mut last = None;
+    while !finder.cancel().load(Ordering::Relaxed) {
+        let began = Instant::now();
+        let now = (walked(common), states(others.keys()));
+        let changed = now.0 != was || now.1 != *others;
+        if changed && last.as_ref() == Some(&now) {
+            return;
+        }
+        let pause = if changed { SETTLES } else { EVERY };
+        last = Some(now);
+        std::thread::sleep(pause.max(began.elapsed() * SHARE));
+    }
+}
+
+/// The files below the paths.
+fn walked(common: &Common) -> Snapshot {
     let mut paths = walk(&common.paths).files;
     paths.extend(common.models.iter().flat_map(|models| walk(std::slice::from_ref(models)).files));
-    paths.extend(others.iter().cloned());
+    states(paths.iter())
+}
+
+fn states<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> Snapshot {
     let state = |path: &PathBuf| {
         let metadata = std::fs::metadata(path).ok()?;
         Some((metadata.len(), metadata.modified().ok()?))
     };
-    paths.into_iter().map(|path| (path.clone(), state(&path))).collect()
+    paths.map(|path| (path.clone(), state(path))).collect()
 }
