@@ -4,9 +4,13 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use idemcheck::check::margins::{MarginOptions, measure};
 use idemcheck::check::search::{SearchOptions, explore};
+use idemcheck::check::{Engine, Limits, VerifyOptions, verify};
 use idemcheck::policy::load::{load, load_texts};
 use idemcheck::system::System;
 
@@ -44,6 +48,31 @@ fn policies(c: &mut Criterion) {
         });
     }
     group.finish();
+    let loaded = load(&[PathBuf::from("policies/write-path/lease-12s.toml")], None);
+    let source = loaded.policies.first().expect("it reads");
+    let cancel = AtomicBool::new(false);
+    let limits = Limits { states_max: None, memory_max: None, time_max: None };
+    let options = VerifyOptions {
+        engine: Engine::Zones,
+        limits: limits.clone(),
+        properties: &[],
+        fail_fast: &[],
+        today: "2000-01-01",
+        cancel: &cancel,
+        progress: &|_| (),
+    };
+    let result = verify(&source.policy, &source.protocol, &options).expect("it can be checked");
+    let only = ["store.lease".to_owned()];
+    let options = MarginOptions {
+        limits,
+        only: &only,
+        time_max: Duration::from_secs(60),
+        probes_max: 80,
+        jobs: 1,
+        today: "2000-01-01",
+        cancel: &cancel,
+    };
+    c.bench_function("margins of a lease", |b| b.iter(|| measure(&loaded, source, &result, &options)));
     c.bench_function("read the corpus", |b| b.iter(|| load(&[PathBuf::from("policies")], None)));
 }
 

@@ -82,6 +82,39 @@ fn the_sample_is_what_report_writes() {
     }
 }
 
+/// Charts beside what they show: each with a name, and its numbers in a table.
+#[test]
+fn charts_have_names_and_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().display().to_string();
+    let lease = "policies/write-path/lease-12s.toml";
+    let drawn = |args: &[&str]| {
+        let (code, _, stderr) = idemcheck(Path::new(ROOT), &[&["report", "--to", &to], args].concat());
+        assert_eq!(code, 0, "{stderr}");
+        let files = tree(folder.path());
+        let text = |name: &str| files[name].clone();
+        (
+            text("index.html"),
+            files
+                .iter()
+                .filter(|(name, _)| name.starts_with("policies/"))
+                .map(|(_, t)| t.clone())
+                .collect::<String>(),
+        )
+    };
+    let (_, page) = drawn(&[lease, "--margins=store.lease,faults.crashes"]);
+    for id in ["chart-durations", "chart-counts"] {
+        assert!(page.contains(&format!("aria-labelledby=\"{id}-title {id}-about\"")), "{id}");
+        assert!(page.contains(&format!("<title id=\"{id}-title\">")), "{id}");
+    }
+    assert!(page.contains("The numbers: Margins of durations") && page.contains("16s, 4s away"), "no table");
+    fs::remove_dir_all(folder.path().join("policies")).unwrap();
+    let (index, page) = drawn(&["policies/remediation/systemd-start-limit-20.toml"]);
+    assert!(page.contains("Timeline: bounded-actions") && page.contains("chart-run-quiesces-title"));
+    assert!(index.contains("Most actions in one episode"));
+    assert!(!page.contains("id=\"margins\""));
+}
+
 /// The values of an attribute.
 fn attributes<'t>(text: &'t str, name: &str) -> Vec<&'t str> {
     let start = format!(" {name}=\"");

@@ -6,6 +6,7 @@ mod fewest;
 pub mod graph;
 pub mod judge;
 mod lasso;
+pub mod margins;
 mod moments;
 pub mod oracle;
 pub mod partition;
@@ -14,13 +15,16 @@ pub mod property;
 mod remarks;
 mod scope;
 pub mod search;
+pub mod suggest;
 pub mod trace;
 pub mod verdict;
+mod verdicts;
 mod verify;
 pub mod weigh;
 
 pub use oracle::explore;
 pub use trace::ReplayError;
+pub use verdicts::{Verdicts, verdicts};
 pub use verify::{CheckError, Reductions, find, replay, verify, verify_with};
 pub use weigh::weigh;
 

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::baseline::BaselineResult;
+use super::margins::Margins;
 use super::partition::Partition;
 use super::property::Property;
 use super::weigh::{WaiverResult, WaiverState};
@@ -298,6 +299,9 @@ pub struct PolicyResult {
     /// Every outcome that the model maps and no run of this policy saw, as `state: outcome`. Empty
     /// where the search was not complete.
     pub untaken: Vec<String>,
+    /// How far each declaration is from changing a verdict, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub margins: Option<Margins>,
 }
 
 impl PolicyResult {

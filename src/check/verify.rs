@@ -145,7 +145,7 @@ fn find_with(
     let mut findings = match options.engine {
         Engine::Zones => {
             let stop_at = stop_at(policy, &system, options);
-            search_zones(&system, options, reductions, stop_at, &patience)?
+            search_zones(&system, options, reductions, stop_at, &patience, true)?
         }
         Engine::Stateright => oracle::search(&system, options, &patience)?,
     };
@@ -191,6 +191,7 @@ fn find_with(
         search: findings.search,
         loops: findings.loops,
         properties,
+        margins: None,
     })
 }
 
@@ -370,12 +371,15 @@ fn stop_at(policy: &Policy, system: &System, options: &VerifyOptions) -> u64 {
     properties.fold(0, |bits, property| bits | broken_by(*property))
 }
 
-fn search_zones(
+/// The search over zones. Without `show`, no runs are made: what breaks is told by [`Findings::facts`] and
+/// [`Findings::endless_untold`].
+pub(super) fn search_zones(
     system: &System,
     options: &VerifyOptions,
     reductions: Reductions,
     stop_at: u64,
     patience: &Patience,
+    show: bool,
 ) -> Result<Findings, CheckError> {
     let mut findings = Findings::default();
     let search = SearchOptions {
@@ -394,7 +398,7 @@ fn search_zones(
     // What goes round for ever is looked for among the states of the plain system.
     let lean_after = reductions.lean_after.filter(|_| endless.is_empty());
     let exploration = match lean_after {
-        Some(after) => search_lean(system, after, &search, patience, &mut findings)?,
+        Some(after) => search_lean(system, after, &search, patience, &mut findings, show)?,
         None => explore(system, &search, &mut Watch { system, findings: &mut findings })?,
     };
     findings.take(&exploration);
@@ -404,7 +408,7 @@ fn search_zones(
         }
     }
     let budget = fewest::budget(findings.search.visited);
-    for property in Property::ALL.into_iter().filter(|property| options.wants(*property)) {
+    for property in Property::ALL.into_iter().filter(|property| show && options.wants(*property)) {
         let bits = broken_by(property);
         if let Some(path) = path_to(system, &exploration, bits, |state| state) {
             let path = simpler(system, &path, bits, &search, patience, &budget).unwrap_or(path);
@@ -425,7 +429,7 @@ fn search_zones(
         let limits = remaining(&options.limits, patience);
         let search = SearchOptions { limits: &limits, symmetry: false, ..search };
         let patience = patience.to_seek();
-        find_endless(system, &exploration, &search, &endless, &patience, &mut findings)?;
+        find_endless(system, &exploration, &search, &endless, &patience, &mut findings, show)?;
         findings.untold_by = findings.untold_by.or(patience.stopped_by());
     }
     Ok(findings)
@@ -444,6 +448,7 @@ fn search_lean<'s>(
     search: &SearchOptions,
     patience: &Patience,
     findings: &mut Findings,
+    show: bool,
 ) -> Result<Exploration<'s, System>, CheckError> {
     let most = search.limits.states_max.unwrap_or(u64::MAX);
     let first = Limits { states_max: Some(most.min(after)), ..search.limits.clone() };
@@ -469,10 +474,14 @@ fn search_lean<'s>(
     let there = explore(lean, &options, &mut Watch { system: lean, findings })?;
     let decided = there.stats().complete;
     let facts = there.facts() | plain.facts();
-    if decided {
+    let enough = !show && facts & search.stop_at != 0;
+    if decided || enough {
         findings.take(&there);
     }
     drop(there);
+    if enough || decided && !show {
+        return Ok(plain);
+    }
     let mut watch = Watch { system, findings };
     let limits = remaining(search.limits, patience);
     if !decided {
@@ -507,6 +516,7 @@ fn find_endless(
     endless: &Endless,
     patience: &Patience,
     findings: &mut Findings,
+    show: bool,
 ) -> Result<(), CheckError> {
     let system = &system.clone().without_counts();
     let plain = system.clone().with_symmetry(false);
@@ -555,6 +565,12 @@ fn find_endless(
         };
         all && endless.wants(system, &world, &arc.label)
     };
+    if !show {
+        if kept().any(|arc| all_act(&arc)) {
+            findings.endless_untold.insert(endless.property);
+        }
+        return Ok(());
+    }
     let mut within = (usize::MAX, BTreeMap::new());
     for (first, _) in kept().filter(all_act).take(ROUNDS_TRIED) {
         if patience.is_over() {
@@ -691,7 +707,7 @@ fn endless_run(
 /// Rounds that are tried before none is shown.
 const ROUNDS_TRIED: usize = 50;
 
-fn judge(
+pub(super) fn judge(
     property: Property,
     policy: &Policy,
     system: &System,

@@ -122,6 +122,16 @@ pub fn load_texts(policy: (&Path, &str), model: (&Path, &str)) -> Loaded {
     load_texts_with(policy, model, &[])
 }
 
+/// The same with a model that was read before.
+pub fn load_with(policy: (&Path, &str), protocol: &Arc<Protocol>) -> Loaded {
+    let mut loader = Loader::default();
+    let model_file = loader.loaded.files.add(SourceFile::new("model.toml", ""));
+    let policy_file = loader.loaded.files.add(SourceFile::new(policy.0, policy.1));
+    loader.loaded.selected = 1;
+    loader.policy(policy_file, Some((model_file, Some(protocol.clone()))));
+    loader.finish()
+}
+
 /// The same for a system: with the texts of its members and of their models, in its order.
 pub fn load_texts_with(
     policy: (&Path, &str),

@@ -4,6 +4,7 @@
 
 pub mod check;
 pub mod composed;
+pub mod declared;
 pub mod draft;
 pub mod endpoint;
 pub mod http;

@@ -42,7 +42,7 @@ impl Fills {
         }
     }
 
-    fn section(self) -> &'static Section {
+    pub(super) fn section(self) -> &'static Section {
         match self {
             Fills::Store => &keys::STORE,
             Fills::Downstream => &keys::DOWNSTREAM,
@@ -108,7 +108,8 @@ pub fn names(table: Fills) -> Vec<&'static str> {
     names
 }
 
-fn text(table: Fills, name: &str) -> Option<&'static str> {
+/// The text of a preset.
+pub(super) fn text(table: Fills, name: &str) -> Option<&'static str> {
     PRESETS.get_file(format!("{}/{name}.toml", table.name()))?.contents_utf8()
 }
 

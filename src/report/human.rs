@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::words;
+use super::{margins, words};
 use crate::check::property::Property;
 use crate::check::verdict::{
     Change, Counterexample, PolicyResult, PropertyResult, Report, Scope, Standing, Step, format_moment,
@@ -133,6 +133,9 @@ fn policy(index: usize, result: &PolicyResult, options: &Options, out: &mut dyn 
     }
     for warning in &result.warnings {
         writeln!(out, "  {YELLOW}! warning:{PLAIN} {warning}")?;
+    }
+    if let Some(measured) = &result.margins {
+        margins::human(measured, out)?;
     }
     for property in &result.properties {
         let Some(run) = &property.counterexample else { continue };

@@ -6,6 +6,7 @@
 pub mod canonical;
 pub mod document;
 pub mod duration;
+pub mod edit;
 pub mod files;
 pub mod keys;
 pub mod nesting;

@@ -55,6 +55,7 @@ pub fn policy(name: &str, properties: Vec<PropertyResult>) -> PolicyResult {
         lints: Vec::new(),
         waivers: Vec::new(),
         untaken: Vec::new(),
+        margins: None,
         warnings: Vec::new(),
     }
 }

@@ -15,6 +15,7 @@ mod glossary;
 mod import;
 mod input;
 mod load;
+mod margins;
 mod merge;
 mod models;
 mod output;
@@ -26,6 +27,7 @@ mod report;
 mod schema;
 mod search;
 mod serve;
+mod suggest;
 mod verify;
 mod watch;
 
@@ -84,6 +86,8 @@ enum Command {
     Schema(schema::Args),
     /// Run a policy's own machine on a real store: a reference endpoint, or a gateway.
     Serve(serve::Args),
+    /// Look for the smallest changes that make every property of a policy hold, each as a patch.
+    Suggest(suggest::Args),
 }
 
 fn main() -> ExitCode {
@@ -107,6 +111,7 @@ fn main() -> ExitCode {
         Command::Report(args) => report::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Suggest(args) => suggest::run(&args),
     };
     exit.unwrap_or_else(|error| report_failure(&error)).into()
 }

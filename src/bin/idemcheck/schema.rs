@@ -6,7 +6,7 @@ use idemcheck::diff;
 use idemcheck::history::report as history;
 use idemcheck::model::schema::model_schema;
 use idemcheck::policy::schema::{policy_schema, system_schema};
-use idemcheck::report::{json, load};
+use idemcheck::report::{json, load, suggest};
 
 use crate::exit::Exit;
 use crate::output;
@@ -38,6 +38,8 @@ enum Format {
     HistoryReport,
     /// What `load --format json` writes.
     LoadReport,
+    /// What `suggest --format json` writes.
+    Suggestions,
 }
 
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
@@ -51,6 +53,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         Format::History => history::record_schema().to_value(),
         Format::HistoryReport => history::report_schema().to_value(),
         Format::LoadReport => load::schema().to_value(),
+        Format::Suggestions => suggest::schema().to_value(),
     };
     let text = serde_json::to_string_pretty(&schema)?;
     output::to_stdout(|out| writeln!(out, "{text}"))?;

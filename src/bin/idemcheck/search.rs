@@ -22,7 +22,7 @@ use idemcheck::source::digest;
 use crate::arguments::{parse_duration, parse_size};
 use crate::cache::{Cache, Keys};
 use crate::exit::{Exit, INTERRUPTED};
-use crate::{input, progress};
+use crate::{input, margins, progress};
 
 /// What is searched, and how far.
 #[derive(clap::Args)]
@@ -76,6 +76,8 @@ pub struct Args {
     /// same property of the same policy. Each is shown as such.
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
+    #[command(flatten)]
+    margins: margins::Args,
 }
 
 impl Args {
@@ -135,6 +137,8 @@ pub fn run(
         }
         report = report.against(baseline, &path.display().to_string(), is_elsewhere(&loaded));
     }
+    let jobs = finder.jobs(usize::MAX);
+    args.margins.measure(&loaded, &mut report.policies, &finder.limits(jobs), jobs, quiet, finder.cancel());
     Ok(Some(Searched { loaded, report }))
 }
 
@@ -383,7 +387,8 @@ pub fn shown_paths(paths: &[PathBuf]) -> String {
     paths.join(", ")
 }
 
-fn property_parser() -> impl TypedValueParser<Value = Property> {
+/// A property by its name.
+pub fn property_parser() -> impl TypedValueParser<Value = Property> {
     PossibleValuesParser::new(Property::ALL.map(Property::name))
         .try_map(|name| Property::from_name(&name).ok_or("no such property"))
 }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::class;
+use super::{class, figures};
 use crate::check::property::Property;
 use crate::check::verdict::{PolicyResult, Report, Standing, grouped};
 use crate::check::weigh::WaiverState;
@@ -63,6 +63,7 @@ pub fn page(report: &Report, stems: &[String], unmatched: &[&LoadReport]) -> Mar
             }
             (waivers(report, stems))
             (lints(report, stems))
+            (figures::worst(&report.policies))
         }
         footer { p.soft { "idemcheck " (report.tool) } }
     }

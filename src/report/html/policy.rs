@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{class, design, run, table, text};
+use super::{class, design, figures, run, table, text};
 use crate::check::property::Property;
 use crate::check::verdict::{PolicyResult, PropertyResult, Standing};
 use crate::load::report::{Latency, LoadReport, LoadVerdict, ProbeOutcome};
@@ -21,9 +21,12 @@ pub fn page<'a>(
     let runs: Vec<&PropertyResult> =
         result.properties.iter().filter(|property| property.counterexample.is_some()).collect();
     let mut contents: Vec<(String, String)> = vec![("properties".to_owned(), "Properties".to_owned())];
-    for (id, there) in
-        [("lints", !result.lints.is_empty()), ("runs", !runs.is_empty()), ("races", !races.is_empty())]
-    {
+    for (id, there) in [
+        ("lints", !result.lints.is_empty()),
+        ("runs", !runs.is_empty()),
+        ("races", !races.is_empty()),
+        ("margins", result.margins.is_some()),
+    ] {
         if there {
             contents.push((id.to_owned(), title(id).to_owned()));
         }
@@ -53,11 +56,13 @@ pub fn page<'a>(
                     @for property in runs {
                         @if let Some(found) = &property.counterexample {
                             (run::section(property, found, trace(property.property), &result.path))
+                            (figures::timeline(source, found))
                         }
                     }
                 }
             }
             (race_results(races))
+            (figures::margins(result))
             @for (title, body) in &design {
                 section aria-labelledby=(id(title)) { h2 #(id(title)) { (title) } (body) }
             }
@@ -69,6 +74,7 @@ fn title(id: &str) -> &'static str {
     match id {
         "lints" => "Lints and warnings",
         "runs" => "Counterexamples",
+        "margins" => "Margins",
         _ => "Races against the endpoint",
     }
 }
@@ -176,7 +182,7 @@ fn race_results(races: &[&LoadReport]) -> Markup {
             section aria-labelledby="races" {
                 h2 #races { (title("races")) }
                 (table("Races", &head, rows))
-                @for race in races { (probes(race)) (latencies(race)) }
+                @for (number, race) in races.iter().enumerate() { (probes(race)) (latencies(race)) (figures::race(race, number + 1)) }
             }
         }
     }
