@@ -10,6 +10,7 @@ use idemcheck::check::verdict::PolicyResult;
 use idemcheck::policy::load::Loaded;
 
 use crate::arguments::parse_duration;
+use crate::progress;
 
 #[derive(clap::Args)]
 #[group(skip)]
@@ -35,15 +36,18 @@ impl Args {
         results: &mut [PolicyResult],
         limits: &Limits,
         jobs: usize,
+        quiet: bool,
         cancel: &AtomicBool,
     ) {
         let Some(names) = &self.margins else { return };
         let only: Vec<String> = names.iter().filter(|name| !name.is_empty()).cloned().collect();
         let today = jiff::Zoned::now().date().to_string();
-        for result in results {
+        let line = progress::Line::new(results.len(), !quiet);
+        for (index, result) in results.iter_mut().enumerate() {
             let source =
                 loaded.policies.iter().find(|one| one.policy.path.display().to_string() == result.path);
             let Some(source) = source else { continue };
+            line.begin(index, &format!("margins of {}", result.policy));
             let options = MarginOptions {
                 limits: limits.clone(),
                 only: &only,
@@ -54,6 +58,8 @@ impl Args {
                 cancel,
             };
             result.margins = Some(measure(loaded, source, result, &options));
+            line.end(index);
         }
+        line.clear();
     }
 }

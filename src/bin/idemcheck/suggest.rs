@@ -63,7 +63,7 @@ enum Format {
 /// Checks the policy, looks for changes, and writes what was found. 0: there is something to change, or no need to.
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let cancel = search::cancel_on_interrupt()?;
-    let loaded = input::read(&[args.policy.clone()], args.models.as_deref());
+    let loaded = input::read(std::slice::from_ref(&args.policy), args.models.as_deref());
     if loaded.failed() {
         return Ok(Exit::CouldNotRun);
     }

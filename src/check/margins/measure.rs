@@ -44,9 +44,9 @@ pub fn measure(
     let zones = ZONES_MORE.0 + ZONES_MORE.1 * result.search.visited;
     let own = [Some(&result.search), result.loops.as_ref()];
     let own: f64 = own.into_iter().flatten().map(|search| search.seconds).sum();
-    let most = (options.time_max.as_secs_f64() / 10.0).max(1.0);
+    let (least, most) = (options.time_max.as_secs_f64() / 60.0, options.time_max.as_secs_f64() / 10.0);
     let limits = MarginLimits {
-        check_seconds: (own * SECONDS_MORE).clamp(1.0, most),
+        check_seconds: (own * SECONDS_MORE).clamp(least.max(1.0), most.max(1.0)),
         seconds: options.time_max.as_secs_f64(),
         probes: options.probes_max,
         zones: zones.min(options.limits.states_max.unwrap_or(u64::MAX)),

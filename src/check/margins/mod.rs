@@ -28,7 +28,8 @@ pub const VALUES_FEW: i64 = 16;
 /// A probe may hold this many zones, and so many times those of the policy itself.
 pub const ZONES_MORE: (u64, u64) = (20_000, 8);
 
-/// A check may take so many times as long as the policy's own searches took, and a second at the least.
+/// A check may take so many times as long as the policy's own searches took, and a second or a sixtieth of
+/// all the time at the least.
 pub const SECONDS_MORE: f64 = 20.0;
 /// How many times as long a full check of an edge may take.
 pub const FULL_MORE: u32 = 3;

@@ -33,6 +33,8 @@ pub struct SuggestOptions<'a> {
 
 /// Values of one declaration that are tried in each direction.
 const VALUES_MAX: usize = 40;
+/// What a full check of a suggestion may take, whatever time is left.
+const FULL_CHECK: Duration = Duration::from_secs(10);
 /// Values of one declaration that are tried together with another change.
 const VALUES_OF_PAIR: usize = 8;
 
@@ -106,7 +108,7 @@ pub fn suggest(
         if out.suggestions.len() == options.most {
             break;
         }
-        out.suggestions.extend(search.finish(candidate, source));
+        out.suggestions.extend(search.finish(candidate));
     }
     out.tried.checks = search.checks.load(Ordering::Relaxed);
     out.tried.undecided = search.undecided.load(Ordering::Relaxed);
@@ -397,22 +399,32 @@ impl Search<'_> {
         found.into_inner().unwrap_or_default().into_values().collect()
     }
 
+    /// The full check. It has some time even where the search has none left.
+    fn check(&self, texts: &[String], candidate: &Candidate) -> Option<PolicyResult> {
+        let source = self.base.read(texts, candidate.model.as_ref()).ok()?;
+        self.checks.fetch_add(1, Ordering::Relaxed);
+        let time_max = self.left().unwrap_or_default().max(FULL_CHECK);
+        let options = self.verify_options(self.options.limits.states_max, Some(time_max));
+        verify(&source.policy, &source.protocol, &options).ok()
+    }
+
     /// The suggestion, once the full check of its own text agrees.
-    fn finish(&self, candidate: &Candidate, source: &LoadedPolicy) -> Option<Suggestion> {
+    fn finish(&self, candidate: &Candidate) -> Option<Suggestion> {
         let mut texts = candidate.texts(self.base)?;
+        let mut result = self.check(&texts, candidate)?;
         let mut expectations = Vec::new();
-        for property in source.policy.expect.iter().filter(|(_, verdict)| **verdict == Verdict::Violated) {
-            if self.must.contains(property.0)
-                && let Some(text) = edit::remove(&texts[0], &["expect", property.0.name()])
+        for found in result.properties.iter().filter(|one| one.expected == Some(Verdict::Violated)) {
+            if found.verdict == Verdict::Holds
+                && let Some(text) = edit::remove(&texts[0], &["expect", found.property.name()])
             {
                 texts[0] = text;
-                expectations.push(*property.0);
+                expectations.push(found.property);
             }
         }
-        let changed = self.base.read(&texts, candidate.model.as_ref()).ok()?;
-        self.checks.fetch_add(1, Ordering::Relaxed);
-        let options = self.verify_options(self.options.limits.states_max, self.options.limits.time_max);
-        let result = verify(&changed.policy, &changed.protocol, &options).ok()?;
+        if !expectations.is_empty() {
+            // What is shown is what was checked.
+            result = self.check(&texts, candidate)?;
+        }
         let of = |property: Property| {
             result.properties.iter().find(|one| one.property == property).map(|one| one.verdict)
         };

@@ -296,8 +296,10 @@ fn drawn(unit: Unit, axis: &str, rows: &[Row]) -> Option<String> {
             ticks.iter().find(|(tick, _)| tick == place).map_or(String::new(), |(_, text)| text.clone())
         };
         let label = |at: &SegmentValue<usize>| match at {
+            // The axis asks for one segment more than there are.
             SegmentValue::CenterOf(row) => {
-                rows.get(count - 1 - row).map_or_else(String::new, |r| cut(&r.label))
+                let row = count.checked_sub(row + 1).and_then(|index| rows.get(index));
+                row.map_or_else(String::new, |row| cut(&row.label))
             }
             _ => String::new(),
         };
