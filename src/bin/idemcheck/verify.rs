@@ -31,14 +31,14 @@ pub struct Args {
     traces: Option<PathBuf>,
     /// Write the violations that are neither expected nor waived to this file, as a baseline for `--baseline`,
     /// and judge the run by it.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["baseline", "property", "partition", "fail_fast"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["baseline", "property", "partition", "fail_fast", "margins"])]
     write_baseline: Option<PathBuf>,
     /// Check only a part of the policies, `hash:1/4` for the first of four: a policy's name says which one it
     /// is in. `idemcheck merge` puts the parts together.
     #[arg(long, value_name = "hash:N/M")]
     partition: Option<Part>,
     /// Stay, and check again what changes.
-    #[arg(long, conflicts_with_all = ["format", "output", "traces", "baseline", "write_baseline", "partition", "fail_fast"])]
+    #[arg(long, conflicts_with_all = ["format", "output", "traces", "baseline", "write_baseline", "partition", "fail_fast", "margins"])]
     watch: bool,
     /// Show only policies that need attention.
     #[arg(long, short, conflicts_with = "verbose")]
