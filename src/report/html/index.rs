@@ -36,23 +36,29 @@ pub fn page(report: &Report, stems: &[String], unmatched: &[&LoadReport]) -> Mar
                 } }
             }
             h2 { "Policies by properties" }
-            form.tools role="search" onsubmit="return false" {
+            form.tools #filters role="search" aria-label="Filters" hidden onsubmit="return false" {
                 label { "Find " input #find type="search" placeholder="name, path, model, lint" autocomplete="off"; }
+                label { "Property " select #property {
+                    option value="" { "the policy as a whole" }
+                    @for property in &columns { option value=(property) { (property) } }
+                } }
                 label { "Verdict " select #verdict {
                     option value="" { "all" }
                     @for (value, word) in VERDICTS { option value=(value) { (word) } }
                 } }
-                output #count for="find verdict" {}
+                label { input #linted type="checkbox"; " with lints" }
+                button #reset type="reset" { "reset" }
+                output #count for="find property verdict linted" {}
             }
             p.soft { "✓ holds · (✗) violated, as expected · ✗ violated, or not as expected · ? inconclusive · ! waived · "
                 "– not applicable. Each verdict is for the scope in the last column." }
-            div.wide tabindex="0" role="region" aria-label="Policies by properties" {
+            div.wide tabindex="0" role="group" aria-label="Policies by properties" {
                 table.matrix {
                     thead { tr {
                         th.name scope="col" { "policy" }
                         th scope="col" { "verdict" }
                         th scope="col" { "lints" }
-                        @for property in &columns { th.p scope="col" { span { (property) } } }
+                        @for property in &columns { th.p scope="col" data-property=(property) { span { (property) } } }
                         th.scope scope="col" { "scope" }
                     } }
                     tbody {

@@ -5,6 +5,7 @@
 mod design;
 mod index;
 mod machine;
+mod operate;
 mod policy;
 mod run;
 
@@ -91,7 +92,8 @@ fn class(standing: Standing) -> &'static str {
 /// A table that scrolls by itself on a narrow screen, also by keyboard.
 fn table(label: &str, head: &[&str], rows: impl IntoIterator<Item = Vec<Markup>>) -> Markup {
     html! {
-        div.wide tabindex="0" role="region" aria-label=(label) {
+        // A group: as regions, all of them would be landmarks.
+        div.wide tabindex="0" role="group" aria-label=(label) {
             table {
                 thead { tr { @for name in head { th scope="col" { (name) } } } }
                 tbody {
