@@ -43,7 +43,9 @@ fn in_format(report: &Report, format: &str) -> String {
         "markdown" => written(|out| markdown::render(report, COMMENT_BYTES, out)),
         "summary" => written(|out| markdown::render(report, SUMMARY_BYTES, out)),
         "json" => written(|out| json::render(report, out)),
-        "counterexample" => TraceFile::of(&report.policies[1], "policy = \"charge\"", "model = \"receipt\"", &[])[0].to_json(),
+        "counterexample" => {
+            TraceFile::of(&report.policies[1], "policy = \"charge\"", "model = \"receipt\"", &[])[0].to_json()
+        }
         other => panic!("{other}"),
     }
 }

@@ -124,9 +124,15 @@ impl Browser {
         self.call("Emulation.setEmulatedMedia", json!({ "media": media, "features": features }));
     }
 
+    /// Runs a script in the page.
+    pub fn run(&mut self, script: &str) {
+        let result = self.call("Runtime.evaluate", json!({ "expression": script }));
+        assert!(result.get("exceptionDetails").is_none(), "{result}");
+    }
+
     /// What axe-core objects to on the page: rules, with the first place of each.
     pub fn audit(&mut self, axe: &str) -> Vec<String> {
-        self.call("Runtime.evaluate", json!({ "expression": axe }));
+        self.run(axe);
         let found = self.ask(
             "axe.run(document, { resultTypes: ['violations'] }).then(all => all.violations.map(one => \
              one.id + ' x ' + one.nodes.length + ': ' + one.nodes[0].html.slice(0, 200)))",

@@ -4,6 +4,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use idemcheck::check::verdict::Change;
+use idemcheck::report::markdown::{self, SUMMARY_BYTES};
+
 use super::browser::Browser;
 use super::by_hand::*;
 use super::{ROOT, a_thousand, by_hand_files, idemcheck, written};
@@ -247,7 +250,7 @@ fn the_keyboard_goes_through_a_page_in_its_order() {
 #[test]
 fn pages_pass_an_audit_of_their_accessibility() {
     let Some(mut pages) = Pages::new() else { return };
-    let Some(axe) = axe() else { return };
+    let Some(axe) = script("IDEMCHECK_TEST_AXE") else { return };
     write_kinds(pages.folder.path());
     for file in by_hand_files(&sample()) {
         pages.write(&format!("made/{}", file.path), &file.text);
@@ -277,15 +280,49 @@ fn pages_pass_an_audit_of_their_accessibility() {
     }
 }
 
-/// axe-core, where `IDEMCHECK_TEST_AXE` names its file.
-fn axe() -> Option<String> {
-    let Some(path) = std::env::var_os("IDEMCHECK_TEST_AXE").filter(|path| !path.is_empty()) else {
+/// What a variable names the file of: axe-core, mermaid.
+fn script(variable: &str) -> Option<String> {
+    let Some(path) = std::env::var_os(variable).filter(|path| !path.is_empty()) else {
         let required = std::env::var("IDEMCHECK_TEST_SERVERS").is_ok_and(|value| value == "required");
-        assert!(!required, "IDEMCHECK_TEST_AXE names no file");
-        eprintln!("skipped: IDEMCHECK_TEST_AXE names no file");
+        assert!(!required, "{variable} names no file");
+        eprintln!("skipped: {variable} names no file");
         return None;
     };
     Some(fs::read_to_string(path).unwrap())
+}
+
+/// GitHub draws what stands in a comment with the same library.
+#[test]
+fn mermaid_draws_the_runs_of_a_comment() {
+    let Some(mermaid) = script("IDEMCHECK_TEST_MERMAID") else { return };
+    let Some(mut pages) = Pages::new() else { return };
+    let nasty =
+        "<script>document.title = 'broken'</script> a;b #1 `x` %%{init: {}}%% end\nend \"q\" l0->>l1: x {y}";
+    let mut property = violated();
+    for step in &mut property.counterexample.as_mut().unwrap().steps {
+        (step.who, step.does, step.sees) = (nasty.to_owned(), nasty.to_owned(), nasty.to_owned());
+        step.changes.push(Change { what: nasty.to_owned(), from: nasty.to_owned(), to: nasty.to_owned() });
+    }
+    let mut all = sample();
+    all.policies.push(policy("nasty", vec![property]));
+    let mut text = Vec::new();
+    markdown::render(&all, SUMMARY_BYTES, &mut text).unwrap();
+    let text = String::from_utf8(text).unwrap();
+    let parts = text.split("```mermaid\n").skip(1).map(|part| part.split("```").next().unwrap());
+    let diagrams: Vec<&str> = parts.collect();
+    assert!(diagrams.len() >= 5, "{}", diagrams.len());
+    pages.write("empty.html", "<!DOCTYPE html><html lang=en><title>x</title><body>");
+    pages.open("empty.html", 1280, 900);
+    pages.browser.run(&mermaid);
+    let draw = "(async () => { mermaid.initialize({ startOnLoad: false }); const said = []; \
+        for (const [at, text] of DIAGRAMS.entries()) { \
+            try { const drawn = await mermaid.render('d' + at, text); document.body.insertAdjacentHTML('beforeend', drawn.svg); } \
+            catch (error) { said.push(at + ': ' + error.message); } } \
+        return said; })()";
+    let draw = draw.replace("DIAGRAMS", &serde_json::to_string(&diagrams).unwrap());
+    assert_eq!(pages.browser.ask(&draw), serde_json::json!([]));
+    assert_eq!(pages.browser.ask("document.title"), "x");
+    assert_eq!(pages.browser.ask("document.querySelectorAll('body > svg').length"), diagrams.len());
 }
 
 #[test]

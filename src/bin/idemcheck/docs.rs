@@ -126,7 +126,7 @@ fn page(topic: &Topic, links: &Links) -> String {
             ));
         }
         Text::Lint(lint) => {
-            say(&prose(&sentence(&topic.brief)));
+            say(&prose(&capital(&topic.brief)));
             say(&prose(lint.why));
             let names: Vec<&str> = lint.shown_by.iter().map(|property| property.name()).collect();
             say(&match names[..] {
@@ -138,7 +138,7 @@ fn page(topic: &Topic, links: &Links) -> String {
             say(&format!("Known and accepted, it is silenced:\n\n{}", fenced("toml", &silence)));
         }
         Text::Rule(rule) => {
-            say(&prose(&sentence(&topic.brief)));
+            say(&prose(&capital(&topic.brief)));
             say(&prose(rule.explanation()));
             if let Some(property) = rule.property() {
                 say(&prose(&format!("It breaks {property}.")));
@@ -158,7 +158,7 @@ fn page(topic: &Topic, links: &Links) -> String {
             }
         }
         Text::Prose(text) => {
-            say(&prose(&sentence(&topic.brief)));
+            say(&prose(&capital(&topic.brief)));
             say(&prose(text));
         }
         Text::Lines(text) => {
@@ -166,7 +166,7 @@ fn page(topic: &Topic, links: &Links) -> String {
             say(&lines(text, &prose));
         }
         Text::Page(page) => {
-            say(&prose(&sentence(&topic.brief)));
+            say(&prose(&capital(&topic.brief)));
             say(&prose(page.text));
             if !page.example.is_empty() {
                 let language = if page.example.starts_with("idemcheck ") { "sh" } else { "toml" };
@@ -237,6 +237,13 @@ fn lines(text: &str, prose: &dyn Fn(&str) -> String) -> String {
 
 fn fenced(language: &str, text: &str) -> String {
     format!("```{language}\n{}\n```", text.trim_end())
+}
+
+/// A clause as a sentence.
+fn capital(brief: &str) -> String {
+    let text = sentence(brief);
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
 /// One line of a table.

@@ -18,8 +18,8 @@ pub struct Args {
     /// A property, concept, lint, rule, operation, key, fault, verdict, format, diagnostic code, preset or model;
     /// without it, all names but presets and models, which `presets` and `models` list.
     name: Option<String>,
-    /// Write a page for each name into this folder, as Markdown: `docs/` is made by it.
-    #[arg(long, value_name = "DIR", hide = true, conflicts_with = "name")]
+    /// Write a page for each name into this folder, as Markdown, and an index.
+    #[arg(long, value_name = "DIR", conflicts_with = "name")]
     write: Option<PathBuf>,
 }
 

@@ -12,7 +12,7 @@ use crate::model::{Answer, Operation, Outcome, Protocol, Target};
 use crate::policy::http::FieldSource;
 use crate::policy::load::LoadedPolicy;
 use crate::policy::remedy::{Boundary, Form, Remedy, TargetKind};
-use crate::policy::{Policy, Replay, SuppliedBy, TtlFrom};
+use crate::policy::{Policy, Replay, SuppliedBy, TriggerKind, TtlFrom};
 
 /// Sections by title; what a policy has nothing of has no section.
 pub fn sections(source: &LoadedPolicy, result: &PolicyResult) -> Vec<(String, Markup)> {
@@ -286,11 +286,13 @@ fn times(source: &LoadedPolicy, result: &PolicyResult) -> Markup {
     if policy.remedy.is_some() {
         rows.drain(..4);
         rows.push(("trigger.every", format_ms(policy.trigger.every), "between two runs, at least"));
-        rows.push((
-            "trigger.overlapping",
-            policy.trigger.overlapping.to_string(),
-            "runs at the same time, at most",
-        ));
+        if policy.trigger.kind != TriggerKind::Loop {
+            rows.push((
+                "trigger.overlapping",
+                policy.trigger.overlapping.to_string(),
+                "runs at the same time, at most",
+            ));
+        }
     }
     if let Some(store) = &policy.store {
         let from = match store.ttl_from {

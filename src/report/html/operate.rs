@@ -13,9 +13,8 @@ use crate::store::{postgres, redis, sqlite};
 
 pub fn receipts(policy: &Policy) -> Markup {
     let kind = policy.store.as_ref().map(|store| store.kind.as_str()).unwrap_or_default();
-    let named = if kind.is_empty() { String::new() } else { format!(" The policy's store is `{kind}`.") };
     html! {
-        p { "What " code { "idemcheck serve" } " makes and uses." (named) }
+        p { "What " code { "idemcheck serve" } " makes and uses." @if !kind.is_empty() { " The policy's store is " code { (kind) } "." } }
         details open[kind == "postgres"] { summary { "PostgreSQL" } pre tabindex="0" { code { (statements(postgres::tables())) } } }
         details open[kind == "sqlite"] { summary { "SQLite" } pre tabindex="0" { code { (statements(sqlite::tables())) } } }
         details open[kind == "redis"] { summary { "Redis" }
@@ -169,7 +168,10 @@ pub fn plan(policy: &Policy, result: &PolicyResult, uses: &Uses) -> Markup {
     if policy.remedy.is_some() {
         rows.push((
             "runs at the same time",
-            format!("up to {} runs", policy.trigger.overlapping),
+            match policy.trigger.kind {
+                TriggerKind::Loop => "one run after the other, whoever else acts on the target".to_owned(),
+                _ => format!("up to {} runs", policy.trigger.overlapping),
+            },
             "at most one action in progress per target".to_owned(),
             proof("single-flight"),
         ));
