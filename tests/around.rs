@@ -105,7 +105,7 @@ fn manual_pages_are_rendered_without_a_warning() {
     let (_folder, pages) = manual();
     for (name, path) in &pages {
         let output = Command::new("groff")
-            .args(["-man", "-Tutf8", "-ww", "-rLL=100n", "-P-cbou"])
+            .args(["-man", "-Kutf8", "-Tutf8", "-ww", "-rLL=100n", "-P-cbou"])
             .arg(path)
             .output()
             .unwrap();

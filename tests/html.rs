@@ -240,7 +240,8 @@ fn the_command_beside_a_run_replays_it() {
     let folder = tempfile::tempdir().unwrap();
     let files = written(folder.path());
     let page = &files["policies/lease-12s.html"];
-    let command = page.split("<code>idemcheck replay ").nth(1).unwrap().split('<').next().unwrap();
+    let command =
+        page.split("<code class=\"command\">idemcheck replay ").nth(1).unwrap().split('<').next().unwrap();
     let (code, stdout, stderr) = idemcheck(folder.path(), &["replay", command]);
     assert_eq!(code, 0, "{stderr}");
     assert!(stdout.contains("single-execution"), "{stdout}");

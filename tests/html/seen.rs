@@ -131,8 +131,9 @@ fn filters_sift_the_index_and_stand_in_its_address() {
     let all = "holds violated lasso unfinished expected waived not-met unsure";
     assert_eq!(pages.browser.ask(shown), all);
     let set = |name: &str, value: &str| {
+        let field = format!("filters.elements.{name}");
         format!(
-            "{name}.value = '{value}', {name}.dispatchEvent(new Event('input', {{ bubbles: true }})), location.hash"
+            "{field}.value = '{value}', {field}.dispatchEvent(new Event('input', {{ bubbles: true }})), location.hash"
         )
     };
     assert_eq!(pages.browser.ask(&set("find", "SATIS shop")), "#find=SATIS+shop");
@@ -271,7 +272,7 @@ fn pages_pass_an_audit_of_their_accessibility() {
     // It finds what is there to be found.
     pages.write(
         "bad.html",
-        "<!DOCTYPE html><title>x</title><input><p style='color:#999;background:#aaa'>x</p>",
+        "<!DOCTYPE html><title>x</title><input><p style='color:#999;background:#aaa'>words to read</p>",
     );
     pages.open("bad.html", 1280, 800);
     let found = pages.browser.audit(&axe).join("\n");
@@ -310,7 +311,7 @@ fn mermaid_draws_the_runs_of_a_comment() {
     let text = String::from_utf8(text).unwrap();
     let parts = text.split("```mermaid\n").skip(1).map(|part| part.split("```").next().unwrap());
     let diagrams: Vec<&str> = parts.collect();
-    assert!(diagrams.len() >= 5, "{}", diagrams.len());
+    assert!(diagrams.len() >= 4, "{}", diagrams.len());
     pages.write("empty.html", "<!DOCTYPE html><html lang=en><title>x</title><body>");
     pages.open("empty.html", 1280, 900);
     pages.browser.run(&mermaid);
@@ -333,7 +334,7 @@ fn a_thousand_policies_can_be_used() {
     pages.open("index.html", 1280, 900);
     let loaded = pages.browser.ask("Math.round(performance.getEntriesByType('navigation')[0].duration)");
     let sifted = pages.browser.ask(
-        "(() => { const began = performance.now(); find.value = 'service-77-'; \
+        "(() => { const began = performance.now(), find = filters.elements.find; find.value = 'service-77-'; \
          find.dispatchEvent(new Event('input', { bubbles: true })); document.body.offsetHeight; \
          return Math.round(performance.now() - began); })()",
     );
@@ -344,7 +345,7 @@ fn a_thousand_policies_can_be_used() {
         text.len()
     );
     assert_eq!(pages.browser.ask("count.textContent"), "4 of 1000 shown");
-    assert!(nodes.as_u64().unwrap() < 120_000);
+    assert!(nodes.as_u64().unwrap() < 60_000);
     assert_eq!(pages.browser.ask("document.documentElement.scrollWidth <= window.innerWidth"), true);
     pages.browser.screenshot("thousand-1280");
     pages.were_quiet();

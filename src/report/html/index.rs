@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::class;
 use crate::check::property::Property;
-use crate::check::verdict::{PolicyResult, Report, Standing, grouped};
+use crate::check::verdict::{PolicyResult, Report, Standing, Verdict, grouped};
 use crate::load::report::LoadReport;
 use crate::report::words;
 
@@ -127,7 +127,9 @@ fn row(policy: &PolicyResult, stem: &str, columns: &[Property]) -> Markup {
                 @match policy.properties.iter().find(|result| result.property == *column) {
                     Some(result) if result.standing() != Standing::NotApplicable => {
                         td.v class=(class(result.standing())) {
-                            a href={ "policies/" (stem) ".html#" (column) } aria-label=(words::verdict(result)) { (mark(result.standing())) }
+                            // What holds needs no way to it: a thousand policies have many such cells.
+                            @if (result.standing(), result.verdict) == (Standing::Met, Verdict::Holds) { (mark(result.standing())) }
+                            @else { a href={ "policies/" (stem) ".html#" (column) } aria-label=(words::verdict(result)) { (mark(result.standing())) } }
                             @if let Some(number) = &result.number { " " small { (words::grouped_value(&number.value)) } }
                         }
                     }
