@@ -152,7 +152,7 @@ fn examples_are_parts_of_policies() {
     for (page, text) in blocks("toml").into_iter().filter(|(page, _)| !page.starts_with("codes/")) {
         let table: toml::Table =
             toml::from_str(&text).unwrap_or_else(|error| panic!("docs/{page}: {error}\n{text}"));
-        let value = json(table.into());
+        let value = json(toml::Value::Table(table));
         let errors = validators.each_ref().map(|validator| {
             validator.iter_errors(&value).map(|error| error.to_string()).collect::<Vec<_>>()
         });

@@ -236,6 +236,83 @@ fn a_page_shows_the_tables_that_the_stores_make_and_the_rules_that_alerts_writes
 }
 
 #[test]
+fn a_page_has_what_a_review_asks_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().display().to_string();
+    let paths = [
+        "write-path/lease-36s",
+        "operations/payment-reconcile",
+        "operations/order-outbox",
+        "remediation/drain-one-node",
+    ];
+    let files = paths.map(|path| format!("policies/{path}.toml"));
+    let mut args = vec!["report", "--to", &to];
+    args.extend(files.iter().map(String::as_str));
+    let (code, _, stderr) = idemcheck(Path::new(ROOT), &args);
+    assert_eq!(code, 0, "{stderr}");
+    let pages = tree(folder.path());
+    let everywhere = [
+        "Idempotency of the action",
+        "State diagram",
+        "Every transition, as a table",
+        "Conflict resolution",
+        "Failure semantics",
+        "Time and concurrency",
+        "Locking and recovery",
+        "Monitoring and alerts",
+        "Concurrency test plan",
+    ];
+    let wanted: [(&str, &[&str]); 4] = [
+        (
+            "lease-36s",
+            &[
+                "Key derivation",
+                "the header&#39;s value as it is",
+                "store.lease 36s &gt;= downstream.timeout 10s + faults.pause 5s = 15s",
+                "✓ met",
+                "by no run",
+                "PostgreSQL",
+                "SQLite",
+                "Redis",
+                "DynamoDB",
+                "effects of calls that timed out",
+                "conflicting body",
+            ],
+        ),
+        (
+            "payment-reconcile",
+            &[
+                "one message, delivered 3 times",
+                "--property effectively-once",
+                "dead letters",
+                "queue.visibility 5m &gt;= ",
+            ],
+        ),
+        (
+            "order-outbox",
+            &["age of a row that is not published", "✗ not met", "&lt; faults.pause (unbounded)"],
+        ),
+        (
+            "drain-one-node",
+            &[
+                "Guards and target",
+                "Back-out and escalation",
+                "members that serve",
+                "fewer than ",
+                "! not met, accepted",
+            ],
+        ),
+    ];
+    for (name, parts) in wanted {
+        let page = &pages[&format!("policies/{name}.html")];
+        let page = page.replace("&#39;", "'");
+        for part in everywhere.iter().chain(parts) {
+            assert!(page.contains(&part.replace("&#39;", "'")), "{name}: {part}");
+        }
+    }
+}
+
+#[test]
 fn the_command_beside_a_run_replays_it() {
     let folder = tempfile::tempdir().unwrap();
     let files = written(folder.path());

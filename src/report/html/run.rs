@@ -71,7 +71,9 @@ fn steps(run: &Counterexample, shown: &[usize], first: bool) -> Markup {
                 tbody { @for index in shown {
                     @let step = &run.steps[*index];
                     @let quiet = step.changes.is_empty() && step.breaks.is_none();
-                    tr id=[first.then(|| format!("step-{}", index + 1))] data-step=(index + 1) data-says=(said(step)) class=[quiet.then_some("same")] {
+                    @let again = run.repeats_from.is_some_and(|from| *index >= from);
+                    tr.same[quiet].again[again] id=[first.then(|| format!("step-{}", index + 1))]
+                        data-step=(index + 1) data-says=(said(step)) {
                         th scope="row" { a href={ "#" (name) "-step-" (index + 1) } {
                             @if run.repeats_from == Some(*index) { "↻ " } (index + 1) } }
                         td.num { (format_moment(step.at_ms)) }
