@@ -129,6 +129,31 @@ fn links_lead_somewhere_and_ids_are_unique() {
     }
 }
 
+/// Of an attribute that is there twice a browser takes the first, without a word.
+#[test]
+fn no_element_has_an_attribute_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = by_hand_files(&sample()).into_iter().map(|file| (file.path, file.text));
+    let mut elements = 0;
+    for (name, text) in
+        written(folder.path()).into_iter().chain(made).filter(|(name, _)| name.ends_with(".html"))
+    {
+        let text = text.split("<script>").next().unwrap();
+        for tag in text.split('<').skip(1).map(|rest| rest.split('>').next().unwrap()) {
+            // What stands before each value; values hold no quotation marks of their own.
+            let names: Vec<&str> = tag
+                .split('"')
+                .step_by(2)
+                .filter_map(|part| part.trim_end().strip_suffix('=')?.split_whitespace().last())
+                .collect();
+            let unique: BTreeSet<&&str> = names.iter().collect();
+            assert_eq!(unique.len(), names.len(), "{name}: <{tag}>");
+            elements += 1;
+        }
+    }
+    assert!(elements > 1000, "{elements}");
+}
+
 #[test]
 fn a_page_asks_the_network_for_nothing() {
     let folder = tempfile::tempdir().unwrap();

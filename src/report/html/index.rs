@@ -121,12 +121,12 @@ fn row(policy: &PolicyResult, stem: &str, columns: &[Property]) -> Markup {
     html! {
         tr data-text=(text) data-verdict=(kind(standing)) {
             th.name scope="row" { a href={ "policies/" (stem) ".html" } { (policy.policy) } }
-            td.verdict class=(class(standing)) { (words::mark(standing)) " " (words::policy(policy)) }
+            td class={ "verdict " (class(standing)) } { (words::mark(standing)) " " (words::policy(policy)) }
             td.num { @if !lints.is_empty() { (lints.len()) } }
             @for column in columns {
                 @match policy.properties.iter().find(|result| result.property == *column) {
                     Some(result) if result.standing() != Standing::NotApplicable => {
-                        td.v class=(class(result.standing())) {
+                        td class={ "v " (class(result.standing())) } {
                             // What holds needs no way to it: a thousand policies have many such cells.
                             @if (result.standing(), result.verdict) == (Standing::Met, Verdict::Holds) { (mark(result.standing())) }
                             @else { a href={ "policies/" (stem) ".html#" (column) } aria-label=(words::verdict(result)) { (mark(result.standing())) } }
