@@ -10,7 +10,8 @@ use idemcheck::check::verdict::*;
 use idemcheck::policy::load::Loaded;
 use idemcheck::report::markdown::{COMMENT_BYTES, SUMMARY_BYTES};
 use idemcheck::report::origin::Origins;
-use idemcheck::report::{github, junit, markdown, sarif};
+use idemcheck::report::trace::TraceFile;
+use idemcheck::report::{github, json, junit, markdown, sarif};
 use serde_json::Value;
 
 #[path = "cli/by_hand.rs"]
@@ -40,6 +41,11 @@ fn in_format(report: &Report, format: &str) -> String {
         "github" => written(|out| github::render(report, &origins, out)),
         "junit" => written(|out| junit::render(report, out)),
         "markdown" => written(|out| markdown::render(report, COMMENT_BYTES, out)),
+        "summary" => written(|out| markdown::render(report, SUMMARY_BYTES, out)),
+        "json" => written(|out| json::render(report, out)),
+        "counterexample" => {
+            TraceFile::of(&report.policies[1], "policy = \"charge\"", "model = \"receipt\"", &[])[0].to_json()
+        }
         other => panic!("{other}"),
     }
 }
@@ -78,6 +84,24 @@ fn every_format_has_a_shape() {
     snapshot!("format_junit", in_format(&sample(), "junit"));
     snapshot!("format_github", in_format(&sample(), "github"));
     snapshot!("format_markdown", in_format(&sample(), "markdown"));
+    snapshot!("format_json", in_format(&sample(), "json"));
+    snapshot!("format_counterexample", in_format(&sample(), "counterexample"));
+    // With room for everything the two are one.
+    assert_eq!(in_format(&sample(), "summary"), in_format(&sample(), "markdown"));
+}
+
+/// A format that is added has to be looked at here.
+#[test]
+fn every_format_of_the_command_line_is_tested() {
+    let help = idemcheck(Path::new(env!("CARGO_MANIFEST_DIR")), &["verify", "--help"]).stdout;
+    let part = help.split("--format <FORMAT>").nth(1).unwrap().split("--output").next().unwrap();
+    let names: Vec<&str> =
+        part.lines().filter_map(|line| line.trim().strip_prefix("- ")?.split(':').next()).collect();
+    // `human` has its snapshots in cli_report.rs, and the pages are in html.rs.
+    assert_eq!(names, ["human", "json", "sarif", "junit", "github", "markdown", "summary"]);
+    for name in &names[1..] {
+        assert!(!in_format(&sample(), name).is_empty());
+    }
 }
 
 // SARIF
@@ -339,6 +363,40 @@ fn junit_holds_only_what_xml_can() {
     assert!(open.is_empty());
 }
 
+/// What xmllint objects to in a JUnit file; nothing where there is none, which is said.
+fn junit_errors(text: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("junit.xml");
+    fs::write(&path, text).unwrap();
+    let schema = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/junit.rng");
+    let output = std::process::Command::new("xmllint")
+        .args(["--noout", "--nonet", "--huge", "--relaxng", schema])
+        .arg(&path)
+        .output();
+    match output {
+        Ok(output) if output.status.success() => String::new(),
+        Ok(output) => String::from_utf8(output.stderr).unwrap(),
+        Err(error) => {
+            let required = std::env::var("IDEMCHECK_TEST_SERVERS").is_ok_and(|value| value == "required");
+            assert!(!required, "xmllint: {error}");
+            eprintln!("skipped: xmllint: {error}");
+            String::new()
+        }
+    }
+}
+
+#[test]
+fn junit_is_valid() {
+    let there = std::process::Command::new("xmllint").arg("--version").output().is_ok();
+    for report in [sample(), hostile(), Report::new(Vec::new(), Vec::new(), 2, 0.0), report(Vec::new())] {
+        assert_eq!(junit_errors(&in_format(&report, "junit")), "");
+    }
+    let text = in_format(&sample(), "junit");
+    for (from, to) in [("<failure ", "<failed "), (" tests=\"", " test=\""), ("</testsuites>", "")] {
+        assert!(!there || !junit_errors(&text.replace(from, to)).is_empty(), "{from}");
+    }
+}
+
 // GitHub
 
 #[test]
@@ -368,7 +426,20 @@ fn annotations_are_one_command_each() {
         let known = ["file", "line", "endLine", "col", "endColumn", "title"];
         assert!(names.iter().all(|name| known.contains(name)), "{names:?}");
         assert!(!line.chars().any(char::is_control));
+        // GitHub keeps 64 KB of a message and 255 characters of a title.
+        assert!(message.len() < 64 * 1024 && properties.len() < 8 * 1024);
     }
+}
+
+#[test]
+fn annotations_of_every_size_stay_within_what_github_keeps() {
+    let mut one = policy(&"name-".repeat(200), vec![violated()]);
+    one.properties[0].reason = "because ".repeat(40_000);
+    let text = in_format(&report(vec![one]), "github");
+    let line = text.lines().next().unwrap();
+    let title = line.split("title=").nth(1).unwrap().split("::").next().unwrap();
+    assert!(title.chars().count() <= 255, "{}", title.chars().count());
+    assert!(line.len() < 64 * 1024, "{}", line.len());
 }
 
 // Markdown

@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use idemcheck::check::property::Property;
 use idemcheck::check::verdict::*;
 use idemcheck::policy::load::Loaded;
 use idemcheck::report::html::{self, File};
@@ -15,6 +16,8 @@ use idemcheck::store::{postgres, redis, sqlite};
 mod browser;
 #[path = "cli/by_hand.rs"]
 mod by_hand;
+#[path = "html/seen.rs"]
+mod seen;
 use by_hand::*;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -159,6 +162,31 @@ fn links_lead_somewhere_and_ids_are_unique() {
     }
 }
 
+/// Of an attribute that is there twice a browser takes the first, without a word.
+#[test]
+fn no_element_has_an_attribute_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = by_hand_files(&sample()).into_iter().map(|file| (file.path, file.text));
+    let mut elements = 0;
+    for (name, text) in
+        written(folder.path()).into_iter().chain(made).filter(|(name, _)| name.ends_with(".html"))
+    {
+        let text = text.split("<script>").next().unwrap();
+        for tag in text.split('<').skip(1).map(|rest| rest.split('>').next().unwrap()) {
+            // What stands before each value; values hold no quotation marks of their own.
+            let names: Vec<&str> = tag
+                .split('"')
+                .step_by(2)
+                .filter_map(|part| part.trim_end().strip_suffix('=')?.split_whitespace().last())
+                .collect();
+            let unique: BTreeSet<&&str> = names.iter().collect();
+            assert_eq!(unique.len(), names.len(), "{name}: <{tag}>");
+            elements += 1;
+        }
+    }
+    assert!(elements > 1000, "{elements}");
+}
+
 #[test]
 fn a_page_asks_the_network_for_nothing() {
     let folder = tempfile::tempdir().unwrap();
@@ -208,17 +236,25 @@ fn what_others_wrote_stays_text() {
     assert!(files.last().unwrap().text.contains("&lt;script&gt;alert(1)"));
 }
 
-#[test]
-fn a_thousand_policies_fit_in_an_index() {
+/// An index of as many policies as one repository may have.
+fn a_thousand() -> String {
     let mut policies = Vec::new();
     for number in 0..250 {
         for (kind, mut one) in sample().policies.into_iter().take(4).enumerate() {
             one.policy = format!("service-{number}-policy-{kind}");
+            // Every property has its column, as in a repository with all kinds of policies.
+            let there: BTreeSet<Property> = one.properties.iter().map(|found| found.property).collect();
+            let others = Property::ALL.into_iter().filter(|property| !there.contains(property));
+            one.properties.extend(others.map(|property| result(property, Verdict::Holds)));
             policies.push(one);
         }
     }
-    let files = by_hand_files(&report(policies));
-    let index = &files.last().unwrap().text;
+    by_hand_files(&report(policies)).pop().unwrap().text
+}
+
+#[test]
+fn a_thousand_policies_fit_in_an_index() {
+    let index = a_thousand();
     assert_eq!(index.matches("data-verdict=").count(), 1000);
     println!("{} bytes", index.len());
     assert!(index.len() < 2_000_000, "{} bytes", index.len());
@@ -261,11 +297,89 @@ fn a_page_shows_the_tables_that_the_stores_make_and_the_rules_that_alerts_writes
 }
 
 #[test]
+fn a_page_has_what_a_review_asks_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().display().to_string();
+    let paths = [
+        "write-path/lease-36s",
+        "operations/payment-reconcile",
+        "operations/order-outbox",
+        "remediation/drain-one-node",
+    ];
+    let files = paths.map(|path| format!("policies/{path}.toml"));
+    let mut args = vec!["report", "--to", &to];
+    args.extend(files.iter().map(String::as_str));
+    let (code, _, stderr) = idemcheck(Path::new(ROOT), &args);
+    assert_eq!(code, 0, "{stderr}");
+    let pages = tree(folder.path());
+    let everywhere = [
+        "Idempotency of the action",
+        "State diagram",
+        "Every transition, as a table",
+        "Conflict resolution",
+        "Failure semantics",
+        "Time and concurrency",
+        "Locking and recovery",
+        "Monitoring and alerts",
+        "Concurrency test plan",
+    ];
+    let wanted: [(&str, &[&str]); 4] = [
+        (
+            "lease-36s",
+            &[
+                "Key derivation",
+                "the header&#39;s value as it is",
+                "store.lease 36s &gt;= downstream.timeout 10s + faults.pause 5s = 15s",
+                "✓ met",
+                "by no run",
+                "PostgreSQL",
+                "SQLite",
+                "Redis",
+                "DynamoDB",
+                "effects of calls that timed out",
+                "conflicting body",
+            ],
+        ),
+        (
+            "payment-reconcile",
+            &[
+                "one message, delivered 3 times",
+                "--property effectively-once",
+                "dead letters",
+                "queue.visibility 5m &gt;= ",
+            ],
+        ),
+        (
+            "order-outbox",
+            &["age of a row that is not published", "✗ not met", "&lt; faults.pause (unbounded)"],
+        ),
+        (
+            "drain-one-node",
+            &[
+                "Guards and target",
+                "Back-out and escalation",
+                "members that serve",
+                "fewer than ",
+                "! not met, accepted",
+            ],
+        ),
+    ];
+    for (name, parts) in wanted {
+        let page = &pages[&format!("policies/{name}.html")];
+        let page = page.replace("&#39;", "'");
+        for part in everywhere.iter().chain(parts) {
+            assert!(page.contains(&part.replace("&#39;", "'")), "{name}: {part}");
+        }
+    }
+}
+
+#[test]
 fn the_command_beside_a_run_replays_it() {
     let folder = tempfile::tempdir().unwrap();
     let files = written(folder.path());
     let page = &files["policies/lease-12s.html"];
-    let command = page.split("<code>idemcheck replay ").nth(1).unwrap().split('<').next().unwrap();
+    let command =
+        page.split("<code class=\"command\">idemcheck replay ").nth(1).unwrap().split('<').next().unwrap();
     let (code, stdout, stderr) = idemcheck(folder.path(), &["replay", command]);
     assert_eq!(code, 0, "{stderr}");
     assert!(stdout.contains("single-execution"), "{stdout}");
@@ -325,7 +439,8 @@ fn races_are_shown_and_other_files_refused() {
 fn colours_can_be_read() {
     let style = include_str!("../src/report/html/style.css");
     let schemes: Vec<&str> = style.split(":root {").skip(1).collect();
-    assert_eq!(schemes.len(), 2);
+    // By day, by night, and on paper.
+    assert_eq!(schemes.len(), 3);
     for scheme in schemes {
         let colour = |name: &str| {
             let hex = scheme.split(&format!("--{name}: #")).nth(1).unwrap().split(';').next().unwrap();
@@ -346,80 +461,4 @@ fn colours_can_be_read() {
         // Lines that carry meaning.
         assert!(contrast(colour("lane"), colour("bg")) >= 3.0);
     }
-}
-
-#[test]
-fn a_browser_shows_the_pages() {
-    let Some(mut browser) = browser::Browser::start() else { return };
-    let folder = tempfile::tempdir().unwrap();
-    written(folder.path());
-    let page = |name: &str| format!("file://{}", folder.path().join(name).display());
-    for (width, height) in [(1280, 900), (360, 740)] {
-        for (name, what) in [
-            ("index.html", "index"),
-            ("policies/lease-12s.html", "lease-12s"),
-            ("policies/systemd-start-limit-20.html", "systemd"),
-        ] {
-            browser.open(&page(name), width, height);
-            assert_eq!(browser.ask("document.querySelectorAll('h1').length"), 1);
-            assert_eq!(browser.ask("document.querySelectorAll('main').length"), 1);
-            // Tables scroll by themselves, the page does not.
-            assert_eq!(
-                browser.ask("document.documentElement.scrollWidth <= window.innerWidth"),
-                true,
-                "{name} is wider than {width}"
-            );
-            let unlabelled = "[...document.querySelectorAll('input, select, button')]\
-                .filter(one => !one.labels?.length && !one.textContent.trim()).length";
-            assert_eq!(browser.ask(unlabelled), 0);
-            browser.screenshot(&format!("{what}-{width}"));
-        }
-    }
-    // The filter.
-    browser.open(&page("index.html"), 1280, 900);
-    let shown = "[...document.querySelectorAll('tbody tr')].filter(row => !row.hidden).length";
-    assert_eq!(browser.ask(shown), 2);
-    browser.ask("find.value = 'SYSTEMD', find.dispatchEvent(new Event('input')), 0");
-    assert_eq!(browser.ask(shown), 1);
-    assert_eq!(browser.ask("document.getElementById('count').textContent"), "1 of 2 shown");
-    browser.ask("find.value = '', verdict.value = 'bad', verdict.dispatchEvent(new Event('change')), 0");
-    assert_eq!(browser.ask(shown), 0);
-    // The stepper, by keyboard.
-    browser.open(&page("policies/lease-12s.html"), 1280, 900);
-    browser.ask("document.getElementById('run-single-execution').focus(), 0");
-    for _ in 0..3 {
-        browser.press("ArrowRight");
-    }
-    assert_eq!(browser.ask("location.hash"), "#single-execution-step-3");
-    browser.press("ArrowLeft");
-    assert_eq!(browser.ask("location.hash"), "#single-execution-step-2");
-    let says = browser.ask("document.querySelector('#run-single-execution .state').textContent");
-    let says = says.as_str().unwrap().to_owned();
-    assert!(says.contains("Step 2 of 11") && says.contains("in progress (attempt 1.1)"), "{says}");
-    // Steps that change nothing are hidden, and stepped over.
-    browser.ask("document.querySelector('#run-single-execution .lean-switch').click(), 0");
-    browser.ask("document.getElementById('run-single-execution').focus(), 0");
-    browser.press("ArrowRight");
-    assert_eq!(browser.ask("location.hash"), "#single-execution-step-6");
-    // A link to a step arrives there.
-    browser.open(&(page("policies/lease-12s.html") + "#claim-exclusive-step-4"), 1280, 900);
-    assert_eq!(browser.ask("document.querySelector('#run-claim-exclusive tr.now').dataset.step"), "4");
-    browser.screenshot("step-1280");
-    browser.ask("document.getElementById('state-diagram').scrollIntoView(), 0");
-    browser.screenshot("machine-1280");
-    browser.open(&(page("policies/systemd-start-limit-20.html") + "#quiesces-step-30"), 1280, 1400);
-    browser.screenshot("lasso-1280");
-    // What others wrote is text.
-    let nasty = "<script>document.title = 'broken'</script><img src=x onerror=\"document.title='broken'\">";
-    let files = by_hand_files(&report(vec![policy(nasty, vec![violated(), lasso()])]));
-    for file in &files {
-        let path: PathBuf = folder.path().join("nasty").join(&file.path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, &file.text).unwrap();
-        browser.open(&page(&format!("nasty/{}", file.path)), 1280, 900);
-        assert_ne!(browser.ask("document.title"), "broken");
-        assert_eq!(browser.ask("document.querySelectorAll('img').length"), 0);
-    }
-    assert_eq!(browser.complaints(), Vec::<String>::new());
-    assert_eq!(browser.requests(), Vec::<String>::new());
 }

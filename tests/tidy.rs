@@ -64,10 +64,11 @@ fn nothing_is_left_over() {
 #[test]
 fn no_file_knows_a_machine() {
     let folders = ["work", "home", "root", "Users"].map(|folder| format!("/{folder}/"));
-    let mut paths: Vec<PathBuf> = ["src", "tests", "benches", "models", "policies", "schemas", ".ci"]
-        .iter()
-        .flat_map(|folder| files(folder, &["rs", "toml", "json", "md", "snap", "sh"]))
-        .collect();
+    let mut paths: Vec<PathBuf> =
+        ["src", "tests", "benches", "models", "policies", "schemas", "templates", "docs", ".ci"]
+            .iter()
+            .flat_map(|folder| files(folder, &["rs", "toml", "json", "md", "snap", "sh"]))
+            .collect();
     paths.extend(
         ["README.md", "ARCHITECTURE.md", "Cargo.toml", ".ci/run"].map(|name| Path::new(ROOT).join(name)),
     );

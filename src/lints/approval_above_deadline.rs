@@ -1,6 +1,6 @@
 //! `approval-above-deadline`. Asking takes longer than telling may.
 
-use super::Lint;
+use super::{Find, Lint};
 use crate::check::property::Property;
 use crate::check::verdict::format_ms;
 use crate::model::graph::Uses;
@@ -12,7 +12,7 @@ pub static LINT: Lint = Lint {
     why: "Nobody answers, and the fault is past its deadline before the request lapses. Let it lapse sooner, and page then.",
     source: "sum over the ladder of timeouts: Medik8s escalatingRemediations",
     shown_by: &[Property::Escalates],
-    find,
+    find: Find::Broken(find),
 };
 
 fn find(policy: &Policy, uses: &Uses) -> Option<String> {

@@ -1,7 +1,7 @@
 //! `cooldown-below-action`. A cooldown that ends before the action does.
 
-use super::Lint;
-use super::bound::below;
+use super::bound::{Inequality, covers};
+use super::{Find, Lint};
 use crate::check::property::Property;
 use crate::model::graph::Uses;
 use crate::policy::Policy;
@@ -14,11 +14,11 @@ pub static LINT: Lint = Lint {
           action, count it from completion, or hold a lock until the action settled.",
     source: "openark/orchestrator#1217 (RecoveryPeriodBlockSeconds)",
     shown_by: &[Property::SingleFlight],
-    find,
+    find: Find::Compared(find),
 };
 
-fn find(policy: &Policy, uses: &Uses) -> Option<String> {
+fn find(policy: &Policy, uses: &Uses) -> Option<Inequality> {
     let remedy = policy.remedy.as_ref().filter(|_| uses.guards && !uses.lock)?;
     let rule = remedy.guards.iter().find(|rule| rule.kind == GuardKind::Cooldown)?;
-    below(("cooldown", rule.span), &[("target.act", remedy.target.act_max)])
+    Some(covers(("cooldown", rule.span), &[("target.act", remedy.target.act_max)]))
 }

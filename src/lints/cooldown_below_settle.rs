@@ -1,7 +1,7 @@
 //! `cooldown-below-settle`. A next look that sees what was before the last action.
 
-use super::Lint;
-use super::bound::below;
+use super::bound::{Inequality, covers};
+use super::{Find, Lint};
 use crate::check::property::Property;
 use crate::model::graph::Uses;
 use crate::policy::Policy;
@@ -14,17 +14,19 @@ pub static LINT: Lint = Lint {
           target.observe take fresh samples only.",
     source: "facts of autoscalers: HPA initial readiness, ASG warm-up; kubernetes/website#54304",
     shown_by: &[Property::ActsOnlyWhenDiverged],
-    find,
+    find: Find::Compared(find),
 };
 
-fn find(policy: &Policy, uses: &Uses) -> Option<String> {
+fn find(policy: &Policy, uses: &Uses) -> Option<Inequality> {
     let remedy = policy.remedy.as_ref().filter(|_| uses.guards)?;
     let target = &remedy.target;
     let looks = [("target.settle", Some(target.settle)), ("target.lag", target.lag)];
     let from_start = [("target.act", target.act_max), looks[0], looks[1]];
-    remedy.guards.iter().find_map(|rule| match rule.kind {
-        GuardKind::Cooldown => below(("cooldown", rule.span), &from_start),
-        GuardKind::CooldownFromCompletion => below(("cooldown", rule.span), &looks),
+    let guards = remedy.guards.iter().filter_map(|rule| match rule.kind {
+        GuardKind::Cooldown => Some(covers(("cooldown", rule.span), &from_start)),
+        GuardKind::CooldownFromCompletion => Some(covers(("cooldown", rule.span), &looks)),
         _ => None,
-    })
+    });
+    // One that is too short says more than one that is not.
+    guards.min_by_key(|found| found.met)
 }

@@ -1,6 +1,6 @@
 //! `dead-guard`. A limit that cannot be reached.
 
-use super::Lint;
+use super::{Find, Lint};
 use crate::check::property::Property;
 use crate::check::verdict::format_ms;
 use crate::model::graph::Uses;
@@ -15,7 +15,7 @@ pub static LINT: Lint = Lint {
           smaller.",
     source: "systemd StartLimitBurst and StartLimitIntervalSec; Erlang/OTP supervisors; puppetlabs-docker#615",
     shown_by: &[Property::Quiesces, Property::BoundedActions],
-    find,
+    find: Find::Broken(find),
 };
 
 fn find(policy: &Policy, uses: &Uses) -> Option<String> {

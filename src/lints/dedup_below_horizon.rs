@@ -1,7 +1,7 @@
 //! `dedup-below-horizon`. A broker that forgets before the producer gives up.
 
-use super::Lint;
-use super::bound::below;
+use super::bound::{Inequality, covers};
+use super::{Find, Lint};
 use crate::check::property::Property;
 use crate::model::graph::Uses;
 use crate::policy::Policy;
@@ -13,10 +13,10 @@ pub static LINT: Lint = Lint {
           drop copies by an id of their own.",
     source: "AWS SQS FIFO (5 min); Azure Service Bus (10 min); NATS (2 min)",
     shown_by: &[Property::EffectivelyOnce, Property::SingleExecution],
-    find,
+    find: Find::Compared(find),
 };
 
-fn find(policy: &Policy, _: &Uses) -> Option<String> {
+fn find(policy: &Policy, _: &Uses) -> Option<Inequality> {
     let dedup = policy.queue.as_ref()?.dedup?;
-    below(("queue.dedup", dedup), &[("trigger.within", policy.trigger.within)])
+    Some(covers(("queue.dedup", dedup), &[("trigger.within", policy.trigger.within)]))
 }

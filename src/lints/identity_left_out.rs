@@ -1,6 +1,6 @@
 //! `identity-left-out`. Two operations under one key.
 
-use super::Lint;
+use super::{Find, Lint};
 use crate::check::property::Property;
 use crate::model::graph::Uses;
 use crate::policy::Policy;
@@ -12,7 +12,7 @@ pub static LINT: Lint = Lint {
           other. Put the field into `key.from`, or, where the store scopes it by itself, say so by naming it there.",
     source: "paveg/hono-idempotency#126; IETF draft Idempotency-Key, section 5",
     shown_by: &[Property::NoFalseDedup],
-    find,
+    find: Find::Broken(find),
 };
 
 fn find(policy: &Policy, uses: &Uses) -> Option<String> {

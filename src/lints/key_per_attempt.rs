@@ -1,6 +1,6 @@
 //! `key-per-attempt`. A retry that nobody recognises.
 
-use super::Lint;
+use super::{Find, Lint};
 use crate::check::property::Property;
 use crate::model::graph::Uses;
 use crate::policy::Policy;
@@ -12,7 +12,7 @@ pub static LINT: Lint = Lint {
           Compute the key from what makes the operation the same, or declare the field in `operation.stable`.",
     source: "IETF draft Idempotency-Key, section 2; square/square-mcp-server#31",
     shown_by: &[Property::SingleExecution],
-    find,
+    find: Find::Broken(find),
 };
 
 fn find(policy: &Policy, _: &Uses) -> Option<String> {

@@ -1,8 +1,7 @@
 //! `lease-below-handler`. A lease that ends under its owner.
 
-use super::Lint;
-use super::bound::below;
-use super::handler;
+use super::bound::{Inequality, covers};
+use super::{Find, Lint, handler};
 use crate::check::property::Property;
 use crate::model::graph::Uses;
 use crate::policy::Policy;
@@ -14,10 +13,10 @@ pub static LINT: Lint = Lint {
           longest stall together, renew it, or let the resource check fencing tokens.",
     source: "Kleppmann, How to do distributed locking (2016); aws-powertools/powertools-lambda-python#8049",
     shown_by: &[Property::ClaimExclusive, Property::SingleExecution],
-    find,
+    find: Find::Compared(find),
 };
 
-fn find(policy: &Policy, uses: &Uses) -> Option<String> {
+fn find(policy: &Policy, uses: &Uses) -> Option<Inequality> {
     let lease = policy.store.as_ref()?.lease.filter(|_| uses.receipts && uses.expiry)?;
-    below(("store.lease", lease), &handler(policy))
+    Some(covers(("store.lease", lease), &handler(policy)))
 }

@@ -1,7 +1,7 @@
 //! `lock-below-action`. A lock that ends under a running action.
 
-use super::Lint;
-use super::bound::below;
+use super::bound::{Inequality, covers};
+use super::{Find, Lint};
 use crate::check::property::Property;
 use crate::model::graph::Uses;
 use crate::policy::Policy;
@@ -13,14 +13,14 @@ pub static LINT: Lint = Lint {
           longest stall together, or renew it.",
     source: "client-go leader election: lease duration above renew deadline; kured --lock-ttl",
     shown_by: &[Property::LockSafe, Property::SingleFlight],
-    find,
+    find: Find::Compared(find),
 };
 
-fn find(policy: &Policy, uses: &Uses) -> Option<String> {
+fn find(policy: &Policy, uses: &Uses) -> Option<Inequality> {
     let remedy = policy.remedy.as_ref().filter(|_| uses.lock)?;
     let lease = policy.lock.as_ref()?.lease?;
-    below(
+    Some(covers(
         ("lock.lease", lease),
         &[("target.act", remedy.target.act_max), ("faults.pause", policy.faults.pause)],
-    )
+    ))
 }

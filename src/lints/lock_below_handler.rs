@@ -1,8 +1,7 @@
 //! `lock-below-handler`. A lock that ends under its holder.
 
-use super::Lint;
-use super::bound::below;
-use super::handler;
+use super::bound::{Inequality, covers};
+use super::{Find, Lint, handler};
 use crate::check::property::Property;
 use crate::model::graph::Uses;
 use crate::policy::Policy;
@@ -14,10 +13,10 @@ pub static LINT: Lint = Lint {
           the work, or let the resource compare fencing tokens.",
     source: "redis.io distributed locks; etcd.io learning/why",
     shown_by: &[Property::ClaimExclusive, Property::SingleExecution],
-    find,
+    find: Find::Compared(find),
 };
 
-fn find(policy: &Policy, uses: &Uses) -> Option<String> {
+fn find(policy: &Policy, uses: &Uses) -> Option<Inequality> {
     let lease = policy.lock.as_ref()?.lease.filter(|_| uses.lock)?;
-    below(("lock.lease", lease), &handler(policy))
+    Some(covers(("lock.lease", lease), &handler(policy)))
 }

@@ -27,6 +27,8 @@ use crate::model::Protocol;
 use crate::model::graph::Uses;
 use crate::policy::Policy;
 
+pub use bound::Inequality;
+
 /// A rule of thumb about a policy's numbers.
 #[derive(Debug)]
 pub struct Lint {
@@ -39,8 +41,25 @@ pub struct Lint {
     pub source: &'static str,
     /// The properties that a run breaks where the lint is right; none: it is about what no run here shows.
     pub shown_by: &'static [Property],
-    /// The inequality with the policy's numbers, where it is not met.
-    find: fn(&Policy, &Uses) -> Option<String>,
+    find: Find,
+}
+
+/// How a lint looks at a policy; none: the lint is about nothing that is there.
+#[derive(Debug)]
+enum Find {
+    /// The inequality with the policy's numbers, met or not.
+    Compared(fn(&Policy, &Uses) -> Option<Inequality>),
+    /// What is wrong, where something is.
+    Broken(fn(&Policy, &Uses) -> Option<String>),
+}
+
+impl Lint {
+    fn find(&self, policy: &Policy, uses: &Uses) -> Option<Inequality> {
+        match self.find {
+            Find::Compared(find) => find(policy, uses),
+            Find::Broken(find) => find(policy, uses).map(Inequality::broken),
+        }
+    }
 }
 
 /// Every lint, in the order in which people see them.
@@ -68,19 +87,26 @@ pub static LINTS: [&Lint; 19] = [
 
 /// The lints that a policy does not meet, each with the inequality.
 pub fn findings(policy: &Policy, protocol: &Protocol) -> Vec<(&'static Lint, String)> {
-    let alone = |policy: &Policy, protocol: &Protocol| -> Vec<(&'static Lint, String)> {
+    let found = inequalities(policy, protocol).into_iter();
+    found.filter(|(_, found)| !found.met).map(|(lint, found)| (lint, found.says)).collect()
+}
+
+/// What the lints compare in a policy, and how it stands; of a system, its members' with their names.
+pub fn inequalities(policy: &Policy, protocol: &Protocol) -> Vec<(&'static Lint, Inequality)> {
+    let alone = |policy: &Policy, protocol: &Protocol| -> Vec<(&'static Lint, Inequality)> {
         let uses = protocol.uses(|choice| policy.choices.get(choice).map(String::as_str));
-        LINTS.into_iter().filter_map(|lint| (lint.find)(policy, &uses).map(|says| (lint, says))).collect()
+        LINTS.into_iter().filter_map(|lint| Some((lint, lint.find(policy, &uses)?))).collect()
     };
     if policy.members.is_empty() {
         return alone(policy, protocol);
     }
     let of_members = policy.members.iter().flat_map(|(member, protocol)| {
-        let found = alone(member, protocol).into_iter();
-        found.map(|(lint, says)| (lint, format!("{}: {says}", member.name)))
+        let named =
+            |found: Inequality| Inequality { says: format!("{}: {}", member.name, found.says), ..found };
+        alone(member, protocol).into_iter().map(move |(lint, found)| (lint, named(found)))
     });
-    let together = (two_writers::LINT.find)(policy, &Uses::default()).map(|says| (&two_writers::LINT, says));
-    together.into_iter().chain(of_members).collect()
+    let together = two_writers::LINT.find(policy, &Uses::default());
+    together.map(|found| (&two_writers::LINT, found)).into_iter().chain(of_members).collect()
 }
 
 /// The longest that an attempt can be at work between its claim and its record, call included.

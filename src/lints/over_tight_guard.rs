@@ -1,6 +1,6 @@
 //! `over-tight-guard`. A guard that lets nothing through.
 
-use super::Lint;
+use super::{Find, Lint};
 use crate::check::property::Property;
 use crate::check::verdict::format_ms;
 use crate::model::graph::Uses;
@@ -14,7 +14,7 @@ pub static LINT: Lint = Lint {
           for the remedy: the remediation is there and never acts. Round up, or count in members.",
     source: "Cluster API rounds unhealthyLessThanOrEqualTo down; karpenter#2321 (20 % of small pools)",
     shown_by: &[Property::Escalates],
-    find,
+    find: Find::Broken(find),
 };
 
 fn find(policy: &Policy, uses: &Uses) -> Option<String> {

@@ -1,6 +1,6 @@
 //! `quiet-reset-evaded`. A counter that forgets before the next fault comes.
 
-use super::Lint;
+use super::{Find, Lint};
 use crate::check::property::Property;
 use crate::check::verdict::format_ms;
 use crate::model::graph::Uses;
@@ -14,7 +14,7 @@ pub static LINT: Lint = Lint {
           Let the quiet time be longer than the period, or count for good.",
     source: "Cluster API KubeadmControlPlane minHealthyPeriodSeconds; kubelet CrashLoopBackOff; pfnet/node-operation-controller#31",
     shown_by: &[Property::Quiesces, Property::Escalates, Property::BoundedActions],
-    find,
+    find: Find::Broken(find),
 };
 
 fn find(policy: &Policy, uses: &Uses) -> Option<String> {

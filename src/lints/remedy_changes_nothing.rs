@@ -1,6 +1,6 @@
 //! `remedy-changes-nothing`. An action after which what called for it still does.
 
-use super::Lint;
+use super::{Find, Lint};
 use crate::check::property::Property;
 use crate::model::graph::Uses;
 use crate::policy::Policy;
@@ -13,7 +13,7 @@ pub static LINT: Lint = Lint {
           its refusal to a person.",
     source: "actionability: vitessio/vitess#19775; logfire-helm-chart#245",
     shown_by: &[Property::Quiesces, Property::Escalates],
-    find,
+    find: Find::Broken(find),
 };
 
 fn find(policy: &Policy, uses: &Uses) -> Option<String> {

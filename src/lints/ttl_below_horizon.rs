@@ -1,7 +1,7 @@
 //! `ttl-below-horizon`. A receipt that is gone when the retry comes.
 
-use super::Lint;
-use super::bound::below;
+use super::bound::{Inequality, covers};
+use super::{Find, Lint};
 use crate::check::property::Property;
 use crate::model::graph::Uses;
 use crate::policy::Policy;
@@ -13,13 +13,13 @@ pub static LINT: Lint = Lint {
           replays can arrive, and declare with `trigger.within` how long that is.",
     source: "docs.stripe.com/api/idempotent_requests (keys pruned after 24 h); AWS builders library, safe retries",
     shown_by: &[Property::TtlCoversRetries, Property::SingleExecution],
-    find,
+    find: Find::Compared(find),
 };
 
-fn find(policy: &Policy, uses: &Uses) -> Option<String> {
+fn find(policy: &Policy, uses: &Uses) -> Option<Inequality> {
     let ttl = policy.store.as_ref()?.ttl.filter(|_| uses.receipts)?;
-    below(
+    Some(covers(
         ("store.ttl", ttl),
         &[("trigger.within", policy.trigger.within), ("faults.clock_skew", Some(policy.faults.clock_skew))],
-    )
+    ))
 }

@@ -1,6 +1,6 @@
 //! `two-writers`. Policies that no value of their target suits together.
 
-use super::Lint;
+use super::{Find, Lint};
 use crate::check::property::Property;
 use crate::model::graph::Uses;
 use crate::policy::Policy;
@@ -12,7 +12,7 @@ pub static LINT: Lint = Lint {
     why: "Each undoes what the other one did, for ever. Give the field one owner, or let what they accept overlap.",
     source: "argoproj/argo-cd#5105; createmod#1097",
     shown_by: &[Property::NoOscillation, Property::Quiesces],
-    find,
+    find: Find::Broken(find),
 };
 
 fn find(policy: &Policy, _: &Uses) -> Option<String> {

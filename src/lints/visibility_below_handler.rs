@@ -1,8 +1,7 @@
 //! `visibility-below-handler`. A message that comes again while it is worked on.
 
-use super::Lint;
-use super::bound::below;
-use super::handler;
+use super::bound::{Inequality, covers};
+use super::{Find, Lint, handler};
 use crate::check::property::Property;
 use crate::model::graph::Uses;
 use crate::policy::Policy;
@@ -14,10 +13,10 @@ pub static LINT: Lint = Lint {
           working, or make the effect recognise a second delivery.",
     source: "AWS SQS visibility timeout; celery/celery#5935; dusterio/laravel-aws-worker#65",
     shown_by: &[Property::EffectivelyOnce],
-    find,
+    find: Find::Compared(find),
 };
 
-fn find(policy: &Policy, uses: &Uses) -> Option<String> {
+fn find(policy: &Policy, uses: &Uses) -> Option<Inequality> {
     let visibility = policy.queue.as_ref()?.visibility.filter(|_| uses.queue)?;
-    below(("queue.visibility", visibility), &handler(policy))
+    Some(covers(("queue.visibility", visibility), &handler(policy)))
 }

@@ -15,6 +15,7 @@ pub mod read;
 pub mod remedy;
 mod rules;
 pub mod schema;
+pub mod templates;
 
 pub use endpoint::{Effects, Headers, Load};
 pub use http::{FieldSource, Http};

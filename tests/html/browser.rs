@@ -118,17 +118,42 @@ impl Browser {
         }
     }
 
-    /// The value of an expression in the page.
+    /// Shows pages as on a screen or on paper (`screen`, `print`), by day or by night (`light`, `dark`).
+    pub fn emulate(&mut self, media: &str, scheme: &str) {
+        let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
+        self.call("Emulation.setEmulatedMedia", json!({ "media": media, "features": features }));
+    }
+
+    /// Runs a script in the page.
+    pub fn run(&mut self, script: &str) {
+        let result = self.call("Runtime.evaluate", json!({ "expression": script }));
+        assert!(result.get("exceptionDetails").is_none(), "{result}");
+    }
+
+    /// What axe-core objects to on the page: rules, with the first place of each.
+    pub fn audit(&mut self, axe: &str) -> Vec<String> {
+        self.run(axe);
+        let found = self.ask(
+            "axe.run(document, { resultTypes: ['violations'] }).then(all => all.violations.map(one => \
+             one.id + ' x ' + one.nodes.length + ': ' + one.nodes[0].html.slice(0, 200)))",
+        );
+        found.as_array().unwrap().iter().map(|one| one.as_str().unwrap().to_owned()).collect()
+    }
+
+    /// The value of an expression in the page, or what it promises.
     pub fn ask(&mut self, expression: &str) -> Value {
-        let result =
-            self.call("Runtime.evaluate", json!({ "expression": expression, "returnByValue": true }));
+        let params = json!({ "expression": expression, "returnByValue": true, "awaitPromise": true });
+        let result = self.call("Runtime.evaluate", params);
         assert!(result.get("exceptionDetails").is_none(), "{expression}: {result}");
         result["result"]["value"].clone()
     }
 
     pub fn press(&mut self, key: &str) {
-        for kind in ["keyDown", "keyUp"] {
-            self.call("Input.dispatchKeyEvent", json!({ "type": kind, "key": key, "code": key }));
+        // The browser itself acts on the key's number only.
+        let number = if key == "Tab" { 9 } else { 0 };
+        for kind in ["rawKeyDown", "keyUp"] {
+            let event = json!({ "type": kind, "key": key, "code": key, "windowsVirtualKeyCode": number });
+            self.call("Input.dispatchKeyEvent", event);
         }
     }
 

@@ -1,60 +1,36 @@
 //! `idemcheck explain`: what a name means, in prose.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 
-use idemcheck::check::properties::{self, Info};
-use idemcheck::check::property::Property;
-use idemcheck::diag::Code;
-use idemcheck::history::Rule;
-use idemcheck::lints::{LINTS, Lint};
-use idemcheck::model::{OPERATIONS, OperationSpec, shipped};
-use idemcheck::policy::keys::POLICY;
+use idemcheck::model::shipped;
 use idemcheck::policy::presets;
-use idemcheck::source::keys::{Key, Kind};
+use idemcheck::source::keys::Kind;
 use idemcheck::source::suggest::meant;
 
 use crate::exit::Exit;
-use crate::glossary;
 use crate::output::{self, wrapped};
+use crate::topics::{Text, Topic, topics};
+use crate::{docs, glossary};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// A property, lint, rule, operation, key, fault, verdict, diagnostic code, preset or model; without it,
-    /// all names but presets and models, which `presets` and `models` list.
+    /// A property, concept, lint, rule, operation, key, fault, verdict, format, diagnostic code, preset or model;
+    /// without it, all names but presets and models, which `presets` and `models` list.
     name: Option<String>,
-}
-
-/// Something that has a name and a text.
-struct Topic {
-    kind: &'static str,
-    name: &'static str,
-    /// Another name for it: a code has a number and a name, `respond.*` no need of its dot.
-    alias: Option<&'static str>,
-    /// One clause, for the list.
-    brief: String,
-    text: Text,
-}
-
-enum Text {
-    Property(&'static Info),
-    Lint(&'static Lint),
-    Rule(Rule),
-    Operation(&'static OperationSpec),
-    Prose(&'static str),
-    /// Lines as they are, examples among them.
-    Lines(&'static str),
-    /// A key of a policy, in each table that has it.
-    Keys(Vec<(&'static str, &'static Key)>),
-}
-
-impl Topic {
-    fn names(&self) -> impl Iterator<Item = &'static str> {
-        std::iter::once(self.name).chain(self.alias)
-    }
+    /// Write a page for each name into this folder, as Markdown, and an index.
+    #[arg(long, value_name = "DIR", conflicts_with = "name")]
+    write: Option<PathBuf>,
 }
 
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let topics = topics();
+    if let Some(folder) = &args.write {
+        for (path, text) in docs::pages(&topics) {
+            output::to_file(&folder.join(path), |out| out.write_all(text.as_bytes()))?;
+        }
+        return Ok(Exit::Holds);
+    }
     let Some(name) = &args.name else {
         output::to_stdout(|out| list(&topics, out))?;
         return Ok(Exit::Holds);
@@ -115,83 +91,6 @@ fn is_called(name: &str, wanted: &str) -> bool {
     member || name.eq_ignore_ascii_case(wanted)
 }
 
-fn topics() -> Vec<Topic> {
-    let properties = Property::ALL.map(properties::info).into_iter().map(|info| Topic {
-        kind: "property",
-        name: info.property.name(),
-        alias: None,
-        brief: info.holds_when.to_owned(),
-        text: Text::Property(info),
-    });
-    let entries = glossary::ALL.iter().map(|entry| Topic {
-        kind: entry.kind,
-        name: entry.name,
-        alias: entry.name.strip_suffix(".*"),
-        brief: entry.brief.to_owned(),
-        text: Text::Prose(entry.text),
-    });
-    let codes = Code::ALL.iter().map(|code| Topic {
-        kind: "diagnostic",
-        name: code.id(),
-        alias: Some(code.name()),
-        brief: format!("{}: {}", code.name(), code.description()),
-        text: Text::Lines(code.explanation()),
-    });
-    let lints = LINTS.iter().map(|lint| Topic {
-        kind: "lint",
-        name: lint.name,
-        alias: None,
-        brief: lint.brief.to_owned(),
-        text: Text::Lint(lint),
-    });
-    let rules = Rule::ALL.iter().map(|rule| Topic {
-        kind: "rule",
-        name: rule.name(),
-        alias: None,
-        brief: rule.brief().to_owned(),
-        text: Text::Rule(*rule),
-    });
-    let operations = OPERATIONS.iter().map(|spec| Topic {
-        kind: "operation",
-        name: spec.name,
-        alias: None,
-        brief: spec.doc.trim_end_matches('.').to_owned(),
-        text: Text::Operation(spec),
-    });
-    let mut topics: Vec<Topic> =
-        properties.chain(lints).chain(rules).chain(operations).chain(entries).collect();
-    for (name, places) in keys() {
-        // A fault's own entry says more.
-        if topics.iter().any(|topic| topic.name == name) {
-            continue;
-        }
-        let brief = places.iter().map(|(_, key)| key.doc).next().unwrap_or_default();
-        let brief = brief.trim_end_matches('.').to_owned();
-        topics.push(Topic { kind: "key", name, alias: None, brief, text: Text::Keys(places) });
-    }
-    topics.extend(codes);
-    topics
-}
-
-/// Every key of a policy with the tables that have it; the root's come first.
-fn keys() -> Vec<(&'static str, Vec<(&'static str, &'static Key)>)> {
-    let mut out: Vec<(&'static str, Vec<_>)> = Vec::new();
-    let mut note =
-        |table: &'static str, key: &'static Key| match out.iter_mut().find(|(name, _)| *name == key.name) {
-            Some((_, places)) => places.push((table, key)),
-            None => out.push((key.name, vec![(table, key)])),
-        };
-    for key in POLICY.keys {
-        note("", key);
-    }
-    for key in POLICY.keys {
-        if let Kind::Table(section) | Kind::Tables(section) | Kind::NamedTables(section) = key.kind {
-            section.keys.iter().for_each(|inner| note(key.name, inner));
-        }
-    }
-    out
-}
-
 fn list(topics: &[Topic], out: &mut dyn Write) -> io::Result<()> {
     let width = topics.iter().map(|topic| topic.name.len()).max().unwrap_or(0);
     let mut kind = "";
@@ -237,6 +136,20 @@ fn explain(topic: &Topic, out: &mut dyn Write) -> io::Result<()> {
         Text::Lines(text) => {
             writeln!(out, "  {}\n", sentence(&topic.brief))?;
             text.lines().try_for_each(|line| writeln!(out, "  {line}"))
+        }
+        Text::Page(page) => {
+            writeln!(out, "  {}\n", sentence(&topic.brief))?;
+            wrapped(page.text, out)?;
+            if !page.example.is_empty() {
+                writeln!(out)?;
+                page.example.lines().try_for_each(|line| writeln!(out, "      {line}"))?;
+            }
+            if let Some(section) = page.section {
+                writeln!(out)?;
+                let names: Vec<&str> = section.names().collect();
+                wrapped(&format!("Its keys: {}.", names.join(", ")), out)?;
+            }
+            Ok(())
         }
         Text::Rule(rule) => {
             writeln!(out, "  {}\n", sentence(&topic.brief))?;
@@ -289,7 +202,7 @@ fn explain(topic: &Topic, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// With a full stop, where it does not end with a mark of its own.
-fn sentence(brief: &str) -> String {
+pub fn sentence(brief: &str) -> String {
     if brief.ends_with(['?', '!', '.']) { brief.to_owned() } else { format!("{brief}.") }
 }
 

@@ -25,6 +25,8 @@ const fn verdict(name: &'static str, brief: &'static str, text: &'static str) ->
 pub fn heading(kind: &str) -> &'static str {
     match kind {
         "property" => "Properties",
+        "concept" => "Concepts",
+        "format" => "Formats of files and reports",
         "lint" => "Lints",
         "rule" => "Rules that reject a history",
         "operation" => "Operations of a model's state",

@@ -6,15 +6,20 @@ mod audit;
 mod base;
 mod cache;
 mod check_history;
+mod completions;
+mod concepts;
 mod diff;
+mod docs;
 mod exit;
 mod explain;
 mod explore;
 mod formats;
 mod glossary;
 mod import;
+mod init;
 mod input;
 mod load;
+mod man;
 mod margins;
 mod merge;
 mod models;
@@ -28,12 +33,13 @@ mod schema;
 mod search;
 mod serve;
 mod suggest;
+mod topics;
 mod verify;
 mod watch;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use exit::Exit;
 use output::Color;
@@ -60,18 +66,24 @@ enum Command {
     Audit(audit::Args),
     /// Judge recorded histories of requests, and logs of remediation, against what is promised.
     CheckHistory(check_history::Args),
+    /// Print a script by which a shell completes commands, options and values.
+    Completions(completions::Args),
     /// Say what a change means: verdicts gained and lost, and what is possible now that was not before.
     Diff(Box<diff::Args>),
-    /// Say what a property, an operation, a key, a fault, a verdict or a diagnostic code means.
+    /// Say what a property, a concept, an operation, a key, a fault, a format or a diagnostic code means.
     Explain(explain::Args),
     /// Browse the state space of one policy in the browser.
     Explore(explore::Args),
     /// Write a policy from what already runs: unit files, health checks, autoscalers.
     Import(import::Args),
+    /// Write a policy to begin with, with every key it could have explained in it.
+    Init(init::Args),
     /// Race the endpoint that a policy names: bursts under one key, effects counted, histories judged.
     Load(Box<load::Args>),
     /// Put the reports of the parts of one run together.
     Merge(merge::Args),
+    /// Write manual pages.
+    Man(man::Args),
     /// List the protocols that ship: where each is used, and what a policy has to decide.
     Models(models::Args),
     /// List what is known of stores, providers, brokers and locks, each with its source.
@@ -99,11 +111,14 @@ fn main() -> ExitCode {
         Command::Audit(args) => audit::run(&args),
         Command::CheckHistory(args) => check_history::run(&args),
         Command::Diff(args) => diff::run(&args),
+        Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Explain(args) => explain::run(&args),
         Command::Explore(args) => explore::run(&args),
         Command::Import(args) => import::run(&args),
+        Command::Init(args) => init::run(&args),
         Command::Load(args) => load::run(&args),
         Command::Merge(args) => merge::run(&args),
+        Command::Man(args) => man::run(&args, Cli::command()),
         Command::Models(args) => models::run(&args),
         Command::Presets(args) => presets::run(&args),
         Command::Receipts(args) => receipts::run(&args),

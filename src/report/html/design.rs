@@ -3,19 +3,16 @@
 use maud::{Markup, html};
 
 use super::machine::{self, chosen, live, operation_text, target_text};
-use super::{table, text};
+use super::{operate, table, text};
 use crate::audit::audit;
 use crate::check::verdict::{PolicyResult, format_ms};
-use crate::lints::LINTS;
+use crate::lints::{self, LINTS};
 use crate::model::graph::Uses;
 use crate::model::{Answer, Operation, Outcome, Protocol, Target};
 use crate::policy::http::FieldSource;
 use crate::policy::load::LoadedPolicy;
 use crate::policy::remedy::{Boundary, Form, Remedy, TargetKind};
-use crate::policy::{Policy, Replay, SuppliedBy, TtlFrom};
-use crate::report::words::shell_word;
-use crate::serve::alerts;
-use crate::store::{postgres, redis, sqlite};
+use crate::policy::{Policy, Replay, SuppliedBy, TriggerKind, TtlFrom};
 
 /// Sections by title; what a policy has nothing of has no section.
 pub fn sections(source: &LoadedPolicy, result: &PolicyResult) -> Vec<(String, Markup)> {
@@ -36,15 +33,15 @@ pub fn sections(source: &LoadedPolicy, result: &PolicyResult) -> Vec<(String, Ma
     add("State diagram", true, &|| diagram(source, result));
     add("Conflict resolution", true, &|| cases(protocol, policy, is_conflict));
     add("Failure semantics", true, &|| failures(protocol, policy));
-    add("Time and concurrency", true, &|| times(policy, result));
+    add("Time and concurrency", true, &|| times(source, result));
     add("Guards and target", remedy.is_some(), &|| remedy.map(guards).unwrap_or_default());
     add("Locking and recovery", true, &|| locking(policy, protocol, &uses));
     add("Back-out and escalation", remedy.is_some(), &|| {
         remedy.map(|remedy| escalation(remedy, policy, protocol)).unwrap_or_default()
     });
-    add("Receipt schema", uses.receipts, &|| receipts(policy));
-    add("Monitoring and alerts", uses.receipts, &|| monitoring(policy));
-    add("Concurrency test plan", true, &|| plan(policy, result, &uses));
+    add("Receipt schema", uses.receipts, &|| operate::receipts(policy));
+    add("Monitoring and alerts", true, &|| operate::monitoring(policy, &uses));
+    add("Concurrency test plan", true, &|| operate::plan(policy, result, &uses));
     out
 }
 
@@ -67,19 +64,20 @@ fn of_members(source: &LoadedPolicy, result: &PolicyResult) -> Vec<(String, Mark
         ("Members".to_owned(), members),
         ("Idempotency of the action".to_owned(), classification(source)),
         ("State diagram".to_owned(), diagrams),
-        ("Time and concurrency".to_owned(), lints_of(result)),
+        ("Time and concurrency".to_owned(), inequalities(source, result)),
     ]
 }
 
+/// A drawing that scrolls by itself on a narrow screen, also by keyboard.
 fn scrolled(label: &str, body: &Markup) -> Markup {
-    html! { div.wide tabindex="0" role="region" aria-label=(label) { (body) } }
+    html! { div.wide tabindex="0" role="group" aria-label=(label) { (body) } }
 }
 
-fn facts(rows: Vec<(&str, String)>) -> Markup {
+pub fn facts(rows: Vec<(&str, String)>) -> Markup {
     html! { dl.facts { @for (name, value) in rows { dt { (name) } dd { (value) } } } }
 }
 
-fn bound(ms: Option<i64>) -> String {
+pub fn bound(ms: Option<i64>) -> String {
     ms.map_or("unbounded".to_owned(), format_ms)
 }
 
@@ -107,6 +105,18 @@ fn key(policy: &Policy) -> Markup {
         FieldSource::Path => "path".to_owned(),
         FieldSource::Body => "body".to_owned(),
     };
+    let rule = match (key.supplied_by, policy.scope_fields()) {
+        (SuppliedBy::Nobody, _) => "there is no key: no attempt knows of another".to_owned(),
+        (SuppliedBy::Server, _) => {
+            "two requests have one key exactly when all of these fields are equal".to_owned()
+        }
+        (SuppliedBy::Client, Ok(placed)) if !placed.is_empty() => {
+            let within: Vec<String> =
+                placed.iter().map(|(field, source)| format!("{field} ({})", place(source))).collect();
+            format!("the header's value, within {}: elsewhere it is another key", within.join(" and "))
+        }
+        (SuppliedBy::Client, _) => "the header's value as it is".to_owned(),
+    };
     let none = |fields: Vec<&str>| if fields.is_empty() { "none".to_owned() } else { fields.join(", ") };
     let fields = policy.http.fields.iter().map(|(field, source)| vec![text(field), text(place(source))]);
     html! {
@@ -114,6 +124,7 @@ fn key(policy: &Policy) -> Markup {
             ("one operation is", none(policy.operation.identity.iter().map(String::as_str).collect())),
             ("key", none(key.from.iter().map(String::as_str).collect())),
             ("supplied by", supplied),
+            ("rule", rule),
             ("payload compared", none(key.fingerprint.iter().map(String::as_str).collect())),
             ("a replay is", replay.to_owned()),
             ("fields that split an operation", none(policy.splitting_fields())),
@@ -152,7 +163,32 @@ fn diagram(source: &LoadedPolicy, result: &PolicyResult) -> Markup {
             @if !result.complete() { " The search was not complete: which outcomes no run takes is not known." }
             @else if !result.untaken.is_empty() { " Faint: what no run in the scope ever took, so what follows from it is not tested." } }
         (scrolled("State diagram", &drawing))
+        details { summary { "Every transition, as a table" } (transitions(&source.protocol, &source.policy, result)) }
     }
+}
+
+/// What the diagram shows, in words.
+fn transitions(protocol: &Protocol, policy: &Policy, result: &PolicyResult) -> Markup {
+    let states = protocol.states.iter().zip(live(protocol, policy)).filter(|(_, live)| *live);
+    let rows = states.flat_map(|(state, _)| {
+        state.next.iter().map(move |(outcome, target)| {
+            let (to, choice) = chosen(protocol, policy, target);
+            let never = result.untaken.contains(&format!("{}: {outcome}", state.name));
+            let taken = match (never, result.complete()) {
+                (true, true) => "by no run",
+                (true, false) => "by no run so far",
+                (false, _) => "yes",
+            };
+            vec![
+                html! { (state.name) ": " (outcome) },
+                text(operation_text(&state.operation)),
+                text(answered(protocol, policy, to)),
+                text(choice.unwrap_or_else(|| "the model".to_owned())),
+                html! { span class=[never.then_some("warn")] { (taken) } },
+            ]
+        })
+    });
+    table("Transitions", &["state and outcome", "does", "then", "decided by", "taken"], rows)
 }
 
 fn is_conflict(operation: &Operation, outcome: Outcome) -> bool {
@@ -238,7 +274,8 @@ fn failures(protocol: &Protocol, policy: &Policy) -> Markup {
     }
 }
 
-fn times(policy: &Policy, result: &PolicyResult) -> Markup {
+fn times(source: &LoadedPolicy, result: &PolicyResult) -> Markup {
+    let policy = &source.policy;
     let mut rows: Vec<(&str, String, &str)> = vec![
         ("trigger.requests", policy.trigger.requests.to_string(), "simultaneous requests under one key"),
         ("trigger.retries", policy.trigger.retries.to_string(), "further attempts of each"),
@@ -249,11 +286,13 @@ fn times(policy: &Policy, result: &PolicyResult) -> Markup {
     if policy.remedy.is_some() {
         rows.drain(..4);
         rows.push(("trigger.every", format_ms(policy.trigger.every), "between two runs, at least"));
-        rows.push((
-            "trigger.overlapping",
-            policy.trigger.overlapping.to_string(),
-            "runs at the same time, at most",
-        ));
+        if policy.trigger.kind != TriggerKind::Loop {
+            rows.push((
+                "trigger.overlapping",
+                policy.trigger.overlapping.to_string(),
+                "runs at the same time, at most",
+            ));
+        }
     }
     if let Some(store) = &policy.store {
         let from = match store.ttl_from {
@@ -283,23 +322,34 @@ fn times(policy: &Policy, result: &PolicyResult) -> Markup {
         rows.into_iter().map(|(key, value, says)| vec![html! { code { (key) } }, text(value), text(says)]);
     html! {
         (table("Times and counts", &["declaration", "value", "what it says"], rows))
-        (lints_of(result))
+        (inequalities(source, result))
     }
 }
 
 /// Every inequality, met or not.
-fn lints_of(result: &PolicyResult) -> Markup {
-    let met: Vec<&str> = LINTS
+fn inequalities(source: &LoadedPolicy, result: &PolicyResult) -> Markup {
+    let found = lints::inequalities(&source.policy, &source.protocol);
+    let idle: Vec<&str> = LINTS
         .iter()
-        .filter(|lint| !result.lints.iter().any(|found| found.name == lint.name))
+        .filter(|lint| !found.iter().any(|(known, _)| known.name == lint.name))
         .map(|lint| lint.name)
         .collect();
+    let rows = found.iter().map(|(lint, inequality)| {
+        let silenced = result.lints.iter().find(|found| found.name == lint.name && found.silenced.is_some());
+        let (class, word) = match (inequality.met, silenced) {
+            (true, _) => ("good", "✓ met"),
+            (false, Some(_)) => ("warn", "! not met, accepted"),
+            (false, None) => ("bad", "✗ not met"),
+        };
+        vec![
+            html! { code { (inequality.says) } },
+            html! { span class=(class) { (word) } },
+            html! { (lint.name) ": " (if inequality.met { lint.source } else { lint.brief }) },
+        ]
+    });
     html! {
-        @if !result.lints.is_empty() {
-            p { "Inequalities that are not met:" }
-            ul { @for lint in &result.lints { li { code { (lint.says) } " (" (lint.name) ")" } } }
-        }
-        p.soft { "Met, or about nothing that is here: " (met.join(", ")) "." }
+        @if !found.is_empty() { (table("Inequalities", &["inequality", "it is", "rule"], rows)) }
+        @if !idle.is_empty() { p.soft { "Rules with nothing to compare, or nothing to object to, here: " (idle.join(", ")) "." } }
     }
 }
 
@@ -403,106 +453,4 @@ fn escalation(remedy: &Remedy, policy: &Policy, protocol: &Protocol) -> Markup {
         ),
         ("a page silences the automation", yes(human.silences)),
     ])
-}
-
-fn receipts(policy: &Policy) -> Markup {
-    let kind = policy.store.as_ref().map(|store| store.kind.as_str()).unwrap_or_default();
-    let named = if kind.is_empty() { String::new() } else { format!(" The policy's store is `{kind}`.") };
-    html! {
-        p { "What " code { "idemcheck serve" } " makes and uses." (named) }
-        details open[kind == "postgres"] { summary { "PostgreSQL" } pre tabindex="0" { code { (statements(postgres::tables())) } } }
-        details open[kind == "sqlite"] { summary { "SQLite" } pre tabindex="0" { code { (statements(sqlite::tables())) } } }
-        details open[kind == "redis"] { summary { "Redis" }
-            p { "A receipt is the hash " code { (redis::PREFIX) "receipt:KEY" } " with the fields "
-                (redis::fields().join(", ")) ". Every write is this script:" }
-            pre tabindex="0" { code { (redis::claim_script()) } }
-        }
-        details open[kind == "dynamodb"] { summary { "DynamoDB" } pre tabindex="0" { code { (DYNAMODB_TABLE) } } }
-    }
-}
-
-/// The table that the store for DynamoDB makes, as the command that would make it.
-pub const DYNAMODB_TABLE: &str = "\
-aws dynamodb create-table --table-name TABLE \\
-    --attribute-definitions AttributeName=pk,AttributeType=S \\
-    --key-schema AttributeName=pk,KeyType=HASH \\
-    --billing-mode PAY_PER_REQUEST";
-
-/// Without the indent that they have in the source.
-fn statements(statements: &[&str]) -> String {
-    let lines = statements.iter().flat_map(|text| text.lines());
-    let lines: Vec<&str> = lines.map(|line| line.strip_prefix("    ").unwrap_or(line)).collect();
-    lines.join("\n").trim().to_owned()
-}
-
-fn monitoring(policy: &Policy) -> Markup {
-    html! {
-        p { "The rules that " code { "idemcheck alerts " (shell_word(&policy.path.display().to_string())) } " writes, for the metrics of " code { "serve" } ":" }
-        pre tabindex="0" { code { (alerts::rules(policy)) } }
-    }
-}
-
-fn plan(policy: &Policy, result: &PolicyResult, uses: &Uses) -> Markup {
-    let path = shell_word(&result.path);
-    let proof = |property: &str| format!("idemcheck verify {path} --property {property}");
-    let race = match (&policy.load, uses.receipts) {
-        (Some(_), _) => format!("idemcheck load {path} --bursts 60 --batches 3"),
-        (None, true) => "needs a [load] section: idemcheck explain load".to_owned(),
-        (None, false) => "there is no endpoint to race".to_owned(),
-    };
-    let conflicting = match policy.load.as_ref().map(|load| load.conflicting.is_some()) {
-        Some(false) => "needs `conflicting` in [load]".to_owned(),
-        _ => race.clone(),
-    };
-    let (requests, retries) = (policy.trigger.requests, policy.trigger.retries);
-    let mut rows: Vec<(&str, String, String, String)> = Vec::new();
-    if policy.remedy.is_some() {
-        rows.push((
-            "runs at the same time",
-            format!("up to {} runs", policy.trigger.overlapping),
-            "at most one action in progress per target".to_owned(),
-            proof("single-flight"),
-        ));
-        rows.push((
-            "a fault that lasts",
-            "the fault stays, or comes again".to_owned(),
-            "finitely many actions, and a person hears of it".to_owned(),
-            proof("quiesces"),
-        ));
-        rows.push((
-            "a half-done action",
-            format!("{} crashes", policy.faults.crashes),
-            "ends complete or backed out".to_owned(),
-            proof("backs-out"),
-        ));
-    } else {
-        rows.push((
-            "duplicate",
-            format!("one request, {retries} retries under its key"),
-            "one effect; the recorded answer again".to_owned(),
-            format!("{}\n{race}", proof("replay-fidelity")),
-        ));
-        rows.push((
-            "concurrent",
-            format!("{requests} requests under one key at the same moment"),
-            "one effect; in flight, or the recorded answer".to_owned(),
-            format!("{}\n{race}", proof("single-execution")),
-        ));
-        rows.push((
-            "conflicting body",
-            format!("{} requests under the same key with another payload", policy.trigger.conflicting),
-            format!("{}; nothing changes", policy.http.mismatch),
-            format!("{}\n{conflicting}", proof("no-cross-payload")),
-        ));
-        rows.push((
-            "crash",
-            format!("{} crashes, between any two steps", policy.faults.crashes),
-            "the key is final or claimable again".to_owned(),
-            proof("no-stuck-key"),
-        ));
-    }
-    let rows = rows.into_iter().map(|(name, does, wanted, command)| {
-        vec![text(name), text(does), text(wanted), html! { pre tabindex="0" { code { (command) } } }]
-    });
-    table("Test plan", &["case", "what is done", "what is to be seen", "command"], rows)
 }

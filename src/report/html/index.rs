@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::{class, figures};
 use crate::check::property::Property;
-use crate::check::verdict::{PolicyResult, Report, Standing, grouped};
+use crate::check::verdict::{PolicyResult, Report, Standing, Verdict, grouped};
 use crate::check::weigh::WaiverState;
 use crate::load::report::LoadReport;
 use crate::report::words;
@@ -37,23 +37,29 @@ pub fn page(report: &Report, stems: &[String], unmatched: &[&LoadReport]) -> Mar
                 } }
             }
             h2 { "Policies by properties" }
-            form.tools role="search" onsubmit="return false" {
+            form.tools #filters role="search" aria-label="Filters" hidden onsubmit="return false" {
                 label { "Find " input #find type="search" placeholder="name, path, model, lint" autocomplete="off"; }
+                label { "Property " select #property {
+                    option value="" { "the policy as a whole" }
+                    @for property in &columns { option value=(property) { (property) } }
+                } }
                 label { "Verdict " select #verdict {
                     option value="" { "all" }
                     @for (value, word) in VERDICTS { option value=(value) { (word) } }
                 } }
-                output #count for="find verdict" {}
+                label { input #linted type="checkbox"; " with lints" }
+                button #reset type="reset" { "reset" }
+                output #count for="find property verdict linted" {}
             }
             p.soft { "✓ holds · (✗) violated, as expected · ✗ violated, or not as expected · ? inconclusive · ! waived, or in the baseline · "
                 "– not applicable. Each verdict is for the scope in the last column." }
-            div.wide tabindex="0" role="region" aria-label="Policies by properties" {
+            div.wide tabindex="0" role="group" aria-label="Policies by properties" {
                 table.matrix {
                     thead { tr {
                         th.name scope="col" { "policy" }
                         th scope="col" { "verdict" }
                         th scope="col" { "lints" }
-                        @for property in &columns { th.p scope="col" { span { (property) } } }
+                        @for property in &columns { th.p scope="col" data-property=(property) { span { (property) } } }
                         th.scope scope="col" { "scope" }
                     } }
                     tbody {
@@ -120,13 +126,15 @@ fn row(policy: &PolicyResult, stem: &str, columns: &[Property]) -> Markup {
     html! {
         tr data-text=(text) data-verdict=(kind(standing)) {
             th.name scope="row" { a href={ "policies/" (stem) ".html" } { (policy.policy) } }
-            td.verdict class=(class(standing)) { (words::mark(standing)) " " (words::policy(policy)) }
+            td class={ "verdict " (class(standing)) } { (words::mark(standing)) " " (words::policy(policy)) }
             td.num { @if !lints.is_empty() { (lints.len()) } }
             @for column in columns {
                 @match policy.properties.iter().find(|result| result.property == *column) {
                     Some(result) if result.standing() != Standing::NotApplicable => {
-                        td.v class=(class(result.standing())) {
-                            a href={ "policies/" (stem) ".html#" (column) } aria-label=(words::verdict(result)) { (mark(result.standing())) }
+                        td class={ "v " (class(result.standing())) } {
+                            // What holds needs no way to it: a thousand policies have many such cells.
+                            @if (result.standing(), result.verdict) == (Standing::Met, Verdict::Holds) { (mark(result.standing())) }
+                            @else { a href={ "policies/" (stem) ".html#" (column) } aria-label=(words::verdict(result)) { (mark(result.standing())) } }
                             @if let Some(number) = &result.number { " " small { (words::grouped_value(&number.value)) } }
                         }
                     }

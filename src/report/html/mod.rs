@@ -7,6 +7,7 @@ mod design;
 mod figures;
 mod index;
 mod machine;
+mod operate;
 mod policy;
 mod run;
 
@@ -93,7 +94,8 @@ fn class(standing: Standing) -> &'static str {
 /// A table that scrolls by itself on a narrow screen, also by keyboard.
 fn table(label: &str, head: &[&str], rows: impl IntoIterator<Item = Vec<Markup>>) -> Markup {
     html! {
-        div.wide tabindex="0" role="region" aria-label=(label) {
+        // A group: as regions, all of them would be landmarks.
+        div.wide tabindex="0" role="group" aria-label=(label) {
             table {
                 thead { tr { @for name in head { th scope="col" { (name) } } } }
                 tbody {

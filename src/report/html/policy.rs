@@ -42,7 +42,7 @@ pub fn page<'a>(
                 dt { "model" } dd { (result.model) @if let Some(source) = source { ": " (source.protocol.title) } }
                 @if let Some(severity) = &result.severity { dt { "severity" } dd { (severity) } }
                 dt { "scope" } dd { (words::scope(result)) }
-                dt { "again" } dd { code { "idemcheck verify " (words::shell_word(&result.path)) } }
+                dt { "again" } dd { code.command { "idemcheck verify " (words::shell_word(&result.path)) } }
             }
             nav.toc aria-label="On this page" { ul { @for (id, title) in &contents { li { a href={ "#" (id) } { (title) } } } } }
         }
@@ -52,10 +52,10 @@ pub fn page<'a>(
             @if !runs.is_empty() {
                 section aria-labelledby="runs" {
                     h2 #runs { (title("runs")) }
-                    p.soft { "Shortest runs; each was played through again before it was shown. With a run in focus, the arrow keys go from step to step." }
-                    @for property in runs {
+                    p.soft { "Shortest runs; each was played through again before it was shown. With a run in focus, the arrow keys (or n and p) go from step to step, Home and End to its ends." }
+                    @for (number, property) in runs.into_iter().enumerate() {
                         @if let Some(found) = &property.counterexample {
-                            (run::section(property, found, trace(property.property), &result.path))
+                            (run::section(property, found, trace(property.property), &result.path, number == 0))
                             (figures::timeline(source, found))
                         }
                     }

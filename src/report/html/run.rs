@@ -14,9 +14,18 @@ const LANE: usize = 168;
 const HEAD: usize = 44;
 const LINE: usize = 17;
 const PAD: usize = 22;
+/// After so many steps the lanes are named again: the first heads are out of sight by then.
+const NAMED_AGAIN: usize = 12;
 
-/// The run behind a verdict; `trace` is its counterexample file.
-pub fn section(property: &PropertyResult, run: &Counterexample, trace: Option<&str>, path: &str) -> Markup {
+/// The run behind a verdict; `trace` is its counterexample file. On the `first` of a page `#step-7` is short for
+/// the run's own name of a step.
+pub fn section(
+    property: &PropertyResult,
+    run: &Counterexample,
+    trace: Option<&str>,
+    path: &str,
+    first: bool,
+) -> Markup {
     let name = run.property;
     let count = run.steps.len();
     let left_out = SHOWN..count.saturating_sub(SHOWN).max(SHOWN);
@@ -31,38 +40,40 @@ pub fn section(property: &PropertyResult, run: &Counterexample, trace: Option<&s
                     @if let Some(round) = run.round_ms { "; one round takes " (format_ms(round)) } "." }
             }
             @match trace {
-                Some(file) => p { "Again, in the folder of the index: " code { "idemcheck replay " (words::shell_word(&format!("traces/{file}"))) }
+                Some(file) => p { "Again, in the folder of the index: " code.command { "idemcheck replay " (words::shell_word(&format!("traces/{file}"))) }
                     " (" a href={ "../traces/" (file) } { "the file" } ")" },
-                None => p { "Again: " code { "idemcheck verify " (words::shell_word(path)) " --property " (name) " --verbose" } },
+                None => p { "Again: " code.command { "idemcheck verify " (words::shell_word(path)) " --property " (name) " --verbose" } },
             }
             @if !left_out.is_empty() {
                 p.warn { "Of " (grouped(count as u64)) " steps, " (grouped(left_out.len() as u64))
                     " in the middle are left out here; the file has all." }
             }
             div.controls.tools hidden {
-                button.previous type="button" aria-keyshortcuts="ArrowLeft p" { "← previous" }
-                button.next type="button" aria-keyshortcuts="ArrowRight n" { "next →" }
+                button.previous type="button" aria-keyshortcuts="ArrowLeft P" { "← previous" }
+                button.next type="button" aria-keyshortcuts="ArrowRight N" { "next →" }
                 label { input.lean-switch type="checkbox"; " hide unchanged" }
             }
             div.state aria-live="polite" {}
-            div.wide tabindex="0" role="region" aria-label={ "Diagram of the run that breaks " (name) } {
+            div.wide tabindex="0" role="group" aria-label={ "Diagram of the run that breaks " (name) } {
                 (drawn(run, &diagram, &shown))
             }
-            (steps(run, &shown))
+            (steps(run, &shown, first))
         }
     }
 }
 
-fn steps(run: &Counterexample, shown: &[usize]) -> Markup {
+fn steps(run: &Counterexample, shown: &[usize], first: bool) -> Markup {
     let name = run.property;
     html! {
-        div.wide tabindex="0" role="region" aria-label={ "Steps of the run that breaks " (name) } {
+        div.wide tabindex="0" role="group" aria-label={ "Steps of the run that breaks " (name) } {
             table {
                 thead { tr { @for head in ["#", "moment", "who", "does", "sees", "changes"] { th scope="col" { (head) } } } }
                 tbody { @for index in shown {
                     @let step = &run.steps[*index];
                     @let quiet = step.changes.is_empty() && step.breaks.is_none();
-                    tr data-step=(index + 1) data-says=(said(step)) class=[quiet.then_some("same")] {
+                    @let again = run.repeats_from.is_some_and(|from| *index >= from);
+                    tr.same[quiet].again[again] id=[first.then(|| format!("step-{}", index + 1))]
+                        data-step=(index + 1) data-says=(said(step)) {
                         th scope="row" { a href={ "#" (name) "-step-" (index + 1) } {
                             @if run.repeats_from == Some(*index) { "↻ " } (index + 1) } }
                         td.num { (format_moment(step.at_ms)) }
@@ -100,12 +111,20 @@ fn heights(run: &Counterexample, shown: &[usize]) -> Vec<(usize, usize)> {
         let wait = if passed > 0 { 8 + 5 * (passed as f64).log10().ceil() as usize } else { 0 };
         let gap = before.is_some_and(|before| before + 1 != index);
         y += wait + if gap { 30 } else { 0 };
+        if named_again(places.len()) {
+            y += HEAD;
+        }
         let lines = 2 + step.changes.len() + usize::from(step.breaks.is_some());
         places.push((y, lines * LINE + PAD));
         y += lines * LINE + PAD;
         before = Some(index);
     }
     places
+}
+
+/// Whether the lanes are named again above the step in this place.
+fn named_again(place: usize) -> bool {
+    place > 0 && place.is_multiple_of(NAMED_AGAIN)
 }
 
 fn x(lane: usize) -> usize {
@@ -118,18 +137,26 @@ fn drawn(run: &Counterexample, diagram: &Diagram, shown: &[usize]) -> Markup {
     let height = last + tall + 24;
     let width = GUTTER + diagram.lanes.len() * LANE + 60;
     let name = run.property;
+    let again =
+        places.iter().enumerate().filter(|(place, _)| named_again(*place)).map(|(_, (top, _))| top - 36);
+    let heads: Vec<usize> = [6].into_iter().chain(again).collect();
     let repeats = run.repeats_from.and_then(|from| shown.iter().position(|index| *index >= from));
     html! {
         svg xmlns="http://www.w3.org/2000/svg" viewBox={ "0 0 " (width) " " (height) } width=(width) height=(height)
             role="img" aria-label={ "Sequence diagram of the run; the table below says the same" } {
             @for (index, lane) in diagram.lanes.iter().enumerate() {
                 line.lane x1=(x(index)) x2=(x(index)) y1=(HEAD - 8) y2=(height - 12) {}
-                rect.box x=(x(index) - 79) y="6" width="158" height="28" rx="6" {}
-                text.title x=(x(index)) y="25" text-anchor="middle" { (short(&lane.name, 22)) }
+                @for top in heads.iter() {
+                    rect.box x=(x(index) - 79) y=(top) width="158" height="28" rx="6" {}
+                    text.title x=(x(index)) y=(top + 19) text-anchor="middle" {
+                        (short(&lane.name, 22)) @if lane.name.chars().count() > 22 { title { (lane.name) } } }
+                }
             }
             @for (place, &index) in shown.iter().enumerate() {
                 @let before = place.checked_sub(1).map(|before| run.steps[shown[before]].at_ms);
-                g #{ (name) "-step-" (index + 1) } {
+                @let step = &run.steps[index];
+                @let quiet = step.changes.is_empty() && step.breaks.is_none();
+                g #{ (name) "-step-" (index + 1) } class=[quiet.then_some("same")] {
                     (hop(index, &run.steps[index], &diagram.hops[index], places[place], width, before, run))
                 }
             }
@@ -161,7 +188,7 @@ fn hop(
     let middle = usize::midpoint(left, right);
     let side = if hop.from == hop.to { from + 10 } else { middle };
     let anchor = if hop.from == hop.to { "start" } else { "middle" };
-    let room = if hop.from == hop.to { 30 } else { ((right - left) / 7).max(24) };
+    let room = if hop.from == hop.to { 30 } else { ((right - left).saturating_sub(16) / 7).max(21) };
     html! {
         rect.wash x="0" y=(top) width=(width - 44) height=(tall) rx="4" {}
         @if before != Some(step.at_ms) { text.soft x="6" y=(top + LINE) { (format_moment(step.at_ms)) } }

@@ -1,0 +1,248 @@
+//! What stands around the tool: completions, manual pages, the hooks for pre-commit and the GitHub action.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use saphyr_parser::{Event, Parser, ScalarStyle};
+use serde_json::{Map, Value};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+fn idemcheck(args: &[&str]) -> (i32, String, String) {
+    let output = assert_cmd::Command::cargo_bin("idemcheck").unwrap().args(args).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+/// The subcommands of the help.
+fn commands() -> Vec<String> {
+    let help = idemcheck(&["--help"]).1;
+    let part = help.split("Commands:").nth(1).unwrap().split("\n\n").next().unwrap();
+    let names = part.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+    names.filter(|name| !name.is_empty() && *name != "help").map(str::to_owned).collect()
+}
+
+fn there_is(tool: &str) -> bool {
+    let found = Command::new("sh").args(["-c", &format!("command -v {tool}")]).output().unwrap();
+    if !found.status.success() {
+        eprintln!("skipped: there is no {tool}");
+    }
+    found.status.success()
+}
+
+#[test]
+fn every_shell_has_a_script_with_every_command() {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
+        let (code, script, stderr) = idemcheck(&["completions", shell]);
+        assert_eq!(code, 0, "{stderr}");
+        for command in commands() {
+            assert!(script.contains(&command), "{shell}: {command}");
+        }
+        assert!(script.contains("--max-memory") || script.contains("max-memory"), "{shell}");
+    }
+    assert_eq!(idemcheck(&["completions", "tcsh"]).0, 2);
+}
+
+#[test]
+fn bash_completes_commands_options_and_values() {
+    if !there_is("bash") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("idemcheck.bash");
+    fs::write(&script, idemcheck(&["completions", "bash"]).1).unwrap();
+    let completed = |words: &[&str]| {
+        let typed = words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>().join(" ");
+        let (last, before) = (words[words.len() - 1], words[words.len() - 2]);
+        let asked = format!(
+            "source '{}'; COMP_WORDS=({typed}); COMP_CWORD={}; _idemcheck idemcheck '{last}' '{before}'; \
+             printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+            script.display(),
+            words.len() - 1
+        );
+        let output = Command::new("bash").args(["--norc", "-c", &asked]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(completed(&["idemcheck", "ver"]), ["verify"]);
+    assert_eq!(completed(&["idemcheck", "verify", "--fail-f"]), ["--fail-fast"]);
+    assert!(completed(&["idemcheck", "verify", "--format", "s"]).contains(&"sarif".to_owned()));
+}
+
+fn manual() -> (tempfile::TempDir, BTreeMap<String, PathBuf>) {
+    let folder = tempfile::tempdir().unwrap();
+    let to = folder.path().join("man/man1");
+    let (code, stdout, stderr) = idemcheck(&["man", "--to", to.to_str().unwrap()]);
+    assert_eq!(code, 0, "{stderr}");
+    let name = |path: &str| Path::new(path).file_name().unwrap().to_str().unwrap().to_owned();
+    let pages = stdout.lines().map(|path| (name(path), PathBuf::from(path))).collect();
+    (folder, pages)
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let (_folder, pages) = manual();
+    assert!(pages.contains_key("idemcheck.1"));
+    for command in commands() {
+        let page = fs::read_to_string(&pages[&format!("idemcheck-{command}.1")]).unwrap();
+        assert!(page.contains(&format!(".TH idemcheck-{command} 1")), "{command}");
+        assert!(page.contains(&format!("idemcheck {command}").replace('-', "\\-")), "{command}");
+    }
+    // Commands of commands, too.
+    assert!(pages.contains_key("idemcheck-receipts-list.1"), "{:?}", pages.keys());
+    assert!(fs::read_to_string(&pages["idemcheck.1"]).unwrap().contains("nothing selected"));
+}
+
+#[test]
+fn manual_pages_are_rendered_without_a_warning() {
+    if !there_is("groff") {
+        return;
+    }
+    let (_folder, pages) = manual();
+    for (name, path) in &pages {
+        let output = Command::new("groff")
+            .args(["-man", "-Kutf8", "-Tutf8", "-ww", "-rLL=100n", "-P-cbou"])
+            .arg(path)
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{name}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains("SYNOPSIS") && text.contains("OPTIONS"), "{name}: {text}");
+    }
+}
+
+/// A YAML file of this repository; all scalars but `true` and `false` are texts.
+fn document(name: &str) -> Value {
+    let text = fs::read_to_string(Path::new(ROOT).join(name)).unwrap();
+    let mut open: Vec<(bool, Vec<Value>)> = Vec::new();
+    for event in Parser::new_from_str(&text) {
+        let done = match event.unwrap().0 {
+            Event::Scalar(text, style, ..) => match (&*text, style) {
+                ("true", ScalarStyle::Plain) => Value::Bool(true),
+                ("false", ScalarStyle::Plain) => Value::Bool(false),
+                (text, _) => Value::String(text.to_owned()),
+            },
+            Event::SequenceStart(..) => {
+                open.push((false, Vec::new()));
+                continue;
+            }
+            Event::MappingStart(..) => {
+                open.push((true, Vec::new()));
+                continue;
+            }
+            Event::SequenceEnd | Event::MappingEnd => match open.pop().unwrap() {
+                (false, list) => Value::Array(list),
+                (true, list) => {
+                    let pairs =
+                        list.chunks(2).map(|pair| (pair[0].as_str().unwrap().to_owned(), pair[1].clone()));
+                    Value::Object(pairs.collect::<Map<_, _>>())
+                }
+            },
+            _ => continue,
+        };
+        match open.last_mut() {
+            Some((_, outer)) => outer.push(done),
+            None => return done,
+        }
+    }
+    panic!("{name} is empty")
+}
+
+#[test]
+fn the_hooks_run_what_the_tool_takes() {
+    let hooks = document(".pre-commit-hooks.yaml");
+    let hooks = hooks.as_array().unwrap();
+    assert!(hooks.len() >= 2);
+    for hook in hooks {
+        let text = |key: &str| hook[key].as_str().unwrap_or_else(|| panic!("{hook}: {key}"));
+        assert!(text("id").starts_with("idemcheck-") && !text("description").is_empty());
+        assert_eq!((text("language"), &hook["pass_filenames"]), ("system", &serde_json::json!(false)));
+        let mut words: Vec<&str> = text("entry").split(' ').collect();
+        assert_eq!(words.remove(0), "idemcheck");
+        words.extend(hook["args"].as_array().unwrap().iter().map(|arg| arg.as_str().unwrap()));
+        words.push("--help");
+        let (code, _, stderr) = idemcheck(&words);
+        assert_eq!(code, 0, "{stderr}");
+    }
+}
+
+/// The script of the action's last step, run as a runner does.
+fn run_action(folder: &Path, inputs: &[(&str, &str)]) -> (i32, String, String) {
+    let action = document("action.yml");
+    let steps = action["runs"]["steps"].as_array().unwrap();
+    let step = steps.last().unwrap();
+    let mut command = Command::new("bash");
+    // As runners have it for `shell: bash`.
+    command.args(["--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"].as_str().unwrap()]);
+    for (name, value) in step["env"].as_object().unwrap() {
+        let input = value.as_str().unwrap().trim_start_matches("${{ inputs.").trim_end_matches(" }}");
+        let default = action["inputs"][input]["default"].as_str().unwrap();
+        let given = inputs.iter().find(|(name, _)| *name == input).map_or(default, |(_, value)| value);
+        command.env(name, given);
+    }
+    let binary = assert_cmd::cargo::cargo_bin("idemcheck");
+    let path = format!("{}:{}", binary.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    command.env("PATH", path).current_dir(folder);
+    command.env("GITHUB_OUTPUT", folder.join("output")).env("GITHUB_STEP_SUMMARY", folder.join("summary"));
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn the_action_hands_on_the_exit_code_and_writes_every_format() {
+    if !there_is("bash") {
+        return;
+    }
+    let broken = fs::read_to_string(Path::new(ROOT).join("policies/write-path/lease-12s.toml")).unwrap();
+    let broken = broken.split("[expect]").next().unwrap();
+    for (policy, args, wanted) in [
+        (broken.to_owned(), "", 1),
+        (broken.replace("lease = \"12s\"", "lease = \"36s\""), "", 0),
+        (broken.replace("lease = ", "leese = "), "", 2),
+        (broken.to_owned(), "--max-states 3", 3),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("policies")).unwrap();
+        fs::write(folder.path().join("policies/charge.toml"), policy).unwrap();
+        let (code, stdout, stderr) = run_action(folder.path(), &[("args", args)]);
+        assert_eq!(code, wanted, "{stdout}{stderr}");
+        let outputs = fs::read_to_string(folder.path().join("output")).unwrap();
+        assert_eq!(outputs.lines().count(), 4);
+        for (name, path) in outputs.lines().map(|line| line.split_once('=').unwrap()) {
+            assert!(folder.path().join(path).exists(), "{name}: {path}");
+        }
+        assert!(fs::read_to_string(folder.path().join("summary")).unwrap().contains("## idemcheck"));
+        assert_eq!(stdout.contains("::error"), wanted == 1 || wanted == 2, "{stdout}");
+    }
+    // Nothing selected is not green.
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("policies")).unwrap();
+    assert_eq!(run_action(folder.path(), &[]).0, 4);
+    // Inputs are no commands.
+    let (code, ..) = run_action(folder.path(), &[("args", "; touch broken $(touch broken) `touch broken`")]);
+    assert_eq!(code, 2);
+    assert!(!folder.path().join("broken").exists());
+}
+
+#[test]
+fn the_action_is_thin() {
+    let action = document("action.yml");
+    assert_eq!(action["runs"]["using"], "composite");
+    for step in action["runs"]["steps"].as_array().unwrap() {
+        let run = step["run"].as_str().unwrap();
+        // It never looks at an exit code, and no input is part of a script.
+        for word in ["$?", "||", "set +e", "continue-on-error", "${{"] {
+            assert!(!run.contains(word), "{word}: {run}");
+        }
+        assert!(step.get("continue-on-error").is_none());
+    }
+    for (name, input) in action["inputs"].as_object().unwrap() {
+        assert!(input["description"].as_str().is_some_and(|text| !text.is_empty()), "{name}");
+        assert!(input["default"].is_string(), "{name}");
+    }
+}
