@@ -35,7 +35,7 @@ const JITTERED: [Window; 2] =
 const BASE: Duration = Duration::from_millis(5);
 const MEAN: Duration = Duration::from_millis(2);
 /// How long an answer is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Between two batches.
 const REST: Duration = Duration::from_millis(100);
 /// The chance for which bursts are planned.
@@ -156,8 +156,17 @@ pub async fn calibrate(
                 number += 1;
                 let requests = vec![request(cell.window, &key); asked.size];
                 let exchanges = senders[cell.technique].burst(&requests).await?;
-                if let Some(why) = exchanges.into_iter().find_map(|exchange| exchange.answer.err()) {
-                    return Err(format!("the server that is raced did not answer: {why}"));
+                for exchange in exchanges {
+                    let why = match exchange.answer {
+                        Ok(answer) if answer.status < 500 => continue,
+                        Ok(answer) => answer.status.to_string(),
+                        Err(why) => why,
+                    };
+                    let technique = TECHNIQUES[cell.technique].name();
+                    return Err(format!(
+                        "the server that is raced failed ({technique}, {:?}): {why}",
+                        cell.window
+                    ));
                 }
                 cell.add(&racy.take(&key))?;
             }

@@ -252,10 +252,12 @@ fn an_interrupted_run_says_so_and_leaves_nothing_behind() {
         .spawn()
         .unwrap();
     let mut progress = std::io::BufReader::new(run.stderr.take().unwrap());
-    // In the middle of its bursts.
+    // In the middle of its bursts; warnings come first.
     let mut line = String::new();
-    std::io::BufRead::read_line(&mut progress, &mut line).unwrap();
-    assert!(line.starts_with("batch 1 "), "{line}");
+    while !line.starts_with("batch 1 ") {
+        line.clear();
+        assert!(std::io::BufRead::read_line(&mut progress, &mut line).unwrap() > 0, "it ended");
+    }
     let done = std::process::Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap();
     assert!(done.success());
     let drained = std::thread::spawn(move || std::io::copy(&mut progress, &mut std::io::sink()));

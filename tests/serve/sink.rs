@@ -4,7 +4,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::harness::{Server, policy, request};
@@ -65,6 +65,14 @@ fn load(policy: &Path, arguments: &[&str]) -> (i32, String, String) {
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
+/// Whether a script for what P7 or P10 found has a text.
+fn repeats(report: &str, text: &str) -> bool {
+    let report: serde_json::Value = serde_json::from_str(report).unwrap();
+    let probes = report["probes"].as_array().unwrap().iter();
+    let scripts = probes.flat_map(|probe| probe["repeat"].as_array().unwrap());
+    scripts.into_iter().any(|script| script.as_str().unwrap().contains(text))
+}
+
 /// Calls of the downstream take native keys, and can be looked up.
 const KEYED: (&str, &str) = ("query   = true", "query   = true\nnative_key = true");
 
@@ -116,10 +124,10 @@ fn what_is_right_is_not_accused_whatever_the_sink_does() {
 fn an_answer_that_the_service_never_hears_of_is_found() {
     let folder = tempfile::tempdir().unwrap();
     let (_server, file) = served(folder.path(), "naive", free_address(), &[], &[]);
-    let (code, out, err) = load(&file, &["--only", "P10", "--rounds", "1"]);
+    let (code, out, err) = load(&file, &["--only", "P10", "--rounds", "1", "--format", "json"]);
     assert!(code == 1 && out.contains("second-effect"), "{out}{err}");
     // What is to be tried by hand tells the sink first.
-    assert!(out.contains("curl -sS -X PUT -d '{\"does\":\"drop\",\"key\":\"idemcheck-"), "{out}");
+    assert!(repeats(&out, "curl -sS -X PUT -d '{\"does\":\"drop\",\"key\":\"idemcheck-"), "{out}");
     assert!(out.contains("downstream's answer lost"), "{out}");
 }
 
@@ -150,14 +158,25 @@ fn a_kill_between_the_effect_and_its_record_is_found() {
         file.display(),
         store.display()
     );
-    let (code, out, err) = load(&file, &["--command", &command, "--only", "P7", "--rounds", "1"]);
-    assert!(code == 1 && out.contains("second-effect") && out.contains("\"does\":\"hold\""), "{out}{err}");
+    let arguments = ["--command", &command, "--only", "P7", "--rounds", "1", "--format", "json"];
+    let (code, out, err) = load(&file, &arguments);
+    assert!(code == 1 && repeats(&out, "\"does\":\"hold\""), "{out}{err}");
+}
+
+/// A process that ends with the test, however that ends.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 #[test]
 fn a_sink_that_runs_already_is_used() {
     let folder = tempfile::tempdir().unwrap();
-    let mut sink = Command::new(env!("CARGO_BIN_EXE_idemcheck"))
+    let sink = Command::new(env!("CARGO_BIN_EXE_idemcheck"))
         .args([
             "sink",
             "--listen",
@@ -168,28 +187,31 @@ fn a_sink_that_runs_already_is_used() {
             "Idempotency-Key",
         ])
         .stdout(Stdio::piped())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let mut said = BufReader::new(sink.stdout.take().unwrap());
+    let mut sink = Ended(sink);
+    let mut said = BufReader::new(sink.0.stdout.take().unwrap());
     let mut first = String::new();
     said.read_line(&mut first).unwrap();
     let address: SocketAddr = first.trim().rsplit("http://").next().unwrap().parse().unwrap();
     let query = format!("http://{address}/_sink/exists?native={{key}}");
     let changes = [KEYED, ("lease = \"1s\"", "lease = \"1h\"")];
-    let (server, file) = served(folder.path(), "lease", address, &changes, &["--query-url", &query]);
+    let (_server, file) = served(folder.path(), "lease", address, &changes, &["--query-url", &query]);
     let (code, out, err) =
         load(&file, &["--only", "P1,P2", "--bursts", "5", "--batches", "1", "--rounds", "1"]);
     assert!(code == 0, "{out}{err}");
     // What waits elsewhere is no sink.
-    let other = with_sink(folder.path(), "naive", server.address, server.address, &[]);
+    let none = Server::start(&policy("naive"), &[]);
+    let other = with_sink(folder.path(), "naive", none.address, none.address, &[]);
     let (code, _, err) = load(&other, &["--only", "P2"]);
     assert!(code == 2 && err.contains("is no `idemcheck sink`"), "{err}");
     let effects = request(address, "GET", "/_sink/effects", &[], "").unwrap();
     assert!(effects.text().contains("\"duplicated\":0"), "{}", effects.text());
-    assert!(Command::new("kill").args(["-TERM", &sink.id().to_string()]).status().unwrap().success());
+    assert!(Command::new("kill").args(["-TERM", &sink.0.id().to_string()]).status().unwrap().success());
     let mut rest = String::new();
     said.read_to_string(&mut rest).unwrap();
     // Three to measure, five bursts and one of P2.
     assert_eq!(rest, "9 calls, 9 effects under 9 keys (0 without a key); 0 keys with more than one\n");
-    assert!(sink.wait().unwrap().success());
+    assert!(sink.0.wait().unwrap().success());
 }
