@@ -100,6 +100,7 @@ fn the_schemas_are_committed() {
         ("history", record_schema()),
         ("history-report", report_schema()),
         ("load-report", idemcheck::report::load::schema()),
+        ("calibration", idemcheck::report::calibration::schema()),
     ] {
         let path = Path::new(ROOT).join(format!("schemas/{name}.schema.json"));
         let fresh = serde_json::to_string_pretty(&schema).unwrap() + "\n";

@@ -387,7 +387,7 @@ codes! {
          body = '{\"order\": \"{{key}}\"}'\n    \
          [load.effects]\n    \
          url     = \"http://127.0.0.1:8080/ledger?key={{key}}\"\n    \
-         pointer = \"/effects\"\n\n\
+         pointer = \"/effects\"                 # or sql, redis, a command, a sink\n\n\
          `conflicting` is another payload for the same key; `[load.slow]`, `[load.failing]` and `[load.other]` have the\n\
          headers that make the operation slow, let it fail before its effect, and send it as somebody else.";
     ImportRefused = "IDM260", "import-refused", Error,

@@ -14,6 +14,7 @@ use tokio_postgres::types::Type;
 
 use super::Places;
 use super::send::Trust;
+use super::sink::{self, Behaviour, Counted};
 use crate::policy::{Effects, Headers, Load};
 use crate::serve::body;
 
@@ -26,7 +27,7 @@ const ANSWER_MAX: usize = 1 << 20;
 pub enum Probe {
     /// Asked with the headers of the requests.
     Url {
-        client: Box<Client<HttpsConnector<HttpConnector>, body::Stream>>,
+        client: Box<Http>,
         url: String,
         pointer: Option<String>,
         headers: Headers,
@@ -44,6 +45,91 @@ pub enum Probe {
         command: Vec<String>,
     },
     Command(Vec<String>),
+    /// A sink, here or elsewhere.
+    Sink(Sink),
+}
+
+type Http = Client<HttpsConnector<HttpConnector>, body::Stream>;
+
+fn http_client(trust: &Trust) -> Result<Http, String> {
+    let connector = HttpsConnectorBuilder::new().with_tls_config(trust.config(None)?);
+    let connector = connector.https_or_http().enable_http1().build();
+    Ok(Client::builder(TokioExecutor::new()).build(connector))
+}
+
+/// A sink, as it is asked and told.
+pub struct Sink {
+    client: Box<Http>,
+    /// Without a slash at its end.
+    pub url: String,
+}
+
+impl Sink {
+    /// # Errors
+    /// TLS can't be set up.
+    pub fn new(url: &str, trust: &Trust) -> Result<Sink, String> {
+        let url = url.trim_end_matches('/').to_owned();
+        Ok(Sink { client: Box::new(http_client(trust)?), url })
+    }
+
+    /// Whether it is one. None: nobody listens there.
+    ///
+    /// # Errors
+    /// Somebody else does.
+    pub async fn is_there(&self) -> Result<Option<()>, String> {
+        let request = self.request("GET", "effects", Bytes::new())?;
+        let response = match within(self.client.request(request)).await? {
+            Ok(response) => response,
+            Err(error) if error.is_connect() => return Ok(None),
+            Err(error) => return Err(format!("{}: {error}", self.url)),
+        };
+        let name = response.headers().get(sink::NAME.0).map(http::HeaderValue::as_bytes);
+        if name == Some(sink::NAME.1.as_bytes()) {
+            return Ok(Some(()));
+        }
+        Err(format!("what listens on {} is no `idemcheck sink`", self.url))
+    }
+
+    /// # Errors
+    /// It did not say.
+    pub async fn counted(&self, key: &str) -> Result<Counted, String> {
+        let key = percent_encoding::utf8_percent_encode(key, percent_encoding::NON_ALPHANUMERIC);
+        self.ask("GET", &format!("effects?key={key}"), Bytes::new()).await
+    }
+
+    /// What becomes of calls with a key from now on.
+    ///
+    /// # Errors
+    /// It did not hear of it.
+    pub async fn tell(&self, behaviour: &Behaviour) -> Result<(), String> {
+        let body = serde_json::to_vec(behaviour).map_err(|error| error.to_string())?;
+        let _: Behaviour = self.ask("PUT", "behaviour", body.into()).await?;
+        Ok(())
+    }
+
+    fn request(&self, method: &str, what: &str, body: Bytes) -> Result<http::Request<body::Stream>, String> {
+        let uri = format!("{}{}{what}", self.url, sink::CONTROL);
+        let request = http::Request::builder().method(method).uri(&uri).body(body::whole(body));
+        request.map_err(|error| format!("{uri}: {error}"))
+    }
+
+    async fn ask<T: serde::de::DeserializeOwned>(
+        &self,
+        method: &str,
+        what: &str,
+        body: Bytes,
+    ) -> Result<T, String> {
+        let failed = |error: &dyn std::fmt::Display| format!("the sink on {}: {error}", self.url);
+        let request = self.request(method, what, body)?;
+        let response = within(self.client.request(request)).await?.map_err(|error| failed(&error))?;
+        let status = response.status();
+        let bytes = body::read(response.into_body(), ANSWER_MAX, COUNT_TIME).await;
+        let bytes = bytes.map_err(|error| failed(&format_args!("{error:?}")))?;
+        if !status.is_success() {
+            return Err(failed(&status));
+        }
+        serde_json::from_slice(&bytes).map_err(|error| failed(&error))
+    }
 }
 
 impl Probe {
@@ -51,16 +137,12 @@ impl Probe {
     /// What it is asked of can't be reached.
     pub async fn open(load: &Load, trust: &Trust) -> Result<Probe, String> {
         Ok(match &load.effects {
-            Effects::Url { url, pointer } => {
-                let connector = HttpsConnectorBuilder::new().with_tls_config(trust.config(None)?);
-                let connector = connector.https_or_http().enable_http1().build();
-                Probe::Url {
-                    client: Box::new(Client::builder(TokioExecutor::new()).build(connector)),
-                    url: url.clone(),
-                    pointer: pointer.clone(),
-                    headers: load.headers.clone(),
-                }
-            }
+            Effects::Url { url, pointer } => Probe::Url {
+                client: Box::new(http_client(trust)?),
+                url: url.clone(),
+                pointer: pointer.clone(),
+                headers: load.headers.clone(),
+            },
             Effects::Sql { store, statement } => match store.strip_prefix("sqlite:") {
                 Some(file) => Probe::Sqlite { file: file.to_owned(), statement: statement.clone() },
                 None => {
@@ -75,7 +157,16 @@ impl Probe {
                 command: command.clone(),
             },
             Effects::Command(words) => Probe::Command(words.clone()),
+            Effects::Sink { url, .. } => Probe::Sink(Sink::new(url, trust)?),
         })
+    }
+
+    /// Where effects are counted by a sink.
+    pub fn sink(&self) -> Option<&Sink> {
+        match self {
+            Probe::Sink(sink) => Some(sink),
+            _ => None,
+        }
     }
 
     /// How many effects there are of a key, now. `further`: headers beside, or instead of, those of all requests.
@@ -156,6 +247,7 @@ impl Probe {
                     asked.query_async(&mut connection).await.map_err(|e| e.to_string())?;
                 Ok(count.unwrap_or(0))
             }
+            Probe::Sink(sink) => Ok(sink.counted(places.key).await?.effects),
             Probe::Command(words) => {
                 let mut words = words.iter().map(|word| places.fill(word));
                 let program = words.next().unwrap_or_default();

@@ -10,16 +10,18 @@ use sha2::{Digest, Sha256};
 
 use super::Places;
 use super::effects;
+use super::fault::Injected;
 use super::probe::Probe;
 use super::proxy::{Between, Faulty};
 use super::report::Found;
-use super::send::{Answer, Exchange, Outgoing, Sender, Target};
+use super::send::{Answer, Exchange, Outgoing, Sender, Target, Technique};
 use super::service::Service;
+use super::sink::{Behaviour, Does};
 use crate::check::property::Property;
 use crate::history::book::Place;
 use crate::history::record::{Count, Failure, Outcome, Record, Request};
 use crate::history::{Book, Terms};
-use crate::policy::{Headers, Http, Load, Policy};
+use crate::policy::{Errors, Headers, Http, Load, Policy};
 use crate::serve::front::Front;
 use crate::serve::request;
 
@@ -44,6 +46,11 @@ const RETRY_TIME: (Duration, Duration) = (Duration::from_millis(40), Duration::f
 const STUCK: &str = "stuck-key";
 /// So many of them are looked for in one probe.
 const STUCK_MAX: usize = 2;
+
+/// How slow a sink makes an operation whose claim has no lease.
+const SINK_SLOW_TIME: Duration = Duration::from_millis(500);
+/// Less than this is not slow.
+const SINK_SLOW_MIN: Duration = Duration::from_millis(20);
 
 /// Where receipts are over sooner, effects are counted key by key.
 const BRIEF_LIFE: Duration = Duration::from_secs(10);
@@ -75,6 +82,8 @@ pub struct Shot {
     pub other: bool,
     /// After the others.
     pub late: Duration,
+    /// What a sink does meanwhile with calls under the key.
+    pub downstream: Option<Does>,
 }
 
 /// Which way a burst takes.
@@ -101,6 +110,30 @@ pub struct Caps {
     pub wait: Duration,
 }
 
+/// One way of sending, to each address and to all.
+pub(super) struct Senders {
+    pub targets: Vec<Target>,
+    pub all: Sender,
+    pub alone: Vec<Sender>,
+}
+
+impl Senders {
+    /// `targets`: made for this technique.
+    pub fn new(technique: Technique, targets: Vec<Target>, timeout: Duration) -> Senders {
+        let sender = |targets: Vec<Target>| Sender::new(technique, targets, timeout);
+        let alone = targets.iter().map(|target| sender(vec![target.clone()])).collect();
+        Senders { all: sender(targets.clone()), alone, targets }
+    }
+}
+
+/// Latencies of answers of one class, in microseconds.
+pub struct Times {
+    /// From when the request was due.
+    pub due: Histogram<u64>,
+    /// From when its last byte left.
+    pub sent: Histogram<u64>,
+}
+
 /// A run under way, for its probes.
 pub struct Lab<'a> {
     pub policy: &'a Policy,
@@ -121,15 +154,18 @@ pub struct Lab<'a> {
     pub duplicated: u64,
     pub requests: u64,
     pub answers: BTreeMap<u16, u64>,
-    pub latencies: BTreeMap<String, Histogram<u64>>,
+    pub latencies: BTreeMap<String, Times>,
+    /// What was broken on purpose, and how often.
+    pub injected: BTreeMap<Injected, u64>,
     pub found: Vec<Found>,
     /// About how long an operation takes.
     pub handler: Duration,
     pub book: Book,
     pub probe: Probe,
-    pub(super) targets: Vec<Target>,
-    pub(super) all: Sender,
-    pub(super) alone: Vec<Sender>,
+    /// Ways of sending; batches of P1 take turns.
+    pub(super) senders: Vec<Senders>,
+    /// Whose turn it is.
+    pub(super) turn: usize,
     pub(super) effects: Rc<effects::Probe>,
     pub(super) origin: Instant,
     pub(super) bytes: u64,
@@ -174,7 +210,15 @@ impl Lab<'_> {
             .enumerate()
             .map(|(n, shot)| self.outgoing(&Places { key, n, random }, shot, Some(key)))
             .collect();
-        let exchanges = self.send(via, &outgoing).await?;
+        let does = self.downstream_does(shots);
+        if let Some(does) = does {
+            self.tell(key, does).await?;
+        }
+        let exchanges = self.send(via, &outgoing).await;
+        if does.is_some() {
+            self.tell(key, Does::Answer).await?;
+        }
+        let exchanges = exchanges?;
         let mut seen = Vec::with_capacity(shots.len());
         for (n, ((exchange, sent), shot)) in exchanges.into_iter().zip(&outgoing).zip(shots).enumerate() {
             let id = format!("{}.{}.{n}", self.probe.name(), self.records.len());
@@ -210,13 +254,12 @@ impl Lab<'_> {
         self.requests += outgoing.len() as u64;
         self.bytes += outgoing.iter().map(|request| request.body.len() as u64).sum::<u64>();
         let exchanges = match via {
-            Via::First => self.alone[0].burst(outgoing).await?,
-            Via::Second => self.alone[1].burst(outgoing).await?,
-            Via::All => self.all.burst(outgoing).await?,
+            Via::First => self.senders[self.turn].alone[0].burst(outgoing).await?,
+            Via::Second => self.senders[self.turn].alone[1].burst(outgoing).await?,
+            Via::All => self.senders[self.turn].all.burst(outgoing).await?,
             Via::Faulty(faulty, patience) => {
-                let target = self.targets[0].through(faulty.address());
-                let technique = super::send::Technique::LastByte;
-                Sender::new(technique, vec![target], *patience).burst(outgoing).await?
+                let target = self.target().through(faulty.address());
+                Sender::new(Technique::LastByte, vec![target], *patience).burst(outgoing).await?
             }
         };
         for exchange in &exchanges {
@@ -224,6 +267,79 @@ impl Lab<'_> {
             *self.answers.entry(status).or_default() += 1;
         }
         Ok(exchanges)
+    }
+
+    /// The first address.
+    pub(super) fn target(&self) -> &Target {
+        &self.senders[0].targets[0]
+    }
+
+    pub fn inject(&mut self, fault: Injected) {
+        *self.injected.entry(fault).or_default() += 1;
+    }
+
+    /// What a sink has to do for requests that a header can't make slow or failing.
+    pub(super) fn downstream_does(&self, shots: &[Shot]) -> Option<Does> {
+        self.effects.sink()?;
+        let told = shots.iter().find_map(|shot| shot.downstream);
+        let fails = self.load.failing.is_none() && shots.iter().any(|shot| shot.failing);
+        let slow = self.load.slow.is_none() && shots.iter().any(|shot| shot.slow);
+        told.or(fails.then_some(Does::Fail)).or_else(|| {
+            let time = self.slow_time().filter(|_| slow)?;
+            Some(Does::Delay(time.as_millis() as u64))
+        })
+    }
+
+    /// Tells a sink what to do with the calls of a key.
+    pub async fn tell(&mut self, key: &str, does: Does) -> Result<(), Halt> {
+        let Some(sink) = self.effects.sink() else { return Ok(()) };
+        sink.tell(&Behaviour { does, key: Some(key.to_owned()), every: 0 }).await?;
+        match does {
+            Does::Delay(_) => self.inject(Injected::CallSlow),
+            Does::Late(_) => self.inject(Injected::CallLate),
+            Does::Fail => self.inject(Injected::CallFails),
+            Does::Drop => self.inject(Injected::CallLost),
+            Does::Answer | Does::Hold => {}
+        }
+        Ok(())
+    }
+
+    /// About how long a slow operation takes: as `[load.slow]` has it, or as a sink makes it, within what the policy
+    /// says of its downstream. None: nothing makes one slow.
+    pub fn slow_time(&self) -> Option<Duration> {
+        let ms = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(0));
+        if let Some((_, time)) = &self.load.slow {
+            return Some(ms(*time));
+        }
+        self.effects.sink()?;
+        let downstream = self.policy.downstream.as_ref()?;
+        let wanted = self.lease().map_or(SINK_SLOW_TIME, |lease| lease * 3 / 2);
+        let slowest = downstream.latency_max.map_or(wanted, ms);
+        let waited_for = downstream.timeout.map_or(wanted, |timeout| ms(timeout) * 9 / 10);
+        let time = wanted.min(slowest).min(waited_for).min(self.caps.wait / 4);
+        (time >= SINK_SLOW_MIN).then_some(time)
+    }
+
+    /// Whether an operation can be made to fail before it has an effect.
+    pub fn can_fail(&self) -> bool {
+        let definite =
+            self.policy.downstream.as_ref().is_some_and(|downstream| downstream.errors == Errors::Definite);
+        self.load.failing.is_some() || (definite && self.effects.sink().is_some())
+    }
+
+    /// Waits, and hears meanwhile when it is to stop.
+    pub async fn wait(&self, time: Duration) -> Result<(), Halt> {
+        let until = Instant::now() + time;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            if (self.stop)() {
+                return self.may_go_on();
+            }
+            tokio::time::sleep(left.min(Duration::from_millis(100))).await;
+        }
     }
 
     /// Asks again until there is a result, for as long as that may take; otherwise the key is stuck.
@@ -253,7 +369,7 @@ impl Lab<'_> {
                 }
                 return Ok(false);
             }
-            tokio::time::sleep(wait).await;
+            self.wait(wait).await?;
             wait = (wait * 2).min(longest);
         }
     }
@@ -334,10 +450,15 @@ impl Lab<'_> {
 
     fn time(&mut self, class: &str, exchange: &Exchange) {
         let Some(ended) = exchange.ended else { return };
-        let times = self.latencies.entry(class.to_owned()).or_insert_with(|| {
-            Histogram::new_with_max(3_600_000_000, 3).expect("three digits up to an hour are a histogram")
-        });
-        times.saturating_record(ended.duration_since(exchange.due).as_micros() as u64);
+        let new =
+            || Histogram::new_with_max(3_600_000_000, 3).expect("three digits up to an hour are a histogram");
+        let times =
+            self.latencies.entry(class.to_owned()).or_insert_with(|| Times { due: new(), sent: new() });
+        let since = |began: Instant| ended.saturating_duration_since(began).as_micros() as u64;
+        times.due.saturating_record(since(exchange.due));
+        if let Some(fired) = exchange.fired {
+            times.sent.saturating_record(since(fired));
+        }
     }
 
     /// What stands for `{{random}}` under a key.

@@ -3,17 +3,21 @@
 //! What is sent and counted is the policy's (`[load]`); what the answers may be is judged by [`crate::history`]
 //! from the policy's terms. A clean run proves nothing: [`power`] says what it supports.
 
+pub mod calibrate;
 pub mod effects;
+pub mod fault;
 pub mod lab;
 pub mod power;
 pub mod probe;
 mod probes;
 pub mod proxy;
+mod racy;
 pub mod report;
 mod reproduce;
 pub mod run;
 pub mod send;
 mod service;
+pub mod sink;
 
 /// What stands for `{{key}}`, `{{n}}` and `{{random}}`.
 #[derive(Clone, Copy, Debug)]

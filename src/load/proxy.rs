@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -33,13 +34,13 @@ pub enum Fault {
 }
 
 /// A thread with a runtime, which ends when this is dropped.
-struct Worker {
+pub(super) struct Worker {
     end: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Worker {
-    fn start<F>(work: impl FnOnce() -> F + Send + 'static) -> io::Result<Worker>
+    pub(super) fn start<F>(work: impl FnOnce() -> F + Send + 'static) -> io::Result<Worker>
     where
         F: Future<Output = ()>,
     {
@@ -67,7 +68,7 @@ impl Drop for Worker {
     }
 }
 
-fn listen(address: SocketAddr) -> Result<(std::net::TcpListener, SocketAddr), String> {
+pub(super) fn listen(address: SocketAddr) -> Result<(std::net::TcpListener, SocketAddr), String> {
     let open = || {
         let listener = std::net::TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
@@ -301,6 +302,94 @@ async fn carry(
     }
 }
 
+/// Between a client and a service whose way varies: each part that goes through a connection is `base` late, and as
+/// much again as a draw from an exponential distribution; in order within a connection, and independent of the others.
+///
+/// A thread for each direction of each connection: timers of a runtime count in milliseconds, and would put apart
+/// connections back in step.
+pub struct Jitter {
+    address: SocketAddr,
+    ended: Arc<AtomicBool>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Jitter {
+    /// On a free port of this machine. `mean`: of what is drawn.
+    ///
+    /// # Errors
+    /// There is no port, or no thread.
+    pub fn start(to: SocketAddr, base: Duration, mean: Duration, seed: u64) -> Result<Jitter, String> {
+        let failed = |error: io::Error| error.to_string();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let ended = Arc::new(AtomicBool::new(false));
+        let end = ended.clone();
+        let accept = move || {
+            for (number, near) in listener.incoming().map_while(Result::ok).enumerate() {
+                if end.load(Ordering::SeqCst) {
+                    return;
+                }
+                let Ok(far) = std::net::TcpStream::connect(to) else { continue };
+                let _ = (near.set_nodelay(true), far.set_nodelay(true));
+                let (Ok(near_too), Ok(far_too)) = (near.try_clone(), far.try_clone()) else { continue };
+                let seed = seed.wrapping_add(2 * number as u64);
+                // They end with their connection.
+                std::thread::spawn(move || delayed(near, far, base, mean, seed));
+                std::thread::spawn(move || delayed(far_too, near_too, base, mean, seed.wrapping_add(1)));
+            }
+        };
+        let thread = std::thread::Builder::new().spawn(accept).map_err(failed)?;
+        Ok(Jitter { address, ended, thread: Some(thread) })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for Jitter {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::SeqCst);
+        // So that it looks.
+        let _ = std::net::TcpStream::connect(self.address);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn delayed(
+    mut from: std::net::TcpStream,
+    mut to: std::net::TcpStream,
+    base: Duration,
+    mean: Duration,
+    seed: u64,
+) {
+    use std::io::{Read as _, Write as _};
+    let mut chunk = vec![0; CHUNK];
+    let mut drawn = seed;
+    while let Ok(read) = from.read(&mut chunk) {
+        if read == 0 {
+            break;
+        }
+        std::thread::sleep(base + mean.mul_f64(exponential(&mut drawn)));
+        if to.write_all(&chunk[..read]).is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown(std::net::Shutdown::Write);
+}
+
+/// A draw of mean 1 (SplitMix64, inverted).
+fn exponential(state: &mut u64) -> f64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut mixed = *state;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^= mixed >> 31;
+    -((((mixed >> 11) as f64) + 0.5) / (1_u64 << 53) as f64).ln()
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
@@ -416,5 +505,23 @@ mod tests {
                 && between.trips() > trips
                 && seen.lock().unwrap().last() == Some(&(REQUEST.len(), true))
         );
+    }
+
+    #[test]
+    fn delays_are_drawn_as_they_are_said_to_be() {
+        let mut state = 7;
+        let drawn: Vec<f64> = (0..20_000).map(|_| exponential(&mut state)).collect();
+        let mean = drawn.iter().sum::<f64>() / drawn.len() as f64;
+        let above = drawn.iter().filter(|draw| **draw > 1.0).count() as f64 / drawn.len() as f64;
+        assert!((mean - 1.0).abs() < 0.03 && (above - (-1.0_f64).exp()).abs() < 0.02, "{mean}, {above}");
+    }
+
+    #[test]
+    fn what_varies_is_late_by_its_base_and_ends_with_its_client() {
+        let (address, _) = service();
+        let base = Duration::from_millis(30);
+        let jitter = Jitter::start(address, base, Duration::from_millis(1), 7).unwrap();
+        let (got, took) = ask(jitter.address());
+        assert!(got == ANSWER && took >= WORK_TIME + 2 * base, "{took:?}");
     }
 }

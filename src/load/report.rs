@@ -6,6 +6,8 @@ use hdrhistogram::Histogram;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::fault::FaultCount;
+use super::lab::Times;
 use super::probe::Probe;
 use crate::check::property::Property;
 use crate::history::{HistoryReport, Verdict};
@@ -17,7 +19,7 @@ pub struct LoadReport {
     pub version: u32,
     pub policy: String,
     pub urls: Vec<String>,
-    /// `h1-last-byte` or `h2-single-packet`.
+    /// `h1-last-byte`, `h1-barrier` or `h2-single-packet`; where there are several, batches take turns.
     pub technique: String,
     /// Requests of a burst.
     pub size: u64,
@@ -45,6 +47,9 @@ pub struct LoadReport {
     pub answers: BTreeMap<u16, u64>,
     /// By what the answer was.
     pub latencies: BTreeMap<String, Latency>,
+    /// What was broken on purpose.
+    #[serde(default)]
+    pub faults: Vec<FaultCount>,
     pub verdict: LoadVerdict,
 }
 
@@ -55,7 +60,7 @@ pub enum LoadVerdict {
     Violated,
     /// No probe found anything; see `upper_bound` for what that is worth.
     NothingFound,
-    /// Too little overlapped, or something could not be judged.
+    /// Too little overlapped, something could not be judged, or the run was cut short.
     Inconclusive,
 }
 
@@ -101,6 +106,8 @@ pub struct Found {
 /// Bursts that belong together.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Batch {
+    #[serde(default)]
+    pub technique: String,
     pub bursts: u64,
     pub duplicated: u64,
     pub overlapped: u64,
@@ -119,17 +126,36 @@ pub struct Latency {
     pub p90_us: u64,
     pub p99_us: u64,
     pub max_us: u64,
+    /// From when its last byte left: without that correction.
+    #[serde(default)]
+    pub uncorrected: Option<Quantiles>,
 }
 
-impl Latency {
-    pub(super) fn of(times: &Histogram<u64>) -> Latency {
-        Latency {
-            count: times.len(),
+/// Of latencies, in microseconds.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Quantiles {
+    pub p50_us: u64,
+    pub p90_us: u64,
+    pub p99_us: u64,
+    pub max_us: u64,
+}
+
+impl Quantiles {
+    fn of(times: &Histogram<u64>) -> Quantiles {
+        Quantiles {
             p50_us: times.value_at_quantile(0.5),
             p90_us: times.value_at_quantile(0.9),
             p99_us: times.value_at_quantile(0.99),
             max_us: times.max(),
         }
+    }
+}
+
+impl Latency {
+    pub(super) fn of(times: &Times) -> Latency {
+        let Quantiles { p50_us, p90_us, p99_us, max_us } = Quantiles::of(&times.due);
+        let uncorrected = Some(Quantiles::of(&times.sent)).filter(|_| !times.sent.is_empty());
+        Latency { count: times.due.len(), p50_us, p90_us, p99_us, max_us, uncorrected }
     }
 }
 

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::Places;
 use super::lab::{Lab, Shot, subject};
+use super::sink::{Behaviour, CONTROL, Does};
 use crate::history::record::{Outcome, Record, Request};
 
 /// Requests of one script.
@@ -28,9 +29,11 @@ pub(super) fn script(lab: &Lab<'_>, key: &str, first: usize) -> String {
     );
     let mut under_way = i64::MIN;
     let mut last = None;
+    let mut told = None;
     for (request, n, shot) in sent.iter().take(REQUESTS_MAX) {
         let start = request.start;
-        if start >= under_way && last.is_some() {
+        let free = start >= under_way;
+        if free && last.is_some() {
             out.push_str("wait\n");
         }
         if let Some(pause) = last.map(|last| start - last).filter(|pause| *pause > PAUSE) {
@@ -39,6 +42,13 @@ pub(super) fn script(lab: &Lab<'_>, key: &str, first: usize) -> String {
         last = Some(start);
         under_way = under_way.max(request.end.unwrap_or(start));
         let bare = key.strip_suffix(&subject("", true)).unwrap_or(key);
+        let does = lab.downstream_does(&[*shot]);
+        if does != told && (does.is_some() || free) {
+            told = does;
+            if let Some(sink) = lab.effects.sink() {
+                let _ = writeln!(out, "{}", tells(&sink.url, does.unwrap_or_default(), bare));
+            }
+        }
         let places = Places { key: bare, n: *n, random: lab.random(bare) };
         let outgoing = lab.outgoing(&places, shot, Some(bare));
         let _ = write!(out, "curl -sS -i -X {}", outgoing.method);
@@ -68,6 +78,13 @@ pub(super) fn script(lab: &Lab<'_>, key: &str, first: usize) -> String {
         let _ = writeln!(out, "# and {} more", sent.len() - REQUESTS_MAX);
     }
     out
+}
+
+/// What a sink is told before the next request.
+fn tells(sink: &str, does: Does, key: &str) -> String {
+    let behaviour = Behaviour { does, key: Some(key.to_owned()), every: 0 };
+    let body = serde_json::to_string(&behaviour).unwrap_or_default();
+    format!("curl -sS -X PUT -d {} {}", quoted(&body), quoted(&format!("{sink}{CONTROL}behaviour")))
 }
 
 /// One word of a shell.

@@ -6,19 +6,21 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::effects;
-use super::lab::{Caps, Halt, Lab};
+use super::fault::{FaultCount, Injected};
+use super::lab::{Caps, Halt, Lab, Senders};
 use super::power::upper_bound;
 use super::probe::Probe;
 use super::probes::{self, Tried};
 use super::proxy::Between;
 use super::report::{Batch, Latency, LoadReport, LoadVerdict, ProbeOutcome, ProbeReport};
 use super::reproduce;
-use super::send::{Sender, Target, Technique, Trust};
+use super::send::{Target, Technique, Trust};
 use super::service::Service;
+use super::sink;
 use crate::history::record::{Header, Record, VERSION};
 use crate::history::{Book, HistoryReport, Terms};
 use crate::model::Protocol;
-use crate::policy::{Load, Policy};
+use crate::policy::{Effects, Load, Policy};
 
 /// Requests of a burst.
 pub const SIZE_MAX: usize = 100;
@@ -37,7 +39,8 @@ pub struct Plan {
     pub batches: u64,
     /// Between two batches: hits come in clusters.
     pub rest: Duration,
-    pub technique: Technique,
+    /// At least one; batches of P1 take turns, and all else goes the first one's way.
+    pub techniques: Vec<Technique>,
     /// Between the starts of two requests of a burst. None: every second batch is spread over the time of the
     /// handler.
     pub stagger: Option<Duration>,
@@ -69,6 +72,37 @@ pub struct Run<'a> {
     lab: Lab<'a>,
     plan: Plan,
     report: LoadReport,
+    /// What the service calls, where this run has started it.
+    _sink: Option<sink::Started>,
+}
+
+/// The sink that the policy names, started if nobody listens there.
+async fn sink(policy: &Policy, load: &Load, trust: &Trust) -> Result<Option<sink::Started>, String> {
+    let Effects::Sink { url, key } = &load.effects else { return Ok(None) };
+    if effects::Sink::new(url, trust)?.is_there().await?.is_some() {
+        return Ok(None);
+    }
+    let rest =
+        url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/').replace("localhost", "127.0.0.1"));
+    let address = rest.and_then(|rest| rest.parse::<SocketAddr>().ok());
+    let Some(address) = address.filter(|address| address.ip().is_loopback()) else {
+        return Err(format!(
+            "there is no sink on {url}; on this machine, http://127.0.0.1:PORT, one is started"
+        ));
+    };
+    sink::Started::new(address, sink::Settings::of(policy, key.clone())).map(Some)
+}
+
+/// The strongest that the first address understands: HTTP/2 over one connection and over two, which a balancer may
+/// send to two processes, and HTTP/1.1.
+async fn techniques(urls: &[String], trust: &Trust) -> Result<Vec<Technique>, String> {
+    let packet = |connections| Technique::SinglePacket { connections };
+    let Some(url) = urls.first() else { return Ok(Vec::new()) };
+    Ok(if Target::new(url, packet(1), trust)?.speaks_http2().await {
+        vec![packet(1), packet(2), Technique::LastByte]
+    } else {
+        vec![Technique::LastByte]
+    })
 }
 
 impl<'a> Run<'a> {
@@ -84,28 +118,33 @@ impl<'a> Run<'a> {
         around: Around,
         stop: &'a dyn Fn() -> bool,
     ) -> Result<Run<'a>, String> {
-        let targets: Vec<Target> = load
-            .urls
-            .iter()
-            .map(|url| Target::new(url, plan.technique, &around.trust))
-            .collect::<Result<_, _>>()?;
         let between = |proxy: &Option<(SocketAddr, String)>| {
             proxy.as_ref().map(|(listen, to)| Between::start(*listen, to)).transpose()
         };
         let (store, downstream) = (between(&around.store)?, between(&around.downstream)?);
+        let sink = sink(policy, load, &around.trust).await?;
+        let mut plan = plan;
         let mut services = Vec::new();
         if !around.command.is_empty() {
-            for target in &targets {
+            for url in &load.urls {
+                let target = Target::new(url, Technique::LastByte, &around.trust)?;
                 let port = target.authority().rsplit_once(':').map_or("", |(_, port)| port);
                 let words: Vec<String> =
                     around.command.iter().map(|word| word.replace("{{port}}", port)).collect();
                 services.push(Service::start(&words, target.authority()).await?);
             }
         }
+        if plan.techniques.is_empty() {
+            plan.techniques = techniques(&load.urls, &around.trust).await?;
+        }
+        let senders = |technique: &Technique| {
+            let targets = load.urls.iter().map(|url| Target::new(url, *technique, &around.trust));
+            Ok::<_, String>(Senders::new(*technique, targets.collect::<Result<_, _>>()?, plan.timeout))
+        };
+        let senders = plan.techniques.iter().map(senders).collect::<Result<Vec<_>, _>>()?;
         let terms = Terms::of(policy, protocol);
         let header =
             Header { version: VERSION, policy: Some(policy.name.clone()), terms, sources: Vec::new() };
-        let sender = |targets: Vec<Target>| Sender::new(plan.technique, targets, plan.timeout);
         let lab = Lab {
             policy,
             load,
@@ -120,15 +159,15 @@ impl<'a> Run<'a> {
             requests: 0,
             answers: BTreeMap::new(),
             latencies: BTreeMap::new(),
+            injected: BTreeMap::new(),
             found: Vec::new(),
             uncounted: Vec::new(),
             duplicated: 0,
             handler: Duration::ZERO,
             book: Book::with_terms(terms),
             probe: Probe::Burst,
-            all: sender(targets.clone()),
-            alone: targets.iter().map(|target| sender(vec![target.clone()])).collect(),
-            targets,
+            senders,
+            turn: 0,
             effects: Rc::new(effects::Probe::open(load, &around.trust).await?),
             origin: Instant::now(),
             bytes: 0,
@@ -138,10 +177,12 @@ impl<'a> Run<'a> {
             version: 1,
             policy: policy.name.clone(),
             urls: load.urls.clone(),
-            technique: match plan.technique {
-                Technique::LastByte => "h1-last-byte".to_owned(),
-                Technique::SinglePacket { .. } => "h2-single-packet".to_owned(),
-            },
+            technique: plan
+                .techniques
+                .iter()
+                .map(|technique| technique.name())
+                .collect::<Vec<_>>()
+                .join(", "),
             size: plan.size as u64,
             seed: plan.seed,
             cut_short: None,
@@ -155,9 +196,10 @@ impl<'a> Run<'a> {
             requests: 0,
             answers: BTreeMap::new(),
             latencies: BTreeMap::new(),
+            faults: Vec::new(),
             verdict: LoadVerdict::Inconclusive,
         };
-        Ok(Run { lab, plan, report })
+        Ok(Run { lab, plan, report, _sink: sink })
     }
 
     /// All probes; `told` hears of each batch of P1 and of each probe.
@@ -252,12 +294,23 @@ impl<'a> Run<'a> {
         report.answers = lab.answers;
         report.latencies =
             lab.latencies.iter().map(|(class, times)| (class.clone(), Latency::of(times))).collect();
+        let fault = |(fault, times): (&Injected, &u64)| FaultCount {
+            fault: fault.name().to_owned(),
+            model: fault.model().to_owned(),
+            times: *times,
+            allowed: fault.is_allowed(lab.policy),
+        };
+        report.faults = lab.injected.iter().map(fault).collect();
         report.upper_bound = upper_bound(report.duplicated, report.bursts);
         let any = |outcome| report.probes.iter().any(|probe| probe.outcome == outcome);
         let all_skipped = report.probes.iter().all(|probe| probe.outcome == ProbeOutcome::Skipped);
         report.verdict = if any(ProbeOutcome::Violated) {
             LoadVerdict::Violated
-        } else if any(ProbeOutcome::Inconclusive) || report.overlaps_too_little() || all_skipped {
+        } else if any(ProbeOutcome::Inconclusive)
+            || report.overlaps_too_little()
+            || report.cut_short.is_some()
+            || all_skipped
+        {
             LoadVerdict::Inconclusive
         } else {
             LoadVerdict::NothingFound

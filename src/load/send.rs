@@ -2,7 +2,8 @@
 //!
 //! Each is sent but for the last byte of its body; then all last bytes go out together: over HTTP/2 as the last
 //! frames of all streams in one write ("single packet"), over HTTP/1.1 one connection after the other
-//! ("last-byte sync"). What delays the way there is over by then.
+//! ("last-byte sync"). What delays the way there is over by then. What other clients do is there to be compared with:
+//! whole requests over connections that are open already, all let go at once ("barrier").
 //!
 //! Everything runs on the one thread of a runtime of its own: on several, the first frame now and then leaves
 //! before the others are there.
@@ -19,13 +20,15 @@ use http_body::Frame;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::{CertificateDer, ServerName};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::serve::body;
 
 /// A connection that takes longer than this is given up.
 pub const CONNECT_TIME: Duration = Duration::from_secs(5);
+/// Whoever does not say within this that it speaks HTTP/2 does not.
+const SETTINGS_TIME: Duration = Duration::from_secs(1);
 /// What of an answer's body is kept; a longer one breaks off.
 pub const ANSWER_MAX: usize = 8 << 20;
 /// Between the first bytes of the last request and the last bytes of all: the first ones arrive meanwhile.
@@ -38,8 +41,28 @@ const STREAMS_MAX: usize = 100;
 pub enum Technique {
     /// HTTP/1.1, a connection for each request, the last byte held back.
     LastByte,
+    /// HTTP/1.1, a connection for each request, nothing held back.
+    Barrier,
     /// HTTP/2, with TLS or without, over this many connections, the last frame held back.
     SinglePacket { connections: usize },
+}
+
+impl Technique {
+    fn is_http2(self) -> bool {
+        matches!(self, Technique::SinglePacket { .. })
+    }
+
+    /// For people and reports.
+    pub fn name(self) -> String {
+        match self {
+            Technique::LastByte => "h1-last-byte".to_owned(),
+            Technique::Barrier => "h1-barrier".to_owned(),
+            Technique::SinglePacket { connections: 1 } => "h2-single-packet".to_owned(),
+            Technique::SinglePacket { connections } => {
+                format!("h2-single-packet over {connections} connections")
+            }
+        }
+    }
 }
 
 /// A request, ready to be sent.
@@ -107,10 +130,7 @@ impl Target {
         let host = uri.host().ok_or_else(|| format!("{url} names no host"))?;
         let secure = uri.scheme() == Some(&http::uri::Scheme::HTTPS);
         let authority = format!("{host}:{}", uri.port_u16().unwrap_or(if secure { 443 } else { 80 }));
-        let protocol: &[u8] = match technique {
-            Technique::LastByte => b"http/1.1",
-            Technique::SinglePacket { .. } => b"h2",
-        };
+        let protocol: &[u8] = if technique.is_http2() { b"h2" } else { b"http/1.1" };
         let tls = if secure { Some(Arc::new(trust.config(Some(protocol))?)) } else { None };
         Ok(Target { connect: authority.clone(), authority, tls })
     }
@@ -130,6 +150,23 @@ impl Target {
         self.tls.is_some()
     }
 
+    /// Whether HTTP/2 is understood there, for a target of that technique: with TLS it is agreed on, without it the
+    /// first frame of the server says so.
+    pub async fn speaks_http2(&self) -> bool {
+        let asked = async {
+            let mut stream = self.connect(Technique::SinglePacket { connections: 1 }).await.ok()?;
+            if self.is_encrypted() {
+                return Some(true);
+            }
+            // The preface, and settings without any.
+            stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.ok()?;
+            let mut head = [0; 9];
+            stream.read_exact(&mut head).await.ok()?;
+            Some(head[3] == 4 && head[5..] == [0; 4])
+        };
+        tokio::time::timeout(SETTINGS_TIME, asked).await.ok().flatten().unwrap_or(false)
+    }
+
     async fn connect(&self, technique: Technique) -> Result<Box<dyn Io>, String> {
         let stream = TcpStream::connect(&self.connect).await;
         let stream = stream.map_err(|error| format!("{}: {error}", self.connect))?;
@@ -141,7 +178,7 @@ impl Target {
         let connector = tokio_rustls::TlsConnector::from(config.clone());
         let stream = connector.connect(name, stream).await;
         let stream = stream.map_err(|error| format!("{}: {error}", self.authority))?;
-        if technique != Technique::LastByte && stream.get_ref().1.alpn_protocol() != Some(b"h2") {
+        if technique.is_http2() && stream.get_ref().1.alpn_protocol() != Some(b"h2") {
             return Err(format!("{} does not speak HTTP/2 (ALPN)", self.authority));
         }
         Ok(Box::new(stream))
@@ -276,7 +313,7 @@ impl Line {
             connected.map_err(|_| format!("{}: no connection within {CONNECT_TIME:?}", target.connect))??;
         let io = TokioIo::new(stream);
         Ok(match technique {
-            Technique::LastByte => {
+            Technique::LastByte | Technique::Barrier => {
                 let (send, connection) = http1::handshake(io).await.map_err(|error| error.to_string())?;
                 tokio::task::spawn_local(connection);
                 Line::One(send)
@@ -360,10 +397,12 @@ impl Sender {
                 lines[place] = Some(Line::Two(send.clone()));
             }
             under_way.push(tokio::task::spawn_local(async move {
-                if !late.is_zero() {
+                if !late.is_zero() || technique == Technique::Barrier {
                     let mut counted = false;
                     std::future::poll_fn(|context| gate.poll(&mut counted, context)).await;
-                    tokio::time::sleep(late).await;
+                    if !late.is_zero() {
+                        tokio::time::sleep(late).await;
+                    }
                     // What waited for long may have been closed meanwhile.
                     if line.is_closed()
                         && let Ok(open) = Line::open(&target, technique).await
@@ -396,7 +435,7 @@ impl Sender {
             exchanges.push(exchange);
             if line.is_some() {
                 lines[place] = line;
-            } else if matches!(self.technique, Technique::LastByte) {
+            } else if !self.technique.is_http2() {
                 lines[place] = None;
             }
         }
@@ -407,7 +446,7 @@ impl Sender {
     /// Which connection a request takes.
     fn place(&self, index: usize) -> usize {
         match self.technique {
-            Technique::LastByte => index,
+            Technique::LastByte | Technique::Barrier => index,
             Technique::SinglePacket { connections } => index % (connections * self.targets.len()),
         }
     }
@@ -415,7 +454,7 @@ impl Sender {
     /// All connections that a burst takes, those of the last burst where they are still open.
     async fn connect(&mut self, requests: usize) -> Result<Vec<Option<Line>>, String> {
         let needed = match self.technique {
-            Technique::LastByte => requests,
+            Technique::LastByte | Technique::Barrier => requests,
             Technique::SinglePacket { connections } => {
                 let connections = connections * self.targets.len();
                 if requests > connections * STREAMS_MAX {
@@ -446,15 +485,14 @@ fn build(
     technique: Technique,
     held: Held,
 ) -> Result<http::Request<Held>, String> {
-    let uri = match technique {
-        Technique::LastByte => request.path.clone(),
-        Technique::SinglePacket { .. } => {
-            let scheme = if target.is_encrypted() { "https" } else { "http" };
-            format!("{scheme}://{}{}", target.authority, request.path)
-        }
+    let uri = if technique.is_http2() {
+        let scheme = if target.is_encrypted() { "https" } else { "http" };
+        format!("{scheme}://{}{}", target.authority, request.path)
+    } else {
+        request.path.clone()
     };
     let mut built = http::Request::builder().method(request.method).uri(uri);
-    if technique == Technique::LastByte {
+    if !technique.is_http2() {
         built = built.header(http::header::HOST, &target.authority);
     }
     built = built.header(http::header::CONTENT_LENGTH, request.body.len());

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::draft::Draft;
-use super::http::is_header;
+use super::http::{FieldSource, is_header};
 use super::read::map;
 use super::{Policy, TriggerKind};
 use crate::diag::{Code, Diagnostic};
@@ -129,7 +129,7 @@ const VARIANT_HEADERS: Key = Key::new(
 .required();
 
 static EFFECTS: Section = Section {
-    doc: "Where the effects of a key are counted: one of `url`, `sql`, `redis` and `command`.",
+    doc: "Where the effects of a key are counted: one of `url`, `sql`, `redis`, `command` and `sink`.",
     keys: &[
         Key::new(
             "url",
@@ -167,6 +167,20 @@ static EFFECTS: Section = Section {
             "command = [\"./count\", \"{{key}}\"]",
             "A program, without a shell, that prints the count.",
         ),
+        Key::new(
+            "sink",
+            Kind::Text,
+            "sink = \"http://127.0.0.1:9100\"",
+            "What the service calls instead of its downstream: `idemcheck sink`, or, where nobody listens on this \
+             machine, one that `load` starts there. It also delays, fails, drops and holds calls.",
+        ),
+        Key::new(
+            "key",
+            Kind::Text,
+            "key = \"json:/order\"",
+            "Where `{{key}}` stands in a call to the sink: `header:NAME`, `json:/POINTER` or `query:NAME`.",
+        )
+        .default("header:Idempotency-Key"),
     ],
     later: &[],
 };
@@ -205,10 +219,25 @@ pub type Headers = BTreeMap<String, String>;
 /// Where the effects of a key are counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effects {
-    Url { url: String, pointer: Option<String> },
-    Sql { store: String, statement: String },
-    Redis { store: String, command: Vec<String> },
+    Url {
+        url: String,
+        pointer: Option<String>,
+    },
+    Sql {
+        store: String,
+        statement: String,
+    },
+    Redis {
+        store: String,
+        command: Vec<String>,
+    },
     Command(Vec<String>),
+    /// What stands for the downstream counts them.
+    Sink {
+        url: String,
+        /// Where the key stands in a call.
+        key: FieldSource,
+    },
 }
 
 /// What `{{…}}` may stand for.
@@ -327,22 +356,52 @@ fn read_effects(table: &Table<'_>, reader: &mut Reader, templates: &mut Texts) -
     let redis = reader.located_texts(table, "redis");
     let store = reader.text(table, "store");
     let command = reader.located_texts(table, "command");
+    let sink = reader.text(table, "sink");
+    let key = reader.text(table, "key");
     templates.extend(url.iter().chain(&redis).chain(&command).cloned());
     let mut fault = |message: &str, help: &str, paste: &str| {
         let diagnostic = reader.fault(Code::LoadSource, message).at(table.header, "");
         reader.push(diagnostic.help(help).paste(paste));
     };
-    let ways = [url.is_some(), sql.is_some(), !redis.is_empty(), !command.is_empty()];
+    let ways = [url.is_some(), sql.is_some(), !redis.is_empty(), !command.is_empty(), sink.is_some()];
     if ways.into_iter().filter(|way| *way).count() != 1 {
         fault(
             "effects are counted in one way",
-            "give one of `url`, `sql`, `redis` and `command`, such as",
+            "give one of `url`, `sql`, `redis`, `command` and `sink`, such as",
             "url = \"http://127.0.0.1:8080/ledger?key={{key}}\"",
         );
         return None;
     }
     if pointer.as_ref().is_some_and(|pointer| url.is_none() || !pointer.value.starts_with('/')) {
         fault("the pointer leads nowhere", "it begins with `/`, and is of a `url`", "pointer = \"/effects\"");
+    }
+    let source = key.as_ref().map_or_else(
+        || Ok(FieldSource::Header("Idempotency-Key".to_owned())),
+        |key| FieldSource::parse(&key.value),
+    );
+    let source = source.ok().filter(|source| {
+        matches!(source, FieldSource::Header(_) | FieldSource::Json(_) | FieldSource::Query(_))
+    });
+    let Some(source) = source.filter(|_| key.is_none() || sink.is_some()) else {
+        fault(
+            "the key of a call to the sink is nowhere",
+            "it stands in a header, a query or a JSON body, and is of a `sink`",
+            "key = \"json:/order\"",
+        );
+        return None;
+    };
+    if let Some(sink) = sink {
+        let plain = sink.value.strip_prefix("http://").or_else(|| sink.value.strip_prefix("https://"));
+        let plain = plain.map(|rest| rest.trim_end_matches('/'));
+        if plain.is_none_or(|rest| rest.is_empty() || rest.contains(['/', '?', '#', '{'])) {
+            fault(
+                "the sink is nowhere",
+                "give its address, without a path",
+                "sink = \"http://127.0.0.1:9100\"",
+            );
+            return None;
+        }
+        return Some(Effects::Sink { url: sink.value, key: source });
     }
     if let Some(url) = url {
         return Some(Effects::Url { url: url.value, pointer: pointer.map(|pointer| pointer.value) });
@@ -391,7 +450,7 @@ impl Policy {
     pub fn load_hosts(&self) -> Vec<&str> {
         let Some(load) = &self.load else { return Vec::new() };
         let mut urls: Vec<&str> = load.urls.iter().map(String::as_str).collect();
-        if let Effects::Url { url, .. } = &load.effects {
+        if let Effects::Url { url, .. } | Effects::Sink { url, .. } = &load.effects {
             urls.push(url);
         }
         urls.into_iter().filter_map(|url| url.split_once("://")?.1.split(['/', '?']).next()).collect()

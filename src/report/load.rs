@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
 use crate::history::Verdict;
+use crate::load::fault::FaultCount;
 use crate::load::report::{Batch, LoadReport, LoadVerdict, ProbeOutcome, ProbeReport};
 
 /// One JSON document with a newline at its end.
@@ -69,8 +70,8 @@ pub fn batch_line(number: u64, batch: &Batch) -> String {
         stagger => format!("{stagger} µs apart"),
     };
     format!(
-        "batch {number}: {} bursts, {} with more than one effect; {how}, spread {} µs (median)",
-        batch.bursts, batch.duplicated, batch.spread_us
+        "batch {number} ({}): {} bursts, {} with more than one effect; {how}, spread {} µs (median)",
+        batch.technique, batch.bursts, batch.duplicated, batch.spread_us
     )
 }
 
@@ -106,15 +107,13 @@ pub fn human(report: &LoadReport, out: &mut dyn Write) -> io::Result<()> {
         status => format!("{count} × {status}"),
     });
     writeln!(out, "answers: {}", answers.collect::<Vec<_>>().join(", "))?;
-    if !report.latencies.is_empty() {
-        writeln!(out, "latency, from when a request was due (µs):   p50      p90      p99      max")?;
-    }
-    for (class, latency) in &report.latencies {
-        writeln!(
-            out,
-            "  {:>7} {class:<12}                  {:>8} {:>8} {:>8} {:>8}",
-            latency.count, latency.p50_us, latency.p90_us, latency.p99_us, latency.max_us
-        )?;
+    latencies(report, out)?;
+    if !report.faults.is_empty() {
+        let fault = |fault: &FaultCount| {
+            let beyond = if fault.allowed { "" } else { ", not in this policy" };
+            format!("{} × {} ({}{beyond})", fault.times, fault.fault, fault.model)
+        };
+        writeln!(out, "faults: {}", report.faults.iter().map(fault).collect::<Vec<_>>().join(", "))?;
     }
     if let Some(why) = &report.cut_short {
         writeln!(out, "cut short: {why}")?;
@@ -138,10 +137,17 @@ pub fn human(report: &LoadReport, out: &mut dyn Write) -> io::Result<()> {
         ),
         LoadVerdict::NothingFound => writeln!(
             out,
-            "\x1b[1;32mnothing found\x1b[0m: a race shows in less than {} of bursts, at 95 %, if bursts were \
-             independent; what cannot happen at all, only `verify` can say",
+            "\x1b[1;32mnothing found\x1b[0m: {duplicated} of {bursts} bursts in {} batches: a race is below {} a \
+             burst at 95 %, if bursts were independent; what cannot happen at all, only `verify` can say",
+            report.batches.len(),
             percent(report.upper_bound)
         ),
+        LoadVerdict::Inconclusive if report.cut_short.is_some() => {
+            writeln!(
+                out,
+                "\x1b[1;33minconclusive\x1b[0m: the run was cut short; what was tried found nothing"
+            )
+        }
         LoadVerdict::Inconclusive if report.overlaps_too_little() => writeln!(
             out,
             "\x1b[1;33minconclusive\x1b[0m: too few requests were under way at once; a slower handler, or a larger \
@@ -154,6 +160,36 @@ pub fn human(report: &LoadReport, out: &mut dyn Write) -> io::Result<()> {
             )
         }
     }
+}
+
+/// A row for each class of answers, and what the numbers are.
+fn latencies(report: &LoadReport, out: &mut dyn Write) -> io::Result<()> {
+    if report.latencies.is_empty() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "latency in µs, from when a request was due: what held it back counts, too (corrected for coordinated"
+    )?;
+    writeln!(out, "omission); in brackets from when its last byte left")?;
+    writeln!(out, "  {:20} {:>16} {:>16} {:>16} {:>16}", "", "p50", "p90", "p99", "max")?;
+    for (class, latency) in &report.latencies {
+        let sent = latency.uncorrected;
+        let both = |due: u64, sent: Option<u64>| match sent {
+            Some(sent) => format!("{due} ({sent})"),
+            None => due.to_string(),
+        };
+        writeln!(
+            out,
+            "  {:>7} {class:<12} {:>16} {:>16} {:>16} {:>16}",
+            latency.count,
+            both(latency.p50_us, sent.map(|sent| sent.p50_us)),
+            both(latency.p90_us, sent.map(|sent| sent.p90_us)),
+            both(latency.p99_us, sent.map(|sent| sent.p99_us)),
+            both(latency.max_us, sent.map(|sent| sent.max_us)),
+        )?;
+    }
+    Ok(())
 }
 
 /// What one probe found, and how to try it by hand.

@@ -1,5 +1,6 @@
 //! One renderer per format over one result. A renderer takes a report and a writer and runs nothing.
 
+pub mod calibration;
 pub mod diff;
 pub mod github;
 pub mod history;

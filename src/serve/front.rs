@@ -378,7 +378,7 @@ fn random_name() -> String {
 ///
 /// # Errors
 /// It has more than one, or can't be read.
-fn field(request: &Request, place: &FieldSource) -> Result<Option<Vec<u8>>, Repeated> {
+pub(crate) fn field(request: &Request, place: &FieldSource) -> Result<Option<Vec<u8>>, Repeated> {
     Ok(match place {
         FieldSource::Header(name) => request.header(name)?.map(<[u8]>::to_vec),
         FieldSource::Query(name) => request.query(name)?,

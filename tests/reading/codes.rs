@@ -118,6 +118,21 @@ const POLICIES: &[(&str, &str, &[&str])] = &[
         "[load]\nurls = [\"http://h\"]\nbody = \"{}\"\nkey_in_body = true\n[load.effects]\ncommand = [\"x\"]\n\n[expect]",
         &["IDM252 p.toml 47:15"],
     ),
+    (
+        "[expect]",
+        "[load]\nurls = [\"http://h\"]\n[load.effects]\nsink = \"http://h/path\"\n\n[expect]",
+        &["IDM252 p.toml 46:1"],
+    ),
+    (
+        "[expect]",
+        "[load]\nurls = [\"http://h\"]\n[load.effects]\nsink = \"http://h\"\nkey = \"body\"\n\n[expect]",
+        &["IDM252 p.toml 46:1"],
+    ),
+    (
+        "[expect]",
+        "[load]\nurls = [\"http://h\"]\n[load.effects]\ncommand = [\"x\"]\nkey = \"json:/order\"\n\n[expect]",
+        &["IDM252 p.toml 46:1"],
+    ),
     ("[expect]", "[role.relay]\nruns = 1\n\n[expect]", &["IDM233 p.toml 44:7"]),
     ("pause   = \"5s\"", "duplicate_requests = 8\nlate_requests = 3", &["IDM203 p.toml 16:12"]),
     ("effect   = \"create\"", "effect   = \"creat\"", &["IDM014 p.toml 6:12"]),

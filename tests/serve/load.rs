@@ -51,7 +51,7 @@ fn a_check_before_an_act_is_found_in_one_batch() {
         let server =
             Server::start(&patient(folder.path(), "naive"), &["--store", &url, "--pause", "after:look=2ms"]);
         let file = with_load(&patient(folder.path(), "naive"), server.address, "{}");
-        for technique in ["h1", "h2"] {
+        for technique in ["h1", "h2", "barrier"] {
             let arguments = ["--technique", technique, "--bursts", "20", "--batches", "1", "--only", "P1"];
             let (code, out, err) = load(&file, &arguments);
             assert!(code == 1 && out.contains("REJECTED"), "{name}, {technique}: {out}{err}");
@@ -71,9 +71,93 @@ fn what_is_right_is_not_accused() {
             let (code, out, err) =
                 load(&file, &["--technique", technique, "--bursts", "40", "--batches", "2"]);
             assert!(code == 0 && out.contains("nothing found"), "{name}, {technique}: {out}{err}");
-            assert!(!out.contains("atomic"), "nobody can know that: {out}");
         }
     }
+}
+
+/// What only a proof can say is said nowhere.
+#[test]
+fn nothing_is_called_atomic() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Server::start(&patient(folder.path(), "fenced"), &["--delay", "5ms"]);
+    let file = with_load(&patient(folder.path(), "fenced"), server.address, "{\"n\":\"{{key}}\"}");
+    let calm = |out: &str, err: &str| {
+        let text = format!("{out}{err}").to_lowercase();
+        for word in ["atomic", "safe", "proved", "race-free"] {
+            assert!(!text.contains(word), "{word}: nobody can know that: {text}");
+        }
+    };
+    let files: Vec<String> = ["human", "json", "junit"]
+        .map(|format| format!("{format}={}", folder.path().join(format).display()))
+        .into();
+    let mut arguments = vec!["--bursts", "40", "--batches", "4"];
+    arguments.extend(files.iter().flat_map(|file| ["--output", file]));
+    let (code, out, err) = load(&file, &arguments);
+    assert!(
+        code == 0 && out.contains("0 of 40 bursts in 4 batches: a race is below 7.2 % a burst at 95 %"),
+        "{out}{err}"
+    );
+    assert!(out.contains("if bursts were independent"), "{out}");
+    calm(&out, &err);
+    for format in ["human", "json", "junit"] {
+        calm(&std::fs::read_to_string(folder.path().join(format)).unwrap(), "");
+    }
+    let calibration = ["--calibrate", "--bursts", "2", "--batches", "1", "--size", "5", "--seed", "7"];
+    let output =
+        assert_cmd::Command::cargo_bin("idemcheck").unwrap().arg("load").args(calibration).output().unwrap();
+    assert!(output.status.success());
+    calm(&String::from_utf8_lossy(&output.stdout), &String::from_utf8_lossy(&output.stderr));
+}
+
+/// The senders of a run find the races of a server whose windows are known, and none in its control.
+#[test]
+fn a_machine_is_calibrated() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("calibration.json");
+    let arguments = ["--calibrate", "--bursts", "20", "--batches", "4", "--seed", "7", "--format", "json"];
+    let output = assert_cmd::Command::cargo_bin("idemcheck")
+        .unwrap()
+        .arg("load")
+        .args(arguments)
+        .args(["--output", &format!("json={}", file.display())])
+        .timeout(Duration::from_secs(120))
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let schema = std::fs::read_to_string("schemas/calibration.schema.json").unwrap();
+    let schema = serde_json::from_str(&schema).unwrap();
+    assert!(jsonschema::validator_for(&schema).unwrap().is_valid(&json), "{json}");
+    assert_eq!(std::fs::read(&file).unwrap(), output.stdout);
+    let rows = json["rows"].as_array().unwrap();
+    let of = |window: &str, jitter: u64, technique: &str| {
+        let found = rows.iter().find(|row| {
+            row["window"] == window && row["jitter_us"] == jitter && row["technique"] == technique
+        });
+        found.unwrap_or_else(|| panic!("{window}, {jitter}, {technique}")).clone()
+    };
+    assert_eq!(rows.len(), 32);
+    for row in rows {
+        let found = row["found"].as_u64().unwrap();
+        let by_batch: u64 =
+            row["found_by_batch"].as_array().unwrap().iter().map(|n| n.as_u64().unwrap()).sum();
+        assert_eq!((row["bursts"].as_u64(), by_batch), (Some(20), found), "{row}");
+        assert_eq!(row["bursts_needed"].is_null(), found == 0, "{row}");
+    }
+    for technique in ["h2-single-packet", "h2-single-packet over 2 connections", "h1-last-byte", "h1-barrier"]
+    {
+        let control = of("none, one step", 0, technique);
+        assert_eq!((control["found"].as_u64(), control["mean_effects"].as_f64()), (Some(0), Some(1.0)));
+        // A window of a millisecond is hard to miss.
+        let wide = of("1ms awaited", 0, technique);
+        assert!(wide["found"].as_u64() >= Some(15) && wide["window_us"].as_u64() >= Some(1000), "{wide}");
+    }
+    // Whatever the way does, what is in one packet arrives together; what is not does not.
+    let spread = |technique: &str| of("100µs awaited", 2000, technique)["spread_us"][1].as_u64().unwrap();
+    assert!(spread("h1-barrier") > 2000, "{}", spread("h1-barrier"));
+    assert!(spread("h2-single-packet") * 2 < spread("h1-barrier"), "{}", spread("h2-single-packet"));
+    let packet = of("100µs awaited", 2000, "h2-single-packet");
+    assert!(packet["found"].as_u64() >= Some(10), "{packet}");
 }
 
 #[test]
@@ -91,6 +175,7 @@ fn what_is_not_to_be_raced_is_refused() {
         (&["--command", "false --port {{port}}", "--url", "http://127.0.0.1:1/pay"], "ended: exit status: 1"),
         (&["--url", "http://127.0.0.1:1/pay"], "refused"),
         (&["--power", "0.95", "--p-min", "0.00001"], "are the most of one run"),
+        (&["--calibrate"], "cannot be used with"),
         (&["--size", "1000"], "1000 is not in 2..=100"),
     ] {
         let (code, out, err) = load(&file, arguments);
@@ -145,6 +230,43 @@ fn what_a_crash_or_a_stall_does_is_found() {
         let (code, out, err) = crashed("fenced", pause);
         assert!(code == 0 && out.contains("P7  nothing found"), "{pause}: {out}{err}");
     }
+}
+
+#[test]
+fn an_interrupted_run_says_so_and_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let [address] = free_addresses();
+    let plain = patient(folder.path(), "fenced");
+    let file = with_load(&plain, address, "{}");
+    let serve = format!(
+        "{} serve {} --listen 127.0.0.1:{{{{port}}}} --delay 5ms",
+        env!("CARGO_BIN_EXE_idemcheck"),
+        plain.display()
+    );
+    let mut run = std::process::Command::new(env!("CARGO_BIN_EXE_idemcheck"))
+        .arg("load")
+        .arg(file)
+        .args(["--command", &serve, "--bursts", "50000", "--batches", "1000", "--timeout", "5m"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut progress = std::io::BufReader::new(run.stderr.take().unwrap());
+    // In the middle of its bursts; warnings come first.
+    let mut line = String::new();
+    while !line.starts_with("batch 1 ") {
+        line.clear();
+        assert!(std::io::BufRead::read_line(&mut progress, &mut line).unwrap() > 0, "it ended");
+    }
+    let done = std::process::Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap();
+    assert!(done.success());
+    let drained = std::thread::spawn(move || std::io::copy(&mut progress, &mut std::io::sink()));
+    let output = run.wait_with_output().unwrap();
+    drained.join().unwrap().unwrap();
+    let out = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{out}");
+    assert!(out.contains("cut short: it was interrupted") && out.contains("inconclusive"), "{out}");
+    assert!(std::net::TcpStream::connect(address).is_err(), "the service is still there");
 }
 
 /// TLS before a server that has none.

@@ -1,6 +1,7 @@
 //! `idemcheck serve` as its clients see it: the real binary, real stores, real connections, on loopback only.
 
 mod crashes;
+mod effects;
 mod front;
 mod fuzz;
 mod gateway;
@@ -11,3 +12,4 @@ mod load;
 mod no_clock;
 mod operator;
 mod races;
+mod sink;

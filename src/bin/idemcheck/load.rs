@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
+use idemcheck::load::calibrate::{self, Calibration};
 use idemcheck::load::lab::Caps;
 use idemcheck::load::power::bursts_for;
 use idemcheck::load::probe::Probe;
 use idemcheck::load::report::LoadReport;
 use idemcheck::load::run::{Around, BURSTS_MAX, Plan, Run, SIZE_MAX, Told};
 use idemcheck::load::send::{Technique, Trust};
-use idemcheck::report::load;
+use idemcheck::report::{calibration, load};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
@@ -23,10 +24,19 @@ use crate::arguments::parse_duration;
 use crate::exit::Exit;
 use crate::{input, output};
 
+/// After it no burst is begun.
+const TIMEOUT: Duration = Duration::from_secs(60);
+const CALIBRATE_TIMEOUT: Duration = Duration::from_secs(300);
+
 #[derive(clap::Args)]
 pub struct Args {
     /// The policy, with a [load] section.
-    policy: PathBuf,
+    #[arg(required_unless_present = "calibrate")]
+    policy: Option<PathBuf>,
+    /// Instead of an endpoint, race a server with known windows, and one without a race: what this machine finds.
+    /// --size, --bursts (of each kind), --batches, --seed and --timeout say how.
+    #[arg(long, conflicts_with_all = ["policy", "url", "only", "technique", "command", "store_proxy", "downstream_proxy", "history"])]
+    calibrate: bool,
     /// A folder of models that come before the shipped ones.
     #[arg(long, value_name = "DIR")]
     models: Option<PathBuf>,
@@ -51,12 +61,12 @@ pub struct Args {
     /// Into how many batches the bursts are divided: races come in clusters.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1000))]
     batches: u64,
-    /// How requests go out.
-    #[arg(long, value_enum, default_value_t)]
-    technique: Chosen,
-    /// Connections of h2.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=16))]
-    connections: u64,
+    /// How requests go out; of several, batches take turns. [default: h2 and h1 where the service speaks HTTP/2, else h1]
+    #[arg(long, value_enum, value_delimiter = ',')]
+    technique: Vec<Chosen>,
+    /// Connections of h2; of several numbers, batches take turns.
+    #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [1, 2], requires = "technique", value_parser = clap::value_parser!(u64).range(1..=16))]
+    connections: Vec<u64>,
     /// Between the starts of two requests of a burst. Without it every second batch is spread over the time of the
     /// handler, which finds locks that are taken without looking again.
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
@@ -92,9 +102,9 @@ pub struct Args {
     /// How long an answer is waited for.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
     patience: Duration,
-    /// After it no burst is begun.
-    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = parse_duration)]
-    timeout: Duration,
+    /// After it no burst is begun. [default: 60s; with --calibrate 5m]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    timeout: Option<Duration>,
     /// Keys and random numbers come from it; without it, from the clock.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -109,16 +119,30 @@ pub struct Args {
     output: Vec<(Format, PathBuf)>,
 }
 
-#[derive(Clone, Copy, Default, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Chosen {
     /// HTTP/1.1: a connection for each request, the last byte of each held back.
-    #[default]
     H1,
     /// HTTP/2: the last frames of all requests in one write.
     H2,
+    /// HTTP/1.1: whole requests, over connections that are open already, let go at once.
+    Barrier,
 }
 
-#[derive(Clone, Copy, Default, ValueEnum)]
+/// In the order in which they were named.
+fn techniques(args: &Args) -> Vec<Technique> {
+    let packet = |connections: &u64| Technique::SinglePacket {
+        connections: usize::try_from(*connections).unwrap_or(1),
+    };
+    let of = |chosen: &Chosen| match chosen {
+        Chosen::H1 => vec![Technique::LastByte],
+        Chosen::H2 => args.connections.iter().map(packet).collect(),
+        Chosen::Barrier => vec![Technique::Barrier],
+    };
+    args.technique.iter().flat_map(of).collect()
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// For people.
     #[default]
@@ -180,14 +204,15 @@ fn trust(further: Option<&Path>) -> anyhow::Result<Trust> {
 
 /// Exits well if nothing was found.
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
-    let Some(source) = input::one("load", &args.policy, args.models.as_deref())? else {
+    let Some(policy) = args.policy.as_ref().filter(|_| !args.calibrate) else { return calibrated(args) };
+    let Some(source) = input::one("load", policy, args.models.as_deref())? else {
         return Ok(Exit::CouldNotRun);
     };
     let Some(mut load) = source.policy.load.clone() else {
         bail!(
             "{} has no [load] section; it says where requests go and where their effects are counted \
              (`idemcheck explain IDM252`)",
-            args.policy.display()
+            policy.display()
         );
     };
     if !args.url.is_empty() {
@@ -208,19 +233,14 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         bursts,
         batches: args.batches,
         rest: Duration::from_millis(100),
-        technique: match args.technique {
-            Chosen::H1 => Technique::LastByte,
-            Chosen::H2 => {
-                Technique::SinglePacket { connections: usize::try_from(args.connections).unwrap_or(1) }
-            }
-        },
+        techniques: techniques(args),
         stagger: args.stagger,
         timeout: args.patience,
         rounds: args.rounds,
         caps: Caps {
             requests: args.max_requests,
             bytes: args.max_bytes,
-            time: args.timeout,
+            time: args.timeout.unwrap_or(TIMEOUT),
             wait: args.longest_wait,
         },
         probes: if args.only.is_empty() { Probe::ALL.to_vec() } else { args.only.clone() },
@@ -239,9 +259,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     for path in args.output.iter().map(|(_, path)| path).chain(&args.history) {
         output::check_file(path)?;
     }
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let told = interrupted.clone();
-    ctrlc::set_handler(move || told.store(true, Ordering::SeqCst)).context("no handler for Ctrl-C")?;
+    let interrupted = interrupted()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
     let local = tokio::task::LocalSet::new();
     let done = local.block_on(&runtime, async {
@@ -268,6 +286,56 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     }
     output::to_stdout(|out| args.format.write(&report, out))?;
     Ok(Exit::of_load(report.verdict))
+}
+
+/// Whether Ctrl-C was pressed.
+fn interrupted() -> anyhow::Result<Arc<AtomicBool>> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let told = interrupted.clone();
+    ctrlc::set_handler(move || told.store(true, Ordering::SeqCst)).context("no handler for Ctrl-C")?;
+    Ok(interrupted)
+}
+
+/// What this machine finds.
+fn calibrated(args: &Args) -> anyhow::Result<Exit> {
+    let asked = calibrate::Asked {
+        size: usize::try_from(args.size).unwrap_or(SIZE_MAX),
+        bursts: args.bursts,
+        batches: args.batches,
+        seed: args.seed.unwrap_or_else(by_the_clock),
+        time: args.timeout.unwrap_or(CALIBRATE_TIMEOUT),
+    };
+    let write = |format: Format, out: &mut dyn Write, found: &Calibration| match format {
+        Format::Json => calibration::json(found, out),
+        Format::Human | Format::Junit => calibration::human(found, out),
+    };
+    if args
+        .output
+        .iter()
+        .map(|(format, _)| format)
+        .chain([&args.format])
+        .any(|format| *format == Format::Junit)
+    {
+        bail!("what a machine finds is no test, and is not written as JUnit");
+    }
+    for (_, path) in &args.output {
+        output::check_file(path)?;
+    }
+    let trust = trust(args.ca.as_deref())?;
+    let interrupted = interrupted()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
+    let local = tokio::task::LocalSet::new();
+    let done = local.block_on(&runtime, async {
+        let stop = || interrupted.load(Ordering::SeqCst);
+        let mut tell = |batch, batches| anstream::eprintln!("batch {batch} of {batches}");
+        calibrate::calibrate(asked, &trust, &stop, &mut tell).await
+    });
+    let found = done.map_err(anyhow::Error::msg)?;
+    for (format, path) in &args.output {
+        output::to_file(path, |out| write(*format, out, &found))?;
+    }
+    output::to_stdout(|out| write(args.format, out, &found))?;
+    Ok(if found.cut_short.is_some() { Exit::Inconclusive } else { Exit::Holds })
 }
 
 fn by_the_clock() -> u64 {

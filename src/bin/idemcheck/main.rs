@@ -32,6 +32,7 @@ mod report;
 mod schema;
 mod search;
 mod serve;
+mod sink;
 mod suggest;
 mod topics;
 mod verify;
@@ -98,6 +99,8 @@ enum Command {
     Schema(schema::Args),
     /// Run a policy's own machine on a real store: a reference endpoint, or a gateway.
     Serve(serve::Args),
+    /// Stand for the downstream of a service under test: count effects, delay, fail, drop and hold calls.
+    Sink(sink::Args),
     /// Look for the smallest changes that make every property of a policy hold, each as a patch.
     Suggest(suggest::Args),
 }
@@ -126,6 +129,7 @@ fn main() -> ExitCode {
         Command::Report(args) => report::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Sink(args) => sink::run(&args),
         Command::Suggest(args) => suggest::run(&args),
     };
     exit.unwrap_or_else(|error| report_failure(&error)).into()

@@ -6,7 +6,7 @@ use idemcheck::diff;
 use idemcheck::history::report as history;
 use idemcheck::model::schema::model_schema;
 use idemcheck::policy::schema::{policy_schema, system_schema};
-use idemcheck::report::{json, load, suggest};
+use idemcheck::report::{calibration, json, load, suggest};
 
 use crate::exit::Exit;
 use crate::output;
@@ -40,6 +40,8 @@ enum Format {
     LoadReport,
     /// What `suggest --format json` writes.
     Suggestions,
+    /// What `load --calibrate --format json` writes.
+    Calibration,
 }
 
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
@@ -54,6 +56,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         Format::HistoryReport => history::report_schema().to_value(),
         Format::LoadReport => load::schema().to_value(),
         Format::Suggestions => suggest::schema().to_value(),
+        Format::Calibration => calibration::schema().to_value(),
     };
     let text = serde_json::to_string_pretty(&schema)?;
     output::to_stdout(|out| writeln!(out, "{text}"))?;

@@ -256,6 +256,12 @@ fn greet(
 
 /// SIGTERM, or Ctrl-C.
 async fn stop() {
+    asked_to_stop().await;
+    eprintln!("stopping: attempts under way come to their end first");
+}
+
+/// SIGTERM, or Ctrl-C.
+pub async fn asked_to_stop() {
     #[cfg(unix)]
     {
         use tokio::signal::unix::{SignalKind, signal};
@@ -273,5 +279,4 @@ async fn stop() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }
-    eprintln!("stopping: attempts under way come to their end first");
 }

@@ -221,7 +221,7 @@ fn probes(race: &LoadReport) -> Markup {
 
 fn latencies(race: &LoadReport) -> Markup {
     let rows = race.latencies.iter().map(|(class, latency)| {
-        let Latency { count, p50_us, p90_us, p99_us, max_us } = latency;
+        let Latency { count, p50_us, p90_us, p99_us, max_us, .. } = latency;
         let numbers = [count, p50_us, p90_us, p99_us, max_us].map(|number| text(number.to_string()));
         [text(class)].into_iter().chain(numbers).collect()
     });
