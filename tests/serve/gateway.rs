@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use idemcheck::serve::body::whole;
+use idemcheck::serve::proxy::{PIECE_MAX, Proxy};
+
 use crate::harness::{Server, policy, raw, request};
 
 /// A service that counts: each connection is one request, and its bytes are kept.
@@ -109,6 +112,28 @@ fn what_needs_no_key_passes() {
     let reply = server.send("GET", "/metrics", &[], "");
     assert_eq!((reply.status, reply.text().as_str()), (200, "GET"), "the path is the service's own");
     assert_eq!(server.send("PUT", "/x", &[], "body").status, 200);
+}
+
+#[tokio::test]
+async fn what_passes_is_held_in_small_pieces() {
+    use http_body_util::BodyExt;
+    let upstream = Upstream::start(|_, _| Some(plain("200 OK", "", &"x".repeat(8 << 20))));
+    let loaded = idemcheck::policy::load(&[policy("lease")], None);
+    let proxy =
+        Proxy::new(&format!("http://{}", upstream.address), None, &loaded.policies[0].policy, 1024).unwrap();
+    let (head, ()) = http::Request::get("/large").body(()).unwrap().into_parts();
+    let mut body = proxy.pass(head, whole(bytes::Bytes::new())).await.unwrap().into_body();
+    let mut count = 0;
+    while let Some(frame) = body.frame().await {
+        let piece = frame.unwrap().into_data().unwrap();
+        assert!(piece.len() <= PIECE_MAX, "{} bytes at once", piece.len());
+        count += piece.len();
+        if count < 1 << 20 {
+            // A slow reader lets more come together.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+    assert_eq!(count, 8 << 20);
 }
 
 #[test]

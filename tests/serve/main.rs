@@ -11,3 +11,4 @@ mod load;
 mod no_clock;
 mod operator;
 mod races;
+mod smuggling;
