@@ -179,7 +179,7 @@ const BODIES: &[&str] = &[
     "5\r\n123450\r\n\r\n",
 ];
 
-/// What a second reader would take for a request of its own.
+/// What a second reader would take for a request of its own. The first one closes the connection, so that it is none.
 const HIDDEN: &str = "POST /hidden HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n";
 
 const TARGETS: &[&str] = &[
@@ -210,7 +210,7 @@ fn one_request_is_one_request_behind_the_gateway() {
     );
     let tried = TestRunner::new(config).run(&requests, |(method, target, framings, body, key)| {
         let text = format!(
-            "{method} {target} HTTP/1.1\r\nHost: x\r\nIdempotency-Key: k{key}\r\nX-Tenant: t\r\n{}\r\n{body}{HIDDEN}",
+            "{method} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nIdempotency-Key: k{key}\r\nX-Tenant: t\r\n{}\r\n{body}{HIDDEN}",
             framings.concat()
         );
         brief(server.address, text.as_bytes());

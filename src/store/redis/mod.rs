@@ -1,7 +1,7 @@
 //! Receipts in Redis, 5 or later: one node, and what that means.
 //!
-//! Every method is one script or transaction on the server, which nothing else runs beside. Time is the server's. Receipts
-//! expire by themselves, unless a sweeper is to see them.
+//! Every method is one script or transaction on the server, which nothing else runs beside. Time is the server's.
+//! Receipts expire by themselves, unless a sweeper is to see them.
 //!
 //! What is lost, and when: replication is asynchronous, so a failover forgets the last writes, and a claim
 //! or a record with them; with `appendfsync everysec` a crash of the server forgets up to two seconds, and

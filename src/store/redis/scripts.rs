@@ -159,8 +159,8 @@ if write == PUT then
     end
     if swept == YES then ARGV[last + 1], ARGV[last + 2] = 'swept', '1' end
 
+    -- Of one that expired by itself there may be entries still.
     local first = not (old and old[1])
-    -- What expired by itself has left its entries.
     if expected ~= ABSENT then redis.call('DEL', name) end
     redis.call('HSET', name, unpack(ARGV, at))
     if first then redis.call('ZADD', prefix .. 'keys', 0, key) end
