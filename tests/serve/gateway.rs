@@ -187,6 +187,32 @@ fn answers_too_large_to_keep_are_executed_once_all_the_same() {
 }
 
 #[test]
+fn clients_that_do_not_read_share_a_bound() {
+    let upstream = Upstream::start(|text, _| {
+        let large = text.contains("large");
+        Some(plain("200 OK", "", &"x".repeat(if large { 16 << 20 } else { 10 })))
+    });
+    let server = gateway(&upstream, &["--max-response", "20MiB", "--max-answers", "40MiB"]);
+    let first = server.post("k", "large");
+    assert_eq!((first.status, first.body.len()), (200, 16 << 20));
+    let text = "POST /pay HTTP/1.1\r\nHost: x\r\nIdempotency-Key: k\r\nX-Tenant: acme\r\nContent-Length: 5\r\n\r\nlarge";
+    // More than what the system keeps for a connection.
+    let asleep: Vec<TcpStream> = (0..2)
+        .map(|_| {
+            let mut stream = TcpStream::connect(server.address).unwrap();
+            stream.write_all(text.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    crate::harness::until("the bound", || server.post("k", "large").problem() == "busy");
+    // Small answers need no room.
+    assert_eq!(server.post("small", "{}").status, 200);
+    drop(asleep);
+    crate::harness::until("room again", || server.post("k", "large").body == first.body);
+    assert_eq!(upstream.calls(), 2);
+}
+
+#[test]
 fn nothing_is_smuggled_through() {
     let upstream = Upstream::start(|_, _| Some(plain("200 OK", "", "ok")));
     let server = gateway(&upstream, &[]);
