@@ -119,9 +119,7 @@ impl Sqlite {
         let tells = writing.clone();
         let writes = Lane::new("writes", move |queue| {
             while let Some(first) = queue.blocking_recv() {
-                tells.store(true, Ordering::Relaxed);
-                write_together(&mut writer, first, queue);
-                tells.store(false, Ordering::Relaxed);
+                write_together(&mut writer, first, queue, &tells);
             }
         })?;
         let reads = Lane::new("reads", move |queue: &mut mpsc::Receiver<Look>| {
@@ -193,8 +191,16 @@ type Change = Box<dyn FnOnce(Result<&Connection, StoreError>) -> Result<Option<T
 type Told = Box<dyn FnOnce(Result<(), StoreError>)>;
 
 /// One write and those that have come meanwhile, in one transaction.
-fn write_together(connection: &mut Connection, first: Change, queue: &mut mpsc::Receiver<Change>) {
-    let mut transaction = match begin(connection) {
+fn write_together(
+    connection: &mut Connection,
+    first: Change,
+    queue: &mut mpsc::Receiver<Change>,
+    writing: &AtomicBool,
+) {
+    writing.store(true, Ordering::Relaxed);
+    let begun = begin(connection);
+    writing.store(false, Ordering::Relaxed);
+    let mut transaction = match begun {
         Ok(transaction) => transaction,
         Err(error) => {
             let _ = first(Err(error));
@@ -230,7 +236,10 @@ fn write_together(connection: &mut Connection, first: Change, queue: &mut mpsc::
             }
         }
     }
+    // What is told of it may be followed by the next question at once.
+    writing.store(true, Ordering::Relaxed);
     let committed = transaction.commit().map_err(fault);
+    writing.store(false, Ordering::Relaxed);
     for told in waiting {
         told(committed.clone());
     }

@@ -55,7 +55,9 @@ fn first_request(bytes: &[u8]) -> Result<Option<usize>, String> {
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
     let mut lines = head.split("\r\n");
     let first = lines.next().unwrap_or_default();
-    let is_ours = first.split(' ').nth(1).is_some_and(|target| target.starts_with("/open"));
+    // What has no path of its own (`*`, a host alone) goes on with the path `/`.
+    let is_ours =
+        first.split(' ').nth(1).is_some_and(|target| target.starts_with('/') && !target.contains("hidden"));
     if !is_ours || first.split(' ').count() != 3 || !first.ends_with(" HTTP/1.1") {
         return Err(format!("not what was sent: {first}"));
     }
