@@ -18,6 +18,8 @@ pub const RECOVERY_TRIES: u32 = 8;
 pub const RECOVERY_PAUSE: Duration = Duration::from_secs(1);
 /// Between two looks for what is over its TTL or its lease.
 pub const LOOK_EVERY: Duration = Duration::from_secs(15);
+/// The same where each look reads the whole store: what is stuck is seen as late as that.
+pub const LOOK_RARELY: Duration = Duration::from_secs(15 * 60);
 /// Receipts that one batch clears away.
 pub const SWEEP_BATCH: u32 = 1000;
 /// Batches of one look: the rest waits for the next.
@@ -88,9 +90,10 @@ pub fn roles(machine: &Arc<Machine>, permits: &Arc<Semaphore>) {
 /// Clears away what is over its TTL, unless that is the model's own business, and counts what is stuck.
 pub fn housekeeping(machine: &Arc<Machine>) {
     let machine = machine.clone();
+    let pause = if machine.store().is_for_lookups() { LOOK_RARELY } else { LOOK_EVERY };
     tokio::spawn(async move {
         loop {
-            tokio::time::sleep(LOOK_EVERY).await;
+            tokio::time::sleep(pause).await;
             if let Err(error) = look(&machine).await {
                 tracing::warn!(target: "idemcheck", %error, "housekeeping");
             }
@@ -99,9 +102,9 @@ pub fn housekeeping(machine: &Arc<Machine>) {
 }
 
 async fn look(machine: &Machine) -> Result<(), StoreError> {
-    if !machine.is_swept() {
+    if !machine.is_swept() && !machine.store().is_for_lookups() {
         for _ in 0..SWEEP_BATCHES {
-            if machine.store().sweep(SWEEP_BATCH).await? < u64::from(SWEEP_BATCH) {
+            if machine.clear_away(SWEEP_BATCH).await? < u64::from(SWEEP_BATCH) {
                 break;
             }
         }

@@ -1,6 +1,8 @@
 //! Bodies, read within a limit and a time.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,6 +22,44 @@ pub fn whole(bytes: impl Into<Bytes>) -> Stream {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed()
 }
 
+/// Bytes of an answer that leave at a time.
+const PIECE: usize = 64 << 10;
+
+/// A whole body that leaves piece by piece, and gives its room back with the last one. Pieces are copies, so that
+/// none of them keeps the whole.
+struct Pieces {
+    rest: Bytes,
+    _held: OwnedSemaphorePermit,
+}
+
+impl http_body::Body for Pieces {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, BoxError>>> {
+        let length = self.rest.len().min(PIECE);
+        let piece = self.rest.split_to(length);
+        let frame = || http_body::Frame::data(Bytes::copy_from_slice(&piece));
+        Poll::Ready((length > 0).then(|| Ok(frame())))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        http_body::SizeHint::with_exact(self.rest.len() as u64)
+    }
+}
+
+/// A whole body as a stream that holds its part of a budget until it has left.
+pub fn held(bytes: Bytes, held: OwnedSemaphorePermit) -> Stream {
+    Pieces { rest: bytes, _held: held }.boxed()
+}
+
 /// Why a body was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unread {
@@ -30,9 +70,9 @@ pub enum Unread {
     Busy,
 }
 
-/// As many bytes as may be held at a time.
-pub fn budget(limits: &Limits) -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(limits.bodies.max(limits.body).min(Semaphore::MAX_PERMITS)))
+/// As many bytes as may be held at a time; one body always has room.
+pub fn budget(all: usize, one: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(all.max(one).min(Semaphore::MAX_PERMITS)))
 }
 
 /// A request's body, and its part of the budget: as many bytes as it says it has, or as it may have.

@@ -83,7 +83,7 @@ impl Idempotency {
         }
         let front = Front::new(machine).map_err(CannotRun)?;
         let permits = Arc::new(Semaphore::new(limits.attempts));
-        Ok(Idempotency { front, limits, bodies: body::budget(&limits), permits })
+        Ok(Idempotency { front, limits, bodies: body::budget(limits.bodies, limits.body), permits })
     }
 
     /// The numbers of all services under this layer.

@@ -4,7 +4,7 @@
 //! the checker leaves to the adversary is here the world's: how long a call takes, who else is at the key.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::Semaphore;
 
@@ -152,6 +152,14 @@ impl Machine {
 
     pub fn watch(&self) -> &Arc<Watch> {
         &self.core.watch
+    }
+
+    /// Clears away receipts of this policy that are over their TTL, at most `limit`; how many.
+    ///
+    /// # Errors
+    /// The store does not answer.
+    pub async fn clear_away(&self, limit: u32) -> Result<u64, StoreError> {
+        self.core.store.sweep(Some(&self.core.policy.name), limit).await
     }
 
     /// Nothing expires by itself: the model sweeps.
@@ -362,6 +370,24 @@ fn timed_by_workers(policy: &Policy, local: bool) -> Result<(), CannotRun> {
     Ok(())
 }
 
+/// A moment, by two clocks: the steady one stands still while the machine is suspended, and the one on the wall
+/// can be set back.
+struct Since {
+    steady: Instant,
+    wall: SystemTime,
+}
+
+impl Since {
+    fn now() -> Since {
+        Since { steady: Instant::now(), wall: SystemTime::now() }
+    }
+
+    /// The longer of both: a lease is rather taken for over than for held.
+    fn elapsed(&self) -> Duration {
+        self.steady.elapsed().max(self.wall.elapsed().unwrap_or_default())
+    }
+}
+
 /// One attempt under way.
 struct Attempt<'a> {
     machine: &'a Machine,
@@ -369,8 +395,8 @@ struct Attempt<'a> {
     request: Request,
     hold: Hold,
     lock: Option<Hold>,
-    /// When I claimed or renewed, on my own clock.
-    held_since: Option<Instant>,
+    /// When I claimed or renewed, on my own clocks.
+    held_since: Option<Since>,
     /// How many effects `state.load` saw.
     loaded: Option<u64>,
     /// My call went well.
@@ -447,7 +473,7 @@ impl Attempt<'_> {
     /// # Errors
     /// What no outcome stands for: a receipt that can't be read.
     async fn operate(&mut self, operation: &Operation, wait: Option<i64>) -> Result<Outcome, StoreError> {
-        let asked = Instant::now();
+        let asked = Since::now();
         let outcome = match operation {
             Operation::Wait(_) => {
                 tokio::time::sleep(self.machine.ms(wait.unwrap_or(0))).await;
@@ -527,6 +553,7 @@ impl Attempt<'_> {
         let lease = self.machine.core.rules.lease.and_then(|lease| u64::try_from(lease).ok());
         let held = self
             .held_since
+            .as_ref()
             .is_some_and(|since| lease.is_none_or(|lease| since.elapsed() < Duration::from_millis(lease)));
         if self.hold.me.owns && held {
             return Outcome::Held;
@@ -622,7 +649,7 @@ impl Attempt<'_> {
 
     async fn sweep(&mut self) -> Result<Outcome, StoreError> {
         const BATCH: u32 = 500;
-        match self.machine.core.store.sweep(BATCH).await {
+        match self.machine.clear_away(BATCH).await {
             Ok(0) => Ok(Outcome::None),
             Ok(_) => Ok(Outcome::Swept),
             Err(error) => self.known_failures(&Operation::Sweep, Err(error)),
@@ -664,6 +691,16 @@ mod tests {
 
     use super::*;
     use crate::policy::load::load_texts;
+
+    #[test]
+    fn a_suspended_machine_does_not_keep_its_lease() {
+        const HOUR: Duration = Duration::from_secs(3600);
+        let suspended = Since { wall: SystemTime::now() - HOUR, ..Since::now() };
+        assert!(suspended.elapsed() >= HOUR);
+        let set_back = Since { wall: SystemTime::now() + HOUR, ..Since::now() };
+        std::thread::sleep(Duration::from_millis(5));
+        assert!((Duration::from_millis(5)..HOUR).contains(&set_back.elapsed()));
+    }
 
     #[test]
     fn without_a_clock_only_what_counts_on_none_is_run() {

@@ -20,6 +20,9 @@ pub const CONNECT_TIME: Duration = Duration::from_secs(5);
 /// What a call may take where the policy declares no timeout; and how long it goes on after the declared one.
 pub const CALL_TIME: Duration = Duration::from_secs(300);
 
+/// Bytes of an answer that are held at a time while it passes through, and of its head.
+pub const PIECE_MAX: usize = 64 << 10;
+
 /// Sends requests on.
 pub struct Proxy {
     client: Client<HttpConnector, Stream>,
@@ -58,6 +61,7 @@ impl Proxy {
         connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
+            .http1_max_buf_size(PIECE_MAX)
             // A request that met a closing connection may have been read: that is for the model to say.
             .retry_canceled_requests(false)
             .build(connector);

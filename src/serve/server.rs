@@ -18,6 +18,9 @@ use super::front::{Front, Reply, answer, http_response, problem, unread};
 use super::proxy::Proxy;
 use super::request::{Request, read_request};
 
+/// Bytes of an answer that always has room.
+const SMALL_ANSWER: usize = 4 << 10;
+
 /// What the server takes at the most. Every limit ends in an answer that says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -27,6 +30,8 @@ pub struct Limits {
     pub bodies: usize,
     /// Bytes of an answer that is kept.
     pub response: usize,
+    /// Bytes of all larger answers that are on their way to clients; further ones get 503, and the same answer later.
+    pub answers: usize,
     /// Bytes of a request's head; longer ones get 431.
     pub head: usize,
     /// Connections at a time; further ones wait to be accepted.
@@ -61,6 +66,7 @@ impl Default for Limits {
             body: 1 << 20,
             bodies: 256 << 20,
             response: 4 << 20,
+            answers: 256 << 20,
             head: 16 << 10,
             connections: 1024,
             streams: 128,
@@ -82,6 +88,8 @@ pub struct Server {
     limits: Limits,
     /// Bytes of bodies that may come.
     bodies: Arc<Semaphore>,
+    /// Bytes of answers that may be on their way.
+    answers: Arc<Semaphore>,
     /// Attempts that may begin.
     pub permits: Arc<Semaphore>,
     /// Watching is on an address of its own, or else on the same.
@@ -107,7 +115,8 @@ impl Server {
             front,
             upstream,
             limits,
-            bodies: body::budget(&limits),
+            bodies: body::budget(limits.bodies, limits.body),
+            answers: body::budget(limits.answers, limits.response),
             permits: Arc::new(Semaphore::new(limits.attempts)),
             watched_elsewhere,
             draining: std::sync::atomic::AtomicBool::new(false),
@@ -261,7 +270,22 @@ impl Server {
                 return http_response_stream(unread(why));
             }
         };
-        http_response_stream(answer(&self.front, &self.permits, read_request(&head, body), held).await)
+        self.sent(answer(&self.front, &self.permits, read_request(&head, body), held).await)
+    }
+
+    /// An answer on its way: a client that is slow to read it takes up room.
+    fn sent(&self, reply: Reply) -> http::Response<Stream> {
+        let length = reply.response.body.len();
+        if length <= SMALL_ANSWER {
+            return http_response_stream(reply);
+        }
+        let bytes = u32::try_from(length).unwrap_or(u32::MAX);
+        let Ok(held) = self.answers.clone().try_acquire_many_owned(bytes) else {
+            self.front.machine().watch().refused();
+            let detail = "too many answers are on their way; ask again under the same key";
+            return http_response_stream(problem(503, "busy", detail, Some(1)));
+        };
+        http_response::<bytes::Bytes>(reply).map(|body| body::held(body, held))
     }
 
     /// Needs no key: on to the service behind, or what there is to see here.

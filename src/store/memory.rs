@@ -120,7 +120,7 @@ impl Tables {
             self.audits.push(Audited { key: swap.key.clone(), at: now, audit: audit.clone() });
         }
         let seen = self.seen(&swap.key, now);
-        self.sweep(SWEPT_PER_WRITE, now, true);
+        self.sweep(None, SWEPT_PER_WRITE, now, true);
         Swapped::Done { seen, effect }
     }
 
@@ -170,13 +170,15 @@ impl Tables {
     }
 
     /// `by_itself`: only what need not wait for a sweeper.
-    fn sweep(&mut self, limit: u32, now: Millis, by_itself: bool) -> u64 {
+    fn sweep(&mut self, of: Option<&str>, limit: u32, now: Millis, by_itself: bool) -> u64 {
         let over = |receipt: &Receipt| receipt.expires_at.is_some_and(|at| at <= now);
+        let beginning = of.map(Key::beginning).unwrap_or_default();
         let keys: Vec<Key> = if by_itself {
             let due = self.expiries.iter().take_while(|(at, _)| *at <= now);
             due.take(limit as usize).map(|(_, key)| key.clone()).collect()
         } else {
-            let due = self.receipts.iter().filter(|(_, receipt)| over(receipt));
+            let ours = |key: &Key| key.as_str().starts_with(&beginning);
+            let due = self.receipts.iter().filter(|(key, receipt)| over(receipt) && ours(key));
             due.take(limit as usize).map(|(key, _)| key.clone()).collect()
         };
         for key in &keys {
@@ -236,8 +238,8 @@ impl<G: Guarded<Tables>> Store for Memory<G> {
         Box::pin(ready(Ok(self.now_and(|tables, now| tables.list(which, after, limit, now)))))
     }
 
-    fn sweep(&self, limit: u32) -> Answer<'_, u64> {
-        Box::pin(ready(Ok(self.now_and(|tables, now| tables.sweep(limit, now, false)))))
+    fn sweep<'a>(&'a self, of: Option<&'a str>, limit: u32) -> Answer<'a, u64> {
+        Box::pin(ready(Ok(self.now_and(|tables, now| tables.sweep(of, limit, now, false)))))
     }
 
     fn audited(&self, limit: u32) -> Answer<'_, Vec<Audited>> {

@@ -56,6 +56,14 @@ impl Key {
         &self.0
     }
 
+    /// What the texts of a policy's keys begin with, and no other policy's.
+    pub fn beginning(policy: &str) -> String {
+        let mut text = serde_json::to_string(&[policy]).unwrap_or_default();
+        // What follows its name is a comma or the end.
+        text.pop();
+        text
+    }
+
     /// The parts it was made of; none where the text is not a key.
     pub fn parts(&self) -> Option<Vec<String>> {
         serde_json::from_str(&self.0).ok()
@@ -558,14 +566,20 @@ pub trait Store: Send + Sync {
     /// Receipts after a key, in the store's own order, at most `limit`: that of the keys, but in DynamoDB.
     fn list<'a>(&'a self, which: Which, after: Option<&'a Key>, limit: u32) -> Answer<'a, Listed>;
 
-    /// Deletes receipts whose TTL ran out, at most `limit`; how many.
-    fn sweep(&self, limit: u32) -> Answer<'_, u64>;
+    /// Deletes receipts whose TTL ran out, at most `limit`; how many. `of`: only those of this policy, as others
+    /// may share the store and count on a sweeper of their own.
+    fn sweep<'a>(&'a self, of: Option<&'a str>, limit: u32) -> Answer<'a, u64>;
 
     /// What operators did, newest first, at most `limit`.
     fn audited(&self, limit: u32) -> Answer<'_, Vec<Audited>>;
 
     /// Whether the store answers.
     fn check(&self) -> Answer<'_, ()>;
+
+    /// It takes away by itself what is over its TTL, and a look at all receipts costs as much as reading them.
+    fn is_for_lookups(&self) -> bool {
+        false
+    }
 
     /// Time is the store's own: one clock for all who ask. False: it is that of whoever asks.
     fn keeps_time(&self) -> bool {

@@ -1,11 +1,14 @@
 //! Receipts in a file: SQLite, built in. They survive the process, and several processes of one machine
 //! share them.
 //!
-//! Every write is a transaction of its own that is on the disk before it is answered
-//! (`synchronous=FULL`). Time is the machine's clock, read while the write lock is held. The file
-//! belongs on a local disk: the locks of network file systems are not to be relied upon.
+//! Every write is whole or not at all, and on the disk before it is answered (`synchronous=FULL`). Writes that
+//! wait for one another share a transaction, each within a savepoint, so that many of them cost one wait for
+//! the disk. Time is the machine's clock, read while the write lock is held. The file belongs on a local disk:
+//! the locks of network file systems are not to be relied upon.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -29,6 +32,8 @@ pub const BUSY_WAIT: Duration = Duration::from_secs(4);
 pub const ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// So many calls wait for a thread; the next ones wait to be let in, in their order.
 pub const QUEUE: usize = 256;
+/// Writes that share a transaction at the most: the first of them waits for the others.
+const TOGETHER: usize = 64;
 /// Opening asks so often for a lock that SQLite does not wait for by itself.
 const OPEN_TRIES: u32 = 200;
 const OPEN_PAUSE: Duration = Duration::from_millis(20);
@@ -91,8 +96,10 @@ pub fn tables() -> &'static [&'static str] {
 
 /// The store: one thread that writes, one that reads.
 pub struct Sqlite {
-    writes: Lane,
-    reads: Lane,
+    writes: Lane<Change>,
+    reads: Lane<Look>,
+    /// A write waits for the disk, or for another process.
+    writing: Arc<AtomicBool>,
 }
 
 impl Sqlite {
@@ -107,23 +114,66 @@ impl Sqlite {
             migrate(&mut writer)?;
             Ok((writer, connect(&path)?))
         });
-        let (writer, reader) = opened.await.map_err(|error| StoreError::Refused(error.to_string()))??;
-        Ok(Sqlite { writes: Lane::new("writes", writer)?, reads: Lane::new("reads", reader)? })
+        let (mut writer, reader) = opened.await.map_err(|error| StoreError::Refused(error.to_string()))??;
+        let writing = Arc::new(AtomicBool::new(false));
+        let tells = writing.clone();
+        let writes = Lane::new("writes", move |queue| {
+            while let Some(first) = queue.blocking_recv() {
+                write_together(&mut writer, first, queue, &tells);
+            }
+        })?;
+        let reads = Lane::new("reads", move |queue: &mut mpsc::Receiver<Look>| {
+            while let Some(look) = queue.blocking_recv() {
+                look(&reader);
+            }
+        })?;
+        Ok(Sqlite { writes, reads, writing })
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        f: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let look = |tell: oneshot::Sender<_>| -> Look {
+            Box::new(move |connection| {
+                // What nobody waits for any more is not begun.
+                if !tell.is_closed() {
+                    let _ = tell.send(f(connection));
+                }
+            })
+        };
+        self.reads.run(look).await
     }
 
     async fn write<T: Send + 'static>(
         &self,
-        f: impl FnOnce(&Transaction<'_>, Millis) -> Result<Outcome<T>, StoreError> + Send + 'static,
+        f: impl FnOnce(&Connection, Millis) -> Result<Outcome<T>, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.writes
-            .run(move |connection| {
-                let transaction = begin(connection)?;
-                match f(&transaction, Clock::System.now())? {
-                    Outcome::Commit(value) => transaction.commit().map(|()| value).map_err(fault),
-                    Outcome::Leave(value) => Ok(value),
+        let change = |tell: oneshot::Sender<Result<T, StoreError>>| -> Change {
+            Box::new(move |begun| {
+                if tell.is_closed() {
+                    return Ok(None);
+                }
+                let made = match begun {
+                    Ok(connection) => f(connection, Clock::System.now()),
+                    Err(error) => Err(error),
+                };
+                match made {
+                    Ok(Outcome::Commit(value)) => Ok(Some(Box::new(move |committed| {
+                        let _ = tell.send(committed.map(|()| value));
+                    }))),
+                    Ok(Outcome::Leave(value)) => {
+                        let _ = tell.send(Ok(value));
+                        Ok(None)
+                    }
+                    Err(error) => {
+                        let _ = tell.send(Err(error.clone()));
+                        Err(error)
+                    }
                 }
             })
-            .await
+        };
+        self.writes.run(change).await
     }
 }
 
@@ -133,38 +183,93 @@ enum Outcome<T> {
     Leave(T),
 }
 
-/// A thread with a connection that does one call after the other.
-struct Lane {
-    jobs: mpsc::Sender<Job>,
+/// A question, and telling its answer.
+type Look = Box<dyn FnOnce(&Connection) + Send>;
+/// A write, or being told why there is no transaction for it. What it gives is told later what became of the
+/// transaction; nothing, where the write is to be undone.
+type Change = Box<dyn FnOnce(Result<&Connection, StoreError>) -> Result<Option<Told>, StoreError> + Send>;
+type Told = Box<dyn FnOnce(Result<(), StoreError>)>;
+
+/// One write and those that have come meanwhile, in one transaction.
+fn write_together(
+    connection: &mut Connection,
+    first: Change,
+    queue: &mut mpsc::Receiver<Change>,
+    writing: &AtomicBool,
+) {
+    writing.store(true, Ordering::Relaxed);
+    let begun = begin(connection);
+    writing.store(false, Ordering::Relaxed);
+    let mut transaction = match begun {
+        Ok(transaction) => transaction,
+        Err(error) => {
+            let _ = first(Err(error));
+            return;
+        }
+    };
+    // Alone in its transaction, it needs no savepoint.
+    let Ok(Some(told)) = first(Ok(&transaction)) else { return };
+    let mut waiting = vec![told];
+    while waiting.len() < TOGETHER
+        && let Ok(change) = queue.try_recv()
+    {
+        let made = match transaction.savepoint() {
+            Ok(mut savepoint) => match change(Ok(&savepoint)) {
+                Ok(Some(told)) => savepoint.commit().map(|()| Some(told)).map_err(fault),
+                Ok(None) => savepoint.rollback().map(|()| None).map_err(fault),
+                Err(error) => savepoint.rollback().map(|()| None).map_err(|_| error),
+            },
+            Err(error) => {
+                let _ = change(Err(fault(error)));
+                Ok(None)
+            }
+        };
+        match made {
+            Ok(told) => waiting.extend(told),
+            // A full disk, say, undoes all of it.
+            Err(error) => {
+                let undone = format!("another write of its transaction failed: {error}");
+                for told in waiting {
+                    told(Err(StoreError::Aborted(undone.clone())));
+                }
+                return;
+            }
+        }
+    }
+    // What is told of it may be followed by the next question at once.
+    writing.store(true, Ordering::Relaxed);
+    let committed = transaction.commit().map_err(fault);
+    writing.store(false, Ordering::Relaxed);
+    for told in waiting {
+        told(committed.clone());
+    }
 }
 
-type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+/// A thread that does one thing after the other.
+struct Lane<J> {
+    jobs: mpsc::Sender<J>,
+}
 
-impl Lane {
-    fn new(name: &str, mut connection: Connection) -> Result<Lane, StoreError> {
-        let (jobs, mut queue) = mpsc::channel::<Job>(QUEUE);
+impl<J: Send + 'static> Lane<J> {
+    fn new(
+        name: &str,
+        mut work: impl FnMut(&mut mpsc::Receiver<J>) + Send + 'static,
+    ) -> Result<Lane<J>, StoreError> {
+        let (jobs, mut queue) = mpsc::channel(QUEUE);
         thread::Builder::new()
             .name(format!("sqlite-{name}"))
-            .spawn(move || {
-                while let Some(job) = queue.blocking_recv() {
-                    job(&mut connection);
-                }
-            })
+            .spawn(move || work(&mut queue))
             .map_err(|error| StoreError::Refused(error.to_string()))?;
         Ok(Lane { jobs })
     }
 
-    async fn run<T: Send + 'static>(
+    /// Has a job done that tells its result.
+    async fn run<T>(
         &self,
-        f: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+        job: impl FnOnce(oneshot::Sender<Result<T, StoreError>>) -> J,
     ) -> Result<T, StoreError> {
         let (tell, told) = oneshot::channel();
-        let job: Job = Box::new(move |connection| {
-            // What nobody waits for any more is not begun.
-            if !tell.is_closed() {
-                let _ = tell.send(f(connection));
-            }
-        });
+        let job = job(tell);
         let asked = async {
             self.jobs
                 .send(job)
@@ -479,10 +584,10 @@ fn list(
     Ok(Listed { receipts, now })
 }
 
-fn sweep(connection: &Connection, limit: u32, now: Millis) -> Result<u64, StoreError> {
+fn sweep(connection: &Connection, beginning: &str, limit: u32, now: Millis) -> Result<u64, StoreError> {
     let sql = "DELETE FROM idemcheck_receipts WHERE rowid IN (SELECT rowid FROM idemcheck_receipts \
-               WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2)";
-    execute(connection, sql, params![now, limit]).map(|swept| swept as u64)
+               WHERE expires_at <= ?1 AND substr(key, 1, length(?3)) = ?3 ORDER BY expires_at LIMIT ?2)";
+    execute(connection, sql, params![now, limit, beginning]).map(|swept| swept as u64)
 }
 
 fn audited(connection: &Connection, limit: u32) -> Result<Vec<Audited>, StoreError> {
@@ -509,12 +614,19 @@ impl Store for Sqlite {
     fn read<'a>(&'a self, key: &'a Key) -> Answer<'a, Seen> {
         let key = key.clone();
         // The clock first: what is seen is then no older than the moment it is judged by.
-        Box::pin(self.reads.run(move |connection| seen(connection, &key, Clock::System.now())))
+        Box::pin(self.ask(move |connection| seen(connection, &key, Clock::System.now())))
     }
 
     fn swap<'a>(&'a self, wanted: &'a Swap) -> Answer<'a, Swapped> {
         Box::pin(async move {
             wanted.fits()?;
+            // A receipt that is there already needs no turn among the writes.
+            if wanted.expected == Expected::Absent && self.writing.load(Ordering::Relaxed) {
+                let there = self.read(&wanted.key).await?;
+                if there.receipt.is_some() {
+                    return Ok(Swapped::Conflict(there));
+                }
+            }
             let wanted = wanted.clone();
             self.write(move |transaction, now| swap(transaction, &wanted, now)).await
         })
@@ -539,14 +651,14 @@ impl Store for Sqlite {
 
     fn effects<'a>(&'a self, operation: &'a Key) -> Answer<'a, Vec<Effect>> {
         let operation = operation.clone();
-        Box::pin(self.reads.run(move |connection| {
+        Box::pin(self.ask(move |connection| {
             let sql = format!("SELECT {EFFECT} FROM idemcheck_effects WHERE operation = ?1 ORDER BY number");
             rows(connection, &sql, [operation.as_str()], effect_from)
         }))
     }
 
     fn counted(&self) -> Answer<'_, u64> {
-        Box::pin(self.reads.run(|connection| {
+        Box::pin(self.ask(|connection| {
             let count = "SELECT count(*) FROM idemcheck_effects";
             let count: i64 = connection.query_row(count, [], |row| row.get(0)).map_err(fault)?;
             Ok(count.unsigned_abs())
@@ -556,17 +668,21 @@ impl Store for Sqlite {
     fn list<'a>(&'a self, which: Which, after: Option<&'a Key>, limit: u32) -> Answer<'a, Listed> {
         let after = after.cloned();
         Box::pin(
-            self.reads
-                .run(move |connection| list(connection, which, after.as_ref(), limit, Clock::System.now())),
+            self.ask(move |connection| list(connection, which, after.as_ref(), limit, Clock::System.now())),
         )
     }
 
-    fn sweep(&self, limit: u32) -> Answer<'_, u64> {
-        Box::pin(self.write(move |transaction, now| sweep(transaction, limit, now).map(Outcome::Commit)))
+    fn sweep<'a>(&'a self, of: Option<&'a str>, limit: u32) -> Answer<'a, u64> {
+        let beginning = of.map(Key::beginning).unwrap_or_default();
+        Box::pin(
+            self.write(move |transaction, now| {
+                sweep(transaction, &beginning, limit, now).map(Outcome::Commit)
+            }),
+        )
     }
 
     fn audited(&self, limit: u32) -> Answer<'_, Vec<Audited>> {
-        Box::pin(self.reads.run(move |connection| audited(connection, limit)))
+        Box::pin(self.ask(move |connection| audited(connection, limit)))
     }
 
     fn check(&self) -> Answer<'_, ()> {

@@ -54,6 +54,76 @@ fn one_effect_and_the_same_bytes_after_a_crash_at_any_moment() {
     }
 }
 
+/// Every moment of an attempt that takes over what somebody left, and of one whose own call timed out.
+const LATER_MOMENTS: [(&str, &[&str]); 8] = [
+    ("before:steal", &[]),
+    ("after:steal", &[]),
+    ("before:reconcile", &[]),
+    ("after:reconcile", &[]),
+    ("before:renew", &["--delay", "900ms"]),
+    ("after:renew", &["--delay", "900ms"]),
+    ("before:reconcile_own", &["--delay", "900ms"]),
+    ("after:reconcile_own", &["--delay", "900ms"]),
+];
+
+/// A key that was left after the call, or that is new where the call itself is to time out; then a server that is
+/// killed at the moment, and a third one that is asked until there is a final answer.
+fn crash_again(url: &str, moment: &str, slow: &[&str], key: &str) {
+    let ask = |address, key: &str| {
+        let headers = [("Idempotency-Key", key), ("X-Tenant", "acme")];
+        request(address, "POST", "/pay", &headers, "{}")
+    };
+    let start = |more: &[&str]| {
+        let arguments = [&["--store", url, "--no-recovery"], more].concat();
+        Server::start(&policy("lease"), &arguments)
+    };
+    if slow.is_empty() {
+        let server = start(&["--pause", "after:call=forever"]);
+        let (address, asked) = (server.address, key.to_owned());
+        let client = std::thread::spawn(move || ask(address, &asked));
+        server.until_logged("after:call");
+        server.kill();
+        client.join().unwrap();
+    }
+    let pause = format!("{moment}=forever");
+    let server = start(&[&["--pause", &pause], slow].concat());
+    let (address, asked) = (server.address, key.to_owned());
+    let client = std::thread::spawn(move || {
+        // In flight, until the lease is over and this one is killed.
+        while ask(address, &asked).is_some() {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    });
+    server.until_logged(moment);
+    server.kill();
+    client.join().unwrap();
+    let server = start(&[]);
+    let mut last = None;
+    until("a final answer", || {
+        last = Some(server.post(key, "{}")).filter(|reply| reply.status == 201);
+        last.is_some()
+    });
+    assert_eq!(server.effects(key), 1, "{url}: {moment}");
+    let again = server.post(key, "{}");
+    assert!(again.replayed(), "{url}: {moment}");
+    assert_eq!(Some(again.body), last.map(|reply| reply.body), "{url}: {moment}");
+}
+
+#[test]
+fn one_effect_after_a_second_crash_at_any_moment_of_what_comes_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let stores = durable(folder.path());
+    std::thread::scope(|scope| {
+        for (_, url) in &stores {
+            scope.spawn(move || {
+                for (moment, slow) in LATER_MOMENTS {
+                    crash_again(url, moment, slow, &fresh("again"));
+                }
+            });
+        }
+    });
+}
+
 #[test]
 fn calling_first_and_saving_later_is_caught() {
     let folder = tempfile::tempdir().unwrap();

@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use idemcheck::serve::body::whole;
+use idemcheck::serve::proxy::{PIECE_MAX, Proxy};
+
 use crate::harness::{Server, policy, raw, request};
 
 /// A service that counts: each connection is one request, and its bytes are kept.
@@ -111,6 +114,28 @@ fn what_needs_no_key_passes() {
     assert_eq!(server.send("PUT", "/x", &[], "body").status, 200);
 }
 
+#[tokio::test]
+async fn what_passes_is_held_in_small_pieces() {
+    use http_body_util::BodyExt;
+    let upstream = Upstream::start(|_, _| Some(plain("200 OK", "", &"x".repeat(8 << 20))));
+    let loaded = idemcheck::policy::load(&[policy("lease")], None);
+    let proxy =
+        Proxy::new(&format!("http://{}", upstream.address), None, &loaded.policies[0].policy, 1024).unwrap();
+    let (head, ()) = http::Request::get("/large").body(()).unwrap().into_parts();
+    let mut body = proxy.pass(head, whole(bytes::Bytes::new())).await.unwrap().into_body();
+    let mut count = 0;
+    while let Some(frame) = body.frame().await {
+        let piece = frame.unwrap().into_data().unwrap();
+        assert!(piece.len() <= PIECE_MAX, "{} bytes at once", piece.len());
+        count += piece.len();
+        if count < 1 << 20 {
+            // A slow reader lets more come together.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+    assert_eq!(count, 8 << 20);
+}
+
 #[test]
 fn failures_are_told_apart() {
     let upstream = Upstream::start(|text, number| match () {
@@ -159,6 +184,32 @@ fn answers_too_large_to_keep_are_executed_once_all_the_same() {
     let (first, second) = (server.post("k", "{}"), server.post("k", "{}"));
     assert_eq!((first.status, first.problem().as_str()), (502, "too-large"));
     assert_eq!((second.status, second.replayed(), upstream.calls()), (502, true, 1));
+}
+
+#[test]
+fn clients_that_do_not_read_share_a_bound() {
+    let upstream = Upstream::start(|text, _| {
+        let large = text.contains("large");
+        Some(plain("200 OK", "", &"x".repeat(if large { 16 << 20 } else { 10 })))
+    });
+    let server = gateway(&upstream, &["--max-response", "20MiB", "--max-answers", "40MiB"]);
+    let first = server.post("k", "large");
+    assert_eq!((first.status, first.body.len()), (200, 16 << 20));
+    let text = "POST /pay HTTP/1.1\r\nHost: x\r\nIdempotency-Key: k\r\nX-Tenant: acme\r\nContent-Length: 5\r\n\r\nlarge";
+    // More than what the system keeps for a connection.
+    let asleep: Vec<TcpStream> = (0..2)
+        .map(|_| {
+            let mut stream = TcpStream::connect(server.address).unwrap();
+            stream.write_all(text.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    crate::harness::until("the bound", || server.post("k", "large").problem() == "busy");
+    // Small answers need no room.
+    assert_eq!(server.post("small", "{}").status, 200);
+    drop(asleep);
+    crate::harness::until("room again", || server.post("k", "large").body == first.body);
+    assert_eq!(upstream.calls(), 2);
 }
 
 #[test]

@@ -13,3 +13,4 @@ mod no_clock;
 mod operator;
 mod races;
 mod sink;
+mod smuggling;

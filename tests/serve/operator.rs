@@ -70,6 +70,7 @@ fn stuck_claims_are_seen_and_settled() {
         assert_eq!(receipts(&url, &["release", &of_claimed]).0, 2, "{name}: a reason is needed");
         let (code, out, err) = receipts(&url, &["release", &of_claimed, "--reason", "nothing was called"]);
         assert!(code == 0 && out.contains("released"), "{name}: {out}{err}");
+        assert!(err.contains("native_key") && err.contains("still knows it"), "{name}: {err}");
         let (code, _, err) = receipts(&url, &["release", hash, "--reason", "again"]);
         assert!(code == 2 && err.contains("is final"), "{name}: {err}");
         let (_, out, _) = receipts(&url, &["audit"]);

@@ -224,7 +224,7 @@ impl<'a> Pair<'a> {
     async fn operate(&mut self, attempt: usize, operation: &Operation) -> Result<Outcome, String> {
         if *operation == Operation::Sweep {
             let there = self.place.read(&self.key).await.is_some();
-            self.place.store.sweep(1000).await.map_err(|error| error.to_string())?;
+            self.place.store.sweep(None, 1000).await.map_err(|error| error.to_string())?;
             let gone = there && self.place.read(&self.key).await.is_none();
             return Ok(if gone { Outcome::Swept } else { Outcome::None });
         }

@@ -27,6 +27,7 @@ on_each_store!(
     lists_are_in_order_and_paged,
     a_long_list_is_whole,
     sweeping_is_bounded,
+    a_policy_sweeps_its_own,
     what_expires_by_itself_is_gone,
     audits_are_kept_with_their_swap,
     a_spoilt_receipt_spoils_nothing_else,
@@ -519,19 +520,39 @@ async fn sweeping_is_bounded(place: Arc<Place>) {
     }
     place.written(&put(&key("later"), Expected::Absent, draft(Stamp::In(9 * HOUR)))).await;
     place.written(&put(&key("never"), Expected::Absent, draft(Stamp::Never))).await;
-    assert_eq!(place.store.sweep(9).await, Ok(0));
+    assert_eq!(place.store.sweep(None, 9).await, Ok(0));
     place.pass(2 * HOUR).await;
     // Over their TTL they are seen until they are swept.
     assert_eq!(place.listed(Which::All, None, 9).await.len(), 7);
     assert!(place.read(&key("a")).await.is_some());
-    assert_eq!(place.store.sweep(0).await, Ok(0));
-    assert_eq!(place.store.sweep(3).await, Ok(3));
+    assert_eq!(place.store.sweep(None, 0).await, Ok(0));
+    assert_eq!(place.store.sweep(None, 3).await, Ok(3));
     assert_eq!(place.listed(Which::All, None, 9).await.len(), 4);
-    assert_eq!(place.store.sweep(3).await, Ok(2));
-    assert_eq!(place.store.sweep(3).await, Ok(0));
+    assert_eq!(place.store.sweep(None, 3).await, Ok(2));
+    assert_eq!(place.store.sweep(None, 3).await, Ok(0));
     let left = place.in_order(vec![key("later"), key("never")]).await;
     assert_eq!(place.listed(Which::All, None, 9).await, left);
     assert_eq!(place.read(&key("a")).await, None);
+}
+
+async fn a_policy_sweeps_its_own(place: Arc<Place>) {
+    let draft = |swept| Draft { expiry: Stamp::In(HOUR), swept, ..claim(1) };
+    let ours = [Key::new(&["pay", "a"]), Key::new(&["pay", "b"]), Key::new(&["pay"])];
+    // None of them is a key of `pay`.
+    let others = ["pay2", "pa", "pay\"", "p", "\"pay", "PAY"].map(|name| Key::new(&[name, "a"]));
+    let many = (0..300).map(|number| Key::new(&["many", &number.to_string()]));
+    let others: Vec<Key> = others.into_iter().chain(many).collect();
+    for key in others.iter().chain(&ours) {
+        place.written(&put(key, Expected::Absent, draft(true))).await;
+    }
+    place.pass(2 * HOUR).await;
+    let all = others.len() + ours.len();
+    assert_eq!(place.listed(Which::All, None, 1000).await.len(), all);
+    assert_eq!(place.store.sweep(Some("nobody"), 1000).await, Ok(0));
+    assert_eq!(place.store.sweep(Some("pay"), 2).await, Ok(2));
+    assert_eq!(place.store.sweep(Some("pay"), 1000).await, Ok(1));
+    assert_eq!(place.store.sweep(Some("pay"), 1000).await, Ok(0));
+    assert_eq!(place.listed(Which::All, None, 1000).await, place.in_order(others).await);
 }
 
 async fn what_expires_by_itself_is_gone(place: Arc<Place>) {
@@ -551,7 +572,7 @@ async fn what_expires_by_itself_is_gone(place: Arc<Place>) {
     }
     assert_eq!(place.read(&key("00")).await.unwrap().expires_at, None);
     let mut swept = 0;
-    while place.store.sweep(7).await.inspect(|gone| swept += gone).unwrap() > 0 {}
+    while place.store.sweep(None, 7).await.inspect(|gone| swept += gone).unwrap() > 0 {}
     assert!(swept <= 19, "{swept}");
     let left = place.listed(Which::All, None, 99).await;
     assert_eq!(left.len(), 21);

@@ -363,11 +363,36 @@ fn indexes_hold_no_more_than_what_is_alive() {
         }
         assert_eq!(entries().await, 150);
         place.pass(2 * HOUR).await;
-        // Writes alone clear away what is left.
-        for _ in 0..20 {
-            place.done(&put(&key("k"), Expected::Anything, claim(1))).await;
+        // New receipts alone clear away what is left, some of them.
+        for number in 0.. {
+            let new = key(&format!("new-{number}"));
+            place.done(&put(&new, Expected::Absent, claim(1))).await;
+            assert!(number < 500, "{} entries are left", entries().await);
+            if entries().await == 2 {
+                place.done(&Swap::new(new, Expected::Anything, Write::Delete)).await;
+                break;
+            }
+            place.done(&Swap::new(new, Expected::Anything, Write::Delete)).await;
         }
-        assert_eq!(entries().await, 2);
+        assert_eq!(entries().await, 0);
+        // An entry goes with what it is of: no write leaves one behind.
+        let [open, expires, swept] = [Stamp::Never, Stamp::In(HOUR), Stamp::In(HOUR)];
+        let draft = |expiry, swept| idemcheck::store::Draft { expiry, swept, ..claim(1) };
+        for (first, then) in [
+            (draft(open, false), draft(expires, false)),
+            (draft(expires, false), draft(swept, true)),
+            (draft(swept, true), draft(expires, false)),
+            (draft(expires, false), draft(open, false)),
+        ] {
+            place.done(&put(&key("k"), Expected::Anything, first)).await;
+            for status in [idemcheck::store::Status::InProgress, idemcheck::store::Status::Succeeded] {
+                let then = idemcheck::store::Draft { status, ..then.clone() };
+                let in_progress = i64::from(status == idemcheck::store::Status::InProgress);
+                let timed = i64::from(then.expiry != Stamp::Never);
+                place.done(&put(&key("k"), Expected::Anything, then)).await;
+                assert_eq!(entries().await, 1 + in_progress + timed);
+            }
+        }
         place.done(&Swap::new(key("k"), Expected::Anything, Write::Delete)).await;
         assert_eq!(entries().await, 0);
         // Nor does a list show what is gone.

@@ -7,6 +7,7 @@
 mod addresses;
 mod checker;
 mod contract;
+mod damage;
 #[cfg(feature = "dynamodb")]
 mod dynamodb;
 mod faults;

@@ -56,6 +56,9 @@ enum Command {
         /// At most this many in all.
         #[arg(long, default_value_t = 100_000)]
         limit: u64,
+        /// Only those of the policy of this name; without it, those of all policies that share the store.
+        #[arg(long, value_name = "NAME")]
+        of: Option<String>,
     },
     /// Ask the downstream whether the effect of an unfinished claim exists, and record it if it does.
     Reconcile {
@@ -134,7 +137,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         match &args.command {
             Command::List { which, limit, json } => list(&store, *which, *limit, *json).await,
             Command::Show { key } => show(&store, key).await,
-            Command::Sweep { limit } => sweep(&store, *limit).await,
+            Command::Sweep { limit, of } => sweep(&store, of.as_deref(), *limit).await,
             Command::Reconcile { key, policy, query_url, reason, force } => {
                 reconcile(&store, key, policy, query_url.as_deref(), reason, *force).await
             }
@@ -266,11 +269,11 @@ async fn show(store: &SharedStore, text: &str) -> anyhow::Result<Exit> {
     Ok(Exit::Holds)
 }
 
-async fn sweep(store: &SharedStore, limit: u64) -> anyhow::Result<Exit> {
+async fn sweep(store: &SharedStore, of: Option<&str>, limit: u64) -> anyhow::Result<Exit> {
     let mut swept = 0;
     while swept < limit {
         let batch = u32::try_from(limit - swept).unwrap_or(u32::MAX).min(SWEPT_AT_ONCE);
-        let count = store.sweep(batch).await?;
+        let count = store.sweep(of, batch).await?;
         swept += count;
         if count < u64::from(batch) {
             break;
@@ -338,7 +341,13 @@ async fn release(store: &SharedStore, text: &str, reason: &str, force: bool) -> 
         }
     };
     let swap = Swap { audit: Some(audit), ..Swap::new(found.key, expected, Write::Delete) };
-    done(store, &swap, "released").await
+    let exit = done(store, &swap, "released").await?;
+    eprintln!(
+        "note: a downstream that was called under this key and deduplicates by keys of its own ([downstream] \
+         native_key) still knows it: whatever is asked under the key now, another payload, too, gets the old \
+         effect's answer or a refusal there, until the downstream forgets the key"
+    );
+    Ok(exit)
 }
 
 /// What the command line says of a payload.

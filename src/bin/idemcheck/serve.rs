@@ -66,6 +66,9 @@ pub struct Args {
     /// Longest answer that is kept.
     #[arg(long, value_name = "SIZE", default_value = "4MiB", value_parser = parse_size)]
     max_response: u64,
+    /// All longer answers that are on their way to clients; further ones are told to come back.
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = parse_size)]
+    max_answers: u64,
     /// Connections at a time.
     #[arg(long, value_name = "N", default_value_t = Limits::default().connections)]
     max_connections: usize,
@@ -124,6 +127,7 @@ async fn serve(args: &Args, policy: &Policy, protocol: &Protocol) -> anyhow::Res
         body: usize::try_from(args.max_body)?,
         bodies: usize::try_from(args.max_bodies)?,
         response: usize::try_from(args.max_response)?,
+        answers: usize::try_from(args.max_answers)?,
         connections: args.max_connections.max(1),
         attempts: args.max_attempts.max(1),
         drain: args.drain,

@@ -599,7 +599,8 @@ impl DynamoDb {
     }
 
     /// Goes on where the last one ended; at most [`SWEEP_REQUESTS`] portions.
-    async fn swept(&self, limit: u32) -> Result<u64, StoreError> {
+    async fn swept(&self, of: Option<&str>, limit: u32) -> Result<u64, StoreError> {
+        let beginning = of.map(Key::beginning).unwrap_or_default();
         let place = || self.swept.lock().unwrap_or_else(PoisonError::into_inner);
         let mut from = place().take();
         let mut swept = 0;
@@ -624,6 +625,9 @@ impl DynamoDb {
                 let (Ok(receipt), Ok(Some(key))) = (receipt_from(&item), Fields(&item).text("key")) else {
                     continue;
                 };
+                if !key.starts_with(&beginning) {
+                    continue;
+                }
                 let gone = tombstone(&Key::from_stored(key), self.next(receipt.revision), now)?;
                 let same = [(":revision", number(receipt.revision)), (":now", number(now))];
                 let condition = Condition::new("revision = :revision AND expires_at <= :now", &same);
@@ -781,8 +785,8 @@ impl Store for DynamoDb {
         Box::pin(self.listed(which, after, limit))
     }
 
-    fn sweep(&self, limit: u32) -> Answer<'_, u64> {
-        Box::pin(self.swept(limit))
+    fn sweep<'a>(&'a self, of: Option<&'a str>, limit: u32) -> Answer<'a, u64> {
+        Box::pin(self.swept(of, limit))
     }
 
     fn audited(&self, limit: u32) -> Answer<'_, Vec<Audited>> {
@@ -796,6 +800,10 @@ impl Store for DynamoDb {
                 None => Err(StoreError::Refused("its items are gone".to_owned())),
             }
         })
+    }
+
+    fn is_for_lookups(&self) -> bool {
+        true
     }
 
     fn keeps_time(&self) -> bool {

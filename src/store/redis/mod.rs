@@ -1,7 +1,7 @@
 //! Receipts in Redis, 5 or later: one node, and what that means.
 //!
-//! Every method is one script or transaction on the server, which nothing else runs beside. Time is the server's. Receipts
-//! expire by themselves, unless a sweeper is to see them.
+//! Every method is one script or transaction on the server, which nothing else runs beside. Time is the server's.
+//! Receipts expire by themselves, unless a sweeper is to see them.
 //!
 //! What is lost, and when: replication is asynchronous, so a failover forgets the last writes, and a claim
 //! or a record with them; with `appendfsync everysec` a crash of the server forgets up to two seconds, and
@@ -12,16 +12,19 @@
 //! Not for Redis Cluster: the scripts compute the names of what they touch. A server that evicts is refused,
 //! as it would take receipts away before their time.
 
-use std::sync::LazyLock;
+mod scripts;
+
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{ErrorKind, FromRedisValue, RedisError, Script, ServerErrorKind};
 
+use self::scripts::{FIELDS, SCRIPTS};
+pub use self::scripts::{claim_script, fields};
 use super::row::{AnswerRow, EffectRow, Row, corrupt, headers_text};
 use super::{
     Answer, Audit, Audited, Draft, Effect, Entry, Expected, Key, Landing, LedgerCall, Listed, Millis,
-    Receipt, Seen, Store, StoreError, Swap, Swapped, Which, Write,
+    Receipt, Seen, Stamp, Store, StoreError, Swap, Swapped, Which, Write,
 };
 
 /// How long it may take to connect.
@@ -35,266 +38,10 @@ const CONNECT_PAUSE: Duration = Duration::from_millis(50);
 const LOOKED_AT_ONCE: u32 = 256;
 /// Receipts that one script shows.
 const SHOWN_AT_ONCE: u32 = 32;
-/// Entries of receipts that are gone, cleared away with each write: more than one write can add.
-const TIDIED_PER_WRITE: u32 = 4;
 /// Numbers are exact up to here in a script.
 const NUMBER_MAX: u64 = 1 << 53;
 /// What the names of all keys begin with.
 pub const PREFIX: &str = "idemcheck:";
-
-/// A receipt's values, in the order in which they are read.
-const FIELDS: [&str; 13] = [
-    "status",
-    "owner",
-    "token",
-    "revision",
-    "fingerprint",
-    "checkpoint",
-    "answer_status",
-    "answer_headers",
-    "answer_body",
-    "request",
-    "lease_until",
-    "expires_at",
-    "claimed_at",
-];
-
-/// What every script begins with. Arguments are bytes; the first is the prefix.
-const COMMON: &str = r"
-local prefix = ARGV[1]
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-
-local function text(number) return string.format('%.0f', number) end
-local function named(kind, name) return prefix .. kind .. ':' .. name end
-
-local function show(key)
-    if redis.call('EXISTS', named('receipt', key)) == 0 then return false end
-    local row = redis.pcall('HMGET', named('receipt', key), FIELDS)
-    -- A key of another type is a receipt that does not read, and no more.
-    return row.err and {} or row
-end
-
--- Of a key that has no receipt.
-local function forget(key)
-    for _, index in ipairs({'keys', 'open', 'expiries', 'sweepable'}) do
-        redis.call('ZREM', prefix .. index, key)
-    end
-end
-
-local function erase(key)
-    redis.call('DEL', named('receipt', key))
-    forget(key)
-end
-
--- Entries of receipts that expired by themselves.
-local function tidy(most)
-    local due = redis.call('ZRANGEBYSCORE', prefix .. 'expiries', '-inf', text(now), 'LIMIT', 0, most)
-    for _, key in ipairs(due) do
-        if redis.call('EXISTS', named('receipt', key)) == 0 then forget(key) end
-    end
-end
-
-local function numbered(body, number)
-    local from, to = string.find(body, '{effect}', 1, true)
-    if not from then return body end
-    return string.sub(body, 1, from - 1) .. number .. string.sub(body, to + 1)
-end
-
--- Seven entries for each effect.
-local function apply(operation, token, fingerprint, status, headers, body)
-    local number = text(redis.call('INCR', prefix .. 'landed'))
-    local effect = {number, fingerprint, token, status, headers, numbered(body, number), text(now)}
-    redis.call('RPUSH', named('effects', operation), unpack(effect))
-    return effect
-end
-";
-
-const SWAP: &str = r"
-local key, expected, revision, alive, write = ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
-local name = named('receipt', key)
-local met = true
-if expected == 'absent' then
-    met = redis.call('EXISTS', name) == 0
-elseif expected == 'revision' then
-    local there = redis.call('HMGET', name, 'revision', 'expires_at')
-    local at = there[2] and tonumber(there[2])
-    local over = there[2] and not (at and at > now)
-    met = there[1] == revision and not (alive == '1' and over)
-end
-if not met then return {'conflict', now, false, false, show(key)} end
-
-local number = false
-if ARGV[7] == '1' then
-    local operation, unchanged = ARGV[8], ARGV[13]
-    if unchanged ~= '' and redis.call('LLEN', named('effects', operation)) ~= unchanged * 7 then
-        return {'changed', now, false, false, false}
-    end
-    number = apply(operation, ARGV[9], ARGV[10], ARGV[11], ARGV[12], ARGV[14])[1]
-end
-
-local granted = false
-if write == 'put' then
-    local micros = time[1] * 1000000 + time[2]
-    local last = tonumber(redis.call('GET', prefix .. 'granted') or '0')
-    granted = text(math.max(last + 1, micros))
-    redis.call('SET', prefix .. 'granted', granted)
-
-    local function moment(at, after)
-        if at ~= '' then return at end
-        return after ~= '' and text(now + after)
-    end
-    local token, lease, expiry = ARGV[17], moment(ARGV[18], ARGV[19]), moment(ARGV[20], ARGV[21])
-    local receipt = {
-        'token', token ~= '' and token or granted, 'revision', granted,
-        'claimed_at', ARGV[22] ~= '' and ARGV[22] or text(now)
-    }
-    local function keep(field, value)
-        receipt[#receipt + 1] = field
-        receipt[#receipt + 1] = value
-    end
-    if lease then keep('lease_until', lease) end
-    if expiry then keep('expires_at', expiry) end
-    if ARGV[24] == '1' then
-        keep('answer_body', number and numbered(ARGV[25], number) or ARGV[25])
-    end
-    local status, swept, first = ARGV[27], ARGV[23] == '1', expected == 'absent'
-    for at = 26, #ARGV do receipt[#receipt + 1] = ARGV[at] end
-
-    if not first then redis.call('DEL', name) end
-    redis.call('HSET', name, unpack(receipt))
-    local function index(which, score)
-        if score then
-            redis.call('ZADD', prefix .. which, score, key)
-        else
-            redis.call('ZREM', prefix .. which, key)
-        end
-    end
-    if expected ~= 'revision' then index('keys', 0) end
-    index('open', status == 'in_progress' and 0)
-    index('expiries', not swept and expiry)
-    -- Nothing is left there by a receipt that is gone.
-    if swept or not first then index('sweepable', swept and expiry) end
-    if expiry and not swept then redis.call('PEXPIREAT', name, expiry) end
-elseif write == 'delete' then
-    erase(key)
-end
-if ARGV[15] == '1' then
-    redis.call('LPUSH', prefix .. 'audits', text(now) .. ' ' .. ARGV[16])
-end
-tidy(TIDIED)
-return {'done', now, granted, number, write == 'nothing' and show(key)}
-";
-
-/// The fields of the hash that a receipt is.
-pub fn fields() -> &'static [&'static str] {
-    &FIELDS
-}
-
-/// The script that claims, records, renews and releases, as it is run.
-pub fn claim_script() -> String {
-    with_common(&SWAP.replace("TIDIED", &TIDIED_PER_WRITE.to_string()))
-}
-
-fn with_common(own: &str) -> String {
-    let common = COMMON.replace("FIELDS", &format!("'{}'", FIELDS.join("', '")));
-    format!("{common}{own}")
-}
-
-const LAND: &str = r"
-local operation, fencing, token, fingerprint = ARGV[2], ARGV[3] == '1', ARGV[4], ARGV[5]
-local fence = tonumber(redis.call('GET', named('fence', operation)) or '0')
-if fencing and token ~= '0' and tonumber(token) < fence then return {'refused', false} end
-local native = ARGV[9] == '1' and named('native', ARGV[10])
-if native then
-    local known = redis.call('HMGET', native, 'first', 'number', 'fingerprint', 'token', 'status',
-        'headers', 'body', 'at')
-    local first = known[1]
-    if first and (ARGV[11] == '' or now < first + ARGV[11]) then
-        if ARGV[12] == '1' and known[3] ~= fingerprint then return {'refused', false} end
-        table.remove(known, 1)
-        return {'deduplicated', known}
-    end
-end
-local effect = apply(operation, token, fingerprint, ARGV[6], ARGV[7], ARGV[8])
-if fencing then redis.call('SET', named('fence', operation), text(math.max(fence, token))) end
-if native then
-    redis.call('HSET', native, 'first', text(now), 'number', effect[1], 'fingerprint', effect[2],
-        'token', effect[3], 'status', effect[4], 'headers', effect[5], 'body', effect[6], 'at', effect[7])
-end
-return {'applied', effect}
-";
-
-const FENCE: &str = r"
-local fence = tonumber(redis.call('GET', named('fence', ARGV[2])) or '0')
-redis.call('SET', named('fence', ARGV[2]), text(math.max(fence, ARGV[3])))
-return 1
-";
-
-const LIST: &str = r"
-local which, looked, shown = ARGV[2], tonumber(ARGV[5]), tonumber(ARGV[6])
-local index = prefix .. (which == 'all' and 'keys' or 'open')
-local from = ARGV[3] == '1' and '(' .. ARGV[4] or '-'
-local keys = redis.call('ZRANGEBYLEX', index, from, '+', 'LIMIT', 0, looked)
-local page, last = {}, false
-for _, key in ipairs(keys) do
-    local row = show(key)
-    last = key
-    if not row then
-        forget(key)
-    else
-        local lease = row[11] and tonumber(row[11])
-        if which == 'all' or row[1] == 'in_progress' and (which == 'in_progress' or lease and lease <= now) then
-            page[#page + 1] = {key, row}
-            if #page >= shown then break end
-        end
-    end
-end
-local more = last and (#page >= shown or #keys >= looked)
-return {now, more and last, page}
-";
-
-const SWEEP: &str = r"
-local swept = 0
-for _, index in ipairs({'sweepable', 'expiries'}) do
-    local most = ARGV[2] - swept
-    if most > 0 then
-        local due = redis.call('ZRANGEBYSCORE', prefix .. index, '-inf', text(now), 'LIMIT', 0, most)
-        for _, key in ipairs(due) do erase(key) end
-        swept = swept + #due
-    end
-end
-return swept
-";
-
-const EFFECTS: &str = "return redis.call('LRANGE', named('effects', ARGV[2]), 0, -1)";
-const COUNTED: &str = "return tonumber(redis.call('GET', prefix .. 'landed') or '0')";
-const AUDITED: &str = "return redis.call('LRANGE', prefix .. 'audits', 0, ARGV[2] - 1)";
-
-struct Scripts {
-    swap: Script,
-    land: Script,
-    fence: Script,
-    list: Script,
-    sweep: Script,
-    effects: Script,
-    counted: Script,
-    audited: Script,
-}
-
-static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| {
-    let script = |own: &str| Script::new(&with_common(own));
-    Scripts {
-        swap: Script::new(&claim_script()),
-        land: script(LAND),
-        fence: script(FENCE),
-        list: script(LIST),
-        sweep: script(SWEEP),
-        effects: script(EFFECTS),
-        counted: script(COUNTED),
-        audited: script(AUDITED),
-    }
-});
 
 /// The values of a hash, in the order that a script asked for them.
 type Values = Vec<Option<Vec<u8>>>;
@@ -496,61 +243,67 @@ fn effect_from(values: Values) -> Result<Effect, StoreError> {
 /// The arguments of a swap, in the order of the script.
 fn swap_args(swap: &Swap) -> Result<Vec<Vec<u8>>, StoreError> {
     let (expected, revision, alive) = match swap.expected {
-        Expected::Absent => ("absent", 0, false),
-        Expected::Anything => ("anything", 0, false),
-        Expected::Revision { revision, alive } => ("revision", revision, alive),
+        Expected::Absent => (b'a', 0, false),
+        Expected::Anything => (b'x', 0, false),
+        Expected::Revision { revision, alive } => (b'r', revision, alive),
     };
-    let write = match &swap.write {
-        Write::Put(_) => "put",
-        Write::Delete => "delete",
-        Write::Nothing => "nothing",
+    let (write, draft) = match &swap.write {
+        Write::Put(draft) => (b'p', Some(draft)),
+        Write::Delete => (b'd', None),
+        Write::Nothing => (b'n', None),
     };
-    let mut args: Vec<Vec<u8>> = vec![
-        swap.key.as_str().into(),
-        expected.into(),
-        revision.to_string().into(),
-        flag(alive).into(),
-        write.into(),
+    let flags = [
+        expected,
+        flag(alive)[0],
+        write,
+        flag(swap.effect.is_some())[0],
+        flag(swap.audit.is_some())[0],
+        flag(draft.is_some_and(|draft| draft.swept))[0],
+        flag(draft.is_some_and(|draft| draft.response.is_some()))[0],
     ];
-    let none = Vec::new;
-    match &swap.effect {
-        None => args.extend([flag(false).into(), none(), none(), none(), none(), none(), none(), none()]),
-        Some(entry) => args.extend([
-            flag(true).into(),
+    let mut args: Vec<Vec<u8>> =
+        vec![swap.key.as_str().into(), flags.into(), revision.to_string().into_bytes()];
+    if let Some(draft) = draft {
+        args.extend([
+            optional(draft.token.map(number).transpose()?).into(),
+            moment(draft.lease).into(),
+            moment(draft.expiry).into(),
+            optional(draft.claimed_at).into(),
+            draft.response.as_ref().map_or_else(Vec::new, |response| response.body.clone()),
+        ]);
+    }
+    if let Some(entry) = &swap.effect {
+        args.extend([
             entry.operation.as_str().into(),
-            number(entry.token)?.into(),
+            optional(swap.unchanged).into(),
             entry.fingerprint.clone(),
+            number(entry.token)?.into(),
             entry.response.status.to_string().into(),
             headers_text(&entry.response.headers).into(),
-            optional(swap.unchanged).into(),
             entry.response.body.clone(),
-        ]),
+        ]);
     }
-    match &swap.audit {
-        None => args.extend([flag(false).into(), none()]),
-        Some(audit) => args.extend([flag(true).into(), audit_text(&swap.key, audit).into()]),
+    if let Some(audit) = &swap.audit {
+        args.push(audit_text(&swap.key, audit).into());
     }
-    if let Write::Put(draft) = &swap.write {
-        args.extend(draft_args(draft)?);
+    if let Some(draft) = draft {
+        args.extend(hash_pairs(draft));
     }
     Ok(args)
 }
 
-fn draft_args(draft: &Draft) -> Result<Vec<Vec<u8>>, StoreError> {
-    let (lease_at, lease_in) = draft.lease.halves();
-    let (expiry_at, expiry_in) = draft.expiry.halves();
-    let answer = AnswerRow::new(draft.response.as_ref());
-    let mut args: Vec<Vec<u8>> = vec![
-        optional(draft.token.map(number).transpose()?).into(),
-        optional(lease_at).into(),
-        optional(lease_in).into(),
-        optional(expiry_at).into(),
-        optional(expiry_in).into(),
-        optional(draft.claimed_at).into(),
-        flag(draft.swept).into(),
-        flag(answer.body.is_some()).into(),
-        answer.body.unwrap_or_default(),
-        // From here on, the hash as it becomes.
+/// A moment as the script reads it: `@` and when, or `+` and how long from now.
+fn moment(stamp: Stamp) -> String {
+    match stamp.halves() {
+        (Some(at), _) => format!("@{at}"),
+        (None, Some(after)) => format!("+{after}"),
+        (None, None) => String::new(),
+    }
+}
+
+/// What the script puts into the hash as it is; the status comes first.
+fn hash_pairs(draft: &Draft) -> Vec<Vec<u8>> {
+    let mut pairs: Vec<Vec<u8>> = vec![
         "status".into(),
         draft.status.name().into(),
         "owner".into(),
@@ -561,13 +314,13 @@ fn draft_args(draft: &Draft) -> Result<Vec<Vec<u8>>, StoreError> {
         draft.request.clone(),
     ];
     if let Some(checkpoint) = &draft.checkpoint {
-        args.extend(["checkpoint".into(), checkpoint.clone().into()]);
+        pairs.extend(["checkpoint".into(), checkpoint.clone().into()]);
     }
-    if let (Some(status), Some(headers)) = (answer.status, answer.headers) {
-        args.extend(["answer_status".into(), status.to_string().into()]);
-        args.extend(["answer_headers".into(), headers.into()]);
+    if let Some(response) = &draft.response {
+        pairs.extend(["answer_status".into(), response.status.to_string().into()]);
+        pairs.extend(["answer_headers".into(), headers_text(&response.headers).into()]);
     }
-    Ok(args)
+    pairs
 }
 
 fn audit_text(key: &Key, audit: &Audit) -> String {
@@ -666,16 +419,26 @@ async fn list(store: &Redis, which: Which, after: Option<&Key>, limit: u32) -> R
     }
 }
 
-async fn sweep(store: &Redis, limit: u32) -> Result<u64, StoreError> {
+/// In portions, past what is of other policies.
+async fn sweep(store: &Redis, of: Option<&str>, limit: u32) -> Result<u64, StoreError> {
+    let beginning = of.map(Key::beginning).unwrap_or_default();
+    let looked = LOOKED_AT_ONCE.to_string();
     let mut swept = 0;
-    loop {
-        let portion = LOOKED_AT_ONCE.min(limit - swept);
-        let gone: u32 = store.run(&SCRIPTS.sweep, &[portion.to_string().as_bytes()]).await?;
-        swept += gone.min(portion);
-        if swept >= limit || gone < portion {
-            return Ok(swept.into());
+    for index in [b"sweepable".as_slice(), b"expiries"] {
+        let mut skipped = 0;
+        while swept < limit {
+            let (skip, most) = (skipped.to_string(), (limit - swept).to_string());
+            let args: [&[u8]; 5] =
+                [index, beginning.as_bytes(), skip.as_bytes(), looked.as_bytes(), most.as_bytes()];
+            let (gone, left, found): (u32, u32, u32) = store.run(&SCRIPTS.sweep, &args).await?;
+            swept += gone;
+            skipped += left;
+            if found < LOOKED_AT_ONCE {
+                break;
+            }
         }
     }
+    Ok(swept.into())
 }
 
 impl Store for Redis {
@@ -726,8 +489,8 @@ impl Store for Redis {
         Box::pin(list(self, which, after, limit))
     }
 
-    fn sweep(&self, limit: u32) -> Answer<'_, u64> {
-        Box::pin(sweep(self, limit))
+    fn sweep<'a>(&'a self, of: Option<&'a str>, limit: u32) -> Answer<'a, u64> {
+        Box::pin(sweep(self, of, limit))
     }
 
     fn audited(&self, limit: u32) -> Answer<'_, Vec<Audited>> {
