@@ -145,7 +145,7 @@ fn json(value: toml::Value) -> Value {
 
 #[test]
 fn examples_are_parts_of_policies() {
-    let schemas = [policy_schema(), system_schema()].map(|schema| of_parts(schema));
+    let schemas = [policy_schema(), system_schema()].map(of_parts);
     let validators = schemas.map(|schema| jsonschema::validator_for(&schema).unwrap());
     let mut count = 0;
     // The page of a code shows what is wrong as well.
