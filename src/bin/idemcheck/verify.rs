@@ -31,7 +31,7 @@ pub struct Args {
     traces: Option<PathBuf>,
     /// Write the violations that are neither expected nor waived to this file, as a baseline for `--baseline`,
     /// and judge the run by it.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["baseline", "property", "partition", "fail_fast", "margins"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["baseline", "property", "partition", "fail_fast"])]
     write_baseline: Option<PathBuf>,
     /// Check only a part of the policies, `hash:1/4` for the first of four: a policy's name says which one it
     /// is in. `idemcheck merge` puts the parts together.
