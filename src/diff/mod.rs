@@ -13,6 +13,7 @@ use crate::check::verdict::{
     CheckFailure, Counterexample, Number, PolicyResult, PropertyResult, Standing, Verdict,
 };
 use crate::check::weigh::WaiverResult;
+use crate::policy::Policy;
 use crate::policy::load::{Loaded, LoadedPolicy};
 use crate::source::canonical::{canonical, declarations};
 use behaviour::Behaviour;
@@ -205,9 +206,13 @@ fn files<'a>(loaded: &'a Loaded, policy: &LoadedPolicy) -> Vec<(String, &'a str)
     if policy.member_files.is_empty() {
         out.push(("model".to_owned(), text(policy.model_file)));
     }
-    for ((member, _), (own, model)) in policy.policy.members.iter().zip(&policy.member_files) {
-        out.push((format!("policy of {}", member.name), text(*own)));
-        out.push((format!("model of {}", member.name), text(*model)));
+    let members = &policy.policy.members;
+    for (index, ((member, _), (own, model))) in members.iter().zip(&policy.member_files).enumerate() {
+        // Members that are given by path may have one name.
+        let alike = |members: &[_]| members.iter().filter(|(m, _): &&(Policy, _)| m.name == member.name).count();
+        let number = if alike(members) > 1 { format!(" {}", alike(&members[..=index])) } else { String::new() };
+        out.push((format!("policy of {}{number}", member.name), text(*own)));
+        out.push((format!("model of {}{number}", member.name), text(*model)));
     }
     out
 }

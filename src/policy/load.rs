@@ -54,6 +54,12 @@ impl Loaded {
         any_error(&self.diagnostics)
     }
 
+    /// What keeps the run from being done, each in one line with its file.
+    pub fn faults(&self) -> Vec<String> {
+        let errors = self.diagnostics.iter().filter(|one| one.severity == Severity::Error);
+        errors.map(|one| format!("{}: {}", self.files.path(one.file).display(), one.message)).collect()
+    }
+
     /// Calls files by other names: those for which there is one.
     pub fn call_paths(&mut self, name: impl Fn(&Path) -> Option<PathBuf>) {
         let policies = self.policies.iter_mut().map(|source| &mut source.policy.path);
