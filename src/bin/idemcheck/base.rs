@@ -82,7 +82,9 @@ impl Base {
         let missing = paths.iter().filter(|path| in_place || is_there(path).is_none()).cloned().collect();
         let own = match models {
             // Models that are part of what is compared.
-            Some(models) if in_place => inside(models, &existing(&paths[0])?).ok().map(|own| folder.join(own)),
+            Some(models) if in_place => {
+                inside(models, &existing(&paths[0])?).ok().map(|own| folder.join(own))
+            }
             Some(models) => there(models),
             None => None,
         };
@@ -138,7 +140,9 @@ fn own_models(given: &Path, own: Option<PathBuf>, base: &str) -> Option<PathBuf>
     match own {
         Some(own) if own.is_dir() && !is_same(given, &own) => Some(own),
         Some(own) if !own.is_dir() => {
-            eprintln!("note: {base} has no models in {shown}; it is read with those that it has, and with the shipped ones");
+            eprintln!(
+                "note: {base} has no models in {shown}; it is read with those that it has, and with the shipped ones"
+            );
             None
         }
         _ => {
