@@ -1,7 +1,8 @@
 //! A baseline: the violations that there were when a tool came to old policies, by what happens in them.
 //!
-//! A violation is known by policy, property and the steps of its run without their moments, so that
-//! lines, comments and small changes of time do not make it another one; another run does.
+//! A violation is known by policy, property and the steps of its shortest run without their moments, so that
+//! lines, comments and small changes of time do not make it another one; another shortest run does, and so
+//! does a number that got worse.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::property::Property;
-use super::verdict::{PolicyResult, PropertyResult, Report, Standing, Verdict};
+use super::verdict::{Number, PolicyResult, PropertyResult, Report, Standing, Verdict};
 
 /// The version of [`Baseline`] that this build writes and reads.
 pub const BASELINE_VERSION: u32 = 1;
@@ -34,6 +35,8 @@ pub struct Entry {
     pub property: Property,
     /// [`PropertyResult::fingerprint`].
     pub counterexample: String,
+    /// How bad it was. What is worse is not known.
+    pub number: Option<Number>,
     /// For people: how many steps the run has, and the last of them. Not part of its identity.
     pub steps: usize,
     pub ends: String,
@@ -55,19 +58,20 @@ pub struct BaselineResult {
 pub struct Stale {
     pub policy: String,
     pub property: Property,
-    /// `it holds`, `another run breaks it`.
+    /// `it holds`, `another run breaks it`, `worse than the baseline: most effects 2 → 3`.
     pub why: String,
 }
 
 impl Baseline {
-    /// All violations that nobody expects and no waiver covers.
+    /// All violations that nobody expects, and that no waiver covers or did cover: a date that is over is not
+    /// to be made one without end.
     pub fn of(results: &[PolicyResult]) -> Baseline {
         let mut entries = BTreeMap::new();
         for (policy, found) in
             results.iter().flat_map(|policy| policy.properties.iter().map(move |p| (policy, p)))
         {
             let open = matches!(found.standing(), Standing::Unexpected | Standing::Baselined);
-            if found.verdict != Verdict::Violated || !open {
+            if found.verdict != Verdict::Violated || !open || found.lapsed.is_some() {
                 continue;
             }
             let run = found.counterexample.iter().flat_map(|run| &run.steps);
@@ -77,6 +81,7 @@ impl Baseline {
                 policy: policy.policy.clone(),
                 property: found.property,
                 counterexample: found.fingerprint(&policy.policy),
+                number: found.number.clone(),
                 steps: run.count(),
                 ends: ends.unwrap_or_default().trim_end().to_owned(),
             };
@@ -136,10 +141,10 @@ impl Baseline {
                     Err(Some(why)) => why,
                 },
                 None if elsewhere(&entry.policy) => continue,
-                None => "there is no such policy in this run",
+                None => "there is no such policy in this run".to_owned(),
             };
             let (policy, property) = (entry.policy.clone(), entry.property);
-            out.stale.push(Stale { policy, property, why: why.to_owned() });
+            out.stale.push(Stale { policy, property, why });
         }
         out.stale.sort_by(|a, b| (&a.policy, a.property).cmp(&(&b.policy, b.property)));
         out
@@ -148,24 +153,33 @@ impl Baseline {
 
 impl Entry {
     /// Marks what it knows. An error says why there is nothing; none: this run can't tell.
-    fn mark(&self, result: &mut PolicyResult) -> Result<(), Option<&'static str>> {
+    fn mark(&self, result: &mut PolicyResult) -> Result<(), Option<String>> {
         let found = result.properties.iter_mut().find(|found| found.property == self.property).ok_or(None)?;
-        match found.verdict {
-            Verdict::Inconclusive => Err(None),
-            Verdict::NotApplicable => Err(Some("it does not apply")),
-            Verdict::Holds | Verdict::Proved => Err(Some("it holds")),
+        let why = match found.verdict {
+            Verdict::Inconclusive => return Err(None),
+            Verdict::NotApplicable => "it does not apply",
+            Verdict::Holds | Verdict::Proved => "it holds",
+            Verdict::Violated if found.expected == Some(Verdict::Violated) => "it is expected to be violated",
+            Verdict::Violated if found.waived.is_some() => "a waiver covers it",
+            // What was accepted up to a day is not accepted without one after it.
+            Verdict::Violated if found.lapsed.is_some() => "its waiver is over",
+            Verdict::Violated if found.counterexample.is_none() => "no run shows it",
             Verdict::Violated if found.fingerprint(&self.policy) != self.counterexample => {
-                Err(Some("another run breaks it"))
+                "another run breaks it"
             }
-            Verdict::Violated => {
-                found.baselined = true;
-                match found.standing() {
-                    Standing::MetViolated => Err(Some("it is expected to be violated")),
-                    Standing::Waived => Err(Some("a waiver covers it")),
-                    _ => Ok(()),
+            Verdict::Violated => match (&self.number, &found.number) {
+                (Some(was), Some(is)) if is.is_worse_than(was) => {
+                    let why = format!("worse than the baseline: {} {} → {}", is.name, was.value, is.value);
+                    return Err(Some(why));
                 }
-            }
-        }
+                (None, Some(_)) => "the baseline does not say how bad it was",
+                _ => {
+                    found.baselined = true;
+                    return Ok(());
+                }
+            },
+        };
+        Err(Some(why.to_owned()))
     }
 }
 
@@ -178,6 +192,9 @@ impl PropertyResult {
                 parts.extend([step.who.as_str(), &step.does, &step.sees]);
             }
         }
+        let round = self.counterexample.as_ref().and_then(|run| run.repeats_from);
+        let round = round.map(|from| format!("repeats from {from}"));
+        parts.extend(round.as_deref());
         crate::source::digest(&parts)
     }
 }

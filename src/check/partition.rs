@@ -75,6 +75,15 @@ pub struct Partition {
     pub run: String,
     /// The place of each policy of this part in the whole run, by name.
     pub places: BTreeMap<String, u64>,
+    /// What kept the whole run from being done: what could not be read, and why. The exit code is 2 then.
+    pub faults: Vec<String>,
+}
+
+/// The parts of one run, put together.
+pub struct Merged {
+    pub report: Report,
+    /// What could not be read in any of them.
+    pub faults: Vec<String>,
 }
 
 /// Puts the parts of one run together. `parts` are reports with the names of their files. The standing of
@@ -82,7 +91,7 @@ pub struct Partition {
 ///
 /// # Errors
 /// They are not the parts of one run, each once; says which, and why.
-pub fn merge(parts: Vec<(String, Report)>) -> Result<Report, String> {
+pub fn merge(parts: Vec<(String, Report)>) -> Result<Merged, String> {
     let mut known: Vec<(&str, &Report, &Partition)> = Vec::new();
     for (file, report) in &parts {
         if report.version != REPORT_VERSION {
@@ -124,7 +133,14 @@ pub fn merge(parts: Vec<(String, Report)>) -> Result<Report, String> {
         return Err(format!("of {} parts, these are missing: {}", first.of, missing.join(", ")));
     }
     let mut places: BTreeMap<String, u64> = BTreeMap::new();
-    for (file, _, partition) in &known {
+    for (file, report, partition) in &known {
+        // A part that was cut down is no part.
+        let mut found: Vec<&String> = report.policies.iter().map(|result| &result.policy).collect();
+        found.extend(report.failures.iter().map(|failure| &failure.policy));
+        found.sort();
+        if !found.iter().copied().eq(partition.places.keys()) {
+            return Err(format!("{file} does not have the results of its own policies: it was changed"));
+        }
         for (policy, place) in &partition.places {
             if places.insert(policy.clone(), *place).is_some() {
                 return Err(format!("{file} has the policy {policy}, which another part has, too"));
@@ -138,6 +154,8 @@ pub fn merge(parts: Vec<(String, Report)>) -> Result<Report, String> {
             first.total
         ));
     }
+    let faults: BTreeSet<String> =
+        known.iter().flat_map(|(_, _, partition)| partition.faults.iter().cloned()).collect();
     // Each part found the same files unreadable.
     let unread = first_report.unread();
     let (mut policies, mut failures): (Vec<PolicyResult>, Vec<CheckFailure>) = (Vec::new(), Vec::new());
@@ -156,7 +174,7 @@ pub fn merge(parts: Vec<(String, Report)>) -> Result<Report, String> {
     failures.sort_by_key(|failure| place(&failure.policy));
     let mut report = Report::new(policies, failures, unread, seconds);
     report.baseline = baseline;
-    Ok(report)
+    Ok(Merged { report, faults: faults.into_iter().collect() })
 }
 
 /// What a baseline came to in two parts: an entry is stale in the part that its policy is in, or in all.

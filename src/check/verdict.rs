@@ -131,6 +131,19 @@ pub struct Number {
     pub exact: Option<i64>,
 }
 
+impl Number {
+    /// Whether it is worse than another one of the same kind: more, or less of what should be much. `7 or more`
+    /// is worse than `7`.
+    pub fn is_worse_than(&self, other: &Number) -> bool {
+        let rank = |number: &Number| {
+            let exact = number.exact.unwrap_or(i64::MAX);
+            let bad = if number.name.starts_with("lowest") { -exact } else { exact };
+            (bad, number.value.ends_with(" or more") || number.value.ends_with(" or less"))
+        };
+        rank(self) > rank(other)
+    }
+}
+
 /// One property of one policy.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 pub struct PropertyResult {

@@ -13,6 +13,7 @@ use crate::check::verdict::{
     CheckFailure, Counterexample, Number, PolicyResult, PropertyResult, Standing, Verdict,
 };
 use crate::check::weigh::WaiverResult;
+use crate::policy::Policy;
 use crate::policy::load::{Loaded, LoadedPolicy};
 use crate::source::canonical::{canonical, declarations};
 use behaviour::Behaviour;
@@ -37,7 +38,8 @@ pub struct DiffReport {
     pub same: u64,
     /// Policies without a result, on either side. The exit code is 2 where one is of the head.
     pub failures: Vec<CheckFailure>,
-    /// Policies per kind of change, `newly-violated` properties, and `inconclusive` ones of the head.
+    /// Policies per kind of change, `newly-violated` properties, those that held and are
+    /// `no-longer-applicable`, and `inconclusive` ones of the head.
     pub summary: BTreeMap<String, u64>,
     pub seconds: f64,
 }
@@ -84,6 +86,8 @@ pub struct PolicyDiff {
     pub waivers: Vec<WaiverResult>,
     /// Properties whose waiver the change adds or renews; it does not count.
     pub not_governing: Vec<Property>,
+    /// Properties of which the change newly expects anything but `holds`; it does not count.
+    pub expectations_not_governing: Vec<Property>,
     /// What is possible now and was not before. Of a changed policy only.
     pub possible_now: Option<Behaviour>,
     /// What was possible before and is not now.
@@ -110,7 +114,8 @@ pub struct PropertyDiff {
     /// None: the policy was not there, or could not be read.
     pub before: Option<Side>,
     pub after: Option<Side>,
-    /// Violated now, and neither expected nor covered by a waiver that governs; and that was not so before.
+    /// Violated now, and neither expected nor covered by a waiver that governs; and that was not so before. The
+    /// same of what is expected to hold, and has no meaning any more.
     pub newly_violated: bool,
     /// The run that breaks it now, where that is new.
     pub counterexample: Option<Counterexample>,
@@ -152,9 +157,52 @@ impl Side {
     }
 }
 
-/// A violation that nobody expects and nothing covers.
+impl PropertyDiff {
+    /// Whether less is guaranteed than before, expected or not.
+    pub fn got_worse(&self) -> bool {
+        let holds = |side: &Side| matches!(side.verdict, Verdict::Holds | Verdict::Proved);
+        match (&self.before, &self.after) {
+            (None, _) => false,
+            (Some(was), None) => was.verdict != Verdict::NotApplicable,
+            (Some(was), Some(is)) => {
+                let number = is.number.as_ref().zip(was.number.as_ref());
+                let more = number.is_some_and(|(is, was)| is.is_worse_than(was));
+                !holds(is) && (holds(was) || more)
+            }
+        }
+    }
+
+    /// Whether it held, and has no meaning any more.
+    fn lost_its_meaning(&self) -> bool {
+        let verdict = |side: &Option<Side>| side.as_ref().map(|side| side.verdict);
+        matches!(verdict(&self.before), Some(Verdict::Holds | Verdict::Proved))
+            && verdict(&self.after) == Some(Verdict::NotApplicable)
+    }
+}
+
+/// The expectations that govern a policy which is on both sides. A change may expect more than the base, so
+/// that it holds; anything less counts only where the base expects the same.
+pub fn governing(
+    base: &BTreeMap<Property, Verdict>,
+    own: &BTreeMap<Property, Verdict>,
+) -> BTreeMap<Property, Verdict> {
+    let holds = |verdict: Option<Verdict>| matches!(verdict, Some(Verdict::Holds | Verdict::Proved));
+    let of = |property: Property| {
+        let (base, own) = (base.get(&property).copied(), own.get(&property).copied());
+        match own {
+            _ if holds(own) => own,
+            None if !holds(base) => None,
+            _ => base,
+        }
+    };
+    Property::ALL.into_iter().filter_map(|property| Some((property, of(property)?))).collect()
+}
+
+/// A violation that nobody expects and nothing covers, or an expectation to hold that means nothing any more.
 fn is_open(found: &PropertyResult) -> bool {
-    found.verdict == Verdict::Violated && found.standing() == Standing::Unexpected
+    let holds = matches!(found.expected, Some(Verdict::Holds | Verdict::Proved));
+    let broken = found.verdict == Verdict::Violated || found.verdict == Verdict::NotApplicable && holds;
+    broken && found.standing() == Standing::Unexpected
 }
 
 /// The properties that differ between two results. Of a policy that is on one side only, all that apply.
@@ -205,9 +253,15 @@ fn files<'a>(loaded: &'a Loaded, policy: &LoadedPolicy) -> Vec<(String, &'a str)
     if policy.member_files.is_empty() {
         out.push(("model".to_owned(), text(policy.model_file)));
     }
-    for ((member, _), (own, model)) in policy.policy.members.iter().zip(&policy.member_files) {
-        out.push((format!("policy of {}", member.name), text(*own)));
-        out.push((format!("model of {}", member.name), text(*model)));
+    let members = &policy.policy.members;
+    for (index, ((member, _), (own, model))) in members.iter().zip(&policy.member_files).enumerate() {
+        // Members that are given by path may have one name.
+        let alike =
+            |members: &[_]| members.iter().filter(|(m, _): &&(Policy, _)| m.name == member.name).count();
+        let number =
+            if alike(members) > 1 { format!(" {}", alike(&members[..=index])) } else { String::new() };
+        out.push((format!("policy of {}{number}", member.name), text(*own)));
+        out.push((format!("model of {}{number}", member.name), text(*model)));
     }
     out
 }
@@ -260,6 +314,8 @@ impl DiffReport {
             |side: &Option<Side>| side.as_ref().is_some_and(|side| side.verdict == Verdict::Inconclusive);
         let inconclusive = all().filter(|property| open(&property.after)).count() as u64;
         summary.insert("newly-violated".to_owned(), newly);
+        let lost = all().filter(|property| property.lost_its_meaning()).count() as u64;
+        summary.insert("no-longer-applicable".to_owned(), lost);
         summary.insert("inconclusive".to_owned(), inconclusive);
         summary.insert("failed".to_owned(), failures.len() as u64);
         let tool = env!("CARGO_PKG_VERSION").to_owned();

@@ -1,6 +1,6 @@
 //! From the paths on the command line to policies with their models, or everything that is wrong.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -27,6 +27,8 @@ pub struct Loaded {
     pub diagnostics: Vec<Diagnostic>,
     /// Policy files that were found, sound or not. Zero means that nothing was selected.
     pub selected: usize,
+    /// Names of models among the paths and in the folder of models.
+    pub own_models: BTreeSet<String>,
 }
 
 /// A policy, the model it names, and the files of both.
@@ -52,6 +54,12 @@ impl Loaded {
     /// Whether something keeps the run from being done.
     pub fn failed(&self) -> bool {
         any_error(&self.diagnostics)
+    }
+
+    /// What keeps the run from being done, each in one line with its file.
+    pub fn faults(&self) -> Vec<String> {
+        let errors = self.diagnostics.iter().filter(|one| one.severity == Severity::Error);
+        errors.map(|one| format!("{}: {}", self.files.path(one.file).display(), one.message)).collect()
     }
 
     /// Calls files by other names: those for which there is one.
@@ -308,6 +316,7 @@ impl Loader {
             );
             return;
         }
+        self.loaded.own_models.insert(name.clone());
         self.models.insert(name, (file, protocol));
     }
 

@@ -35,6 +35,8 @@ pub fn human(report: &DiffReport, out: &mut dyn Write) -> io::Result<()> {
                 _ => match standing(&property.after, property.property) {
                     Some(Standing::Inconclusive) => (YELLOW, "?"),
                     Some(Standing::Unexpected | Standing::Waived | Standing::Baselined) => (YELLOW, "!"),
+                    // Expected or not: what got worse is looked at.
+                    _ if property.got_worse() => (YELLOW, "!"),
                     _ => (GREEN, "✓"),
                 },
             };
@@ -49,6 +51,9 @@ pub fn human(report: &DiffReport, out: &mut dyn Write) -> io::Result<()> {
         }
         for property in &policy.not_governing {
             writeln!(out, "  {YELLOW}! waiver:{PLAIN} {}", not_governing(*property))?;
+        }
+        for property in &policy.expectations_not_governing {
+            writeln!(out, "  {YELLOW}! expectation:{PLAIN} {}", not_governing(*property))?;
         }
         for note in &policy.notes {
             writeln!(out, "  {YELLOW}! note:{PLAIN} {note}")?;
@@ -101,7 +106,11 @@ fn of_policy(policy: &PolicyDiff) -> String {
         text.push_str(&format!("- declares {}\n", plain(&declared(change))));
     }
     for property in &policy.properties {
-        let mark = if property.newly_violated { "✗ " } else { "" };
+        let mark = match property {
+            PropertyDiff { newly_violated: true, .. } => "✗ ",
+            _ if property.got_worse() => "! ",
+            _ => "",
+        };
         text.push_str(&format!("- {mark}**{}** {}\n", property.property, plain(&moved(property))));
         if let Some(lapsed) = property.after.as_ref().and_then(|side| side.lapsed.as_ref()) {
             text.push_str(&format!("  {}\n", plain(lapsed)));
@@ -111,6 +120,8 @@ fn of_policy(policy: &PolicyDiff) -> String {
         policy.waivers.iter().map(|waiver| format!("- ! waiver: {}\n", plain(&words::waiver(waiver)))),
     );
     text.extend(policy.not_governing.iter().map(|p| format!("- ! waiver: {}\n", plain(&not_governing(*p)))));
+    let expectations = policy.expectations_not_governing.iter();
+    text.extend(expectations.map(|p| format!("- ! expectation: {}\n", plain(&not_governing(*p)))));
     text.extend(policy.notes.iter().map(|note| format!("- ! note: {}\n", plain(note))));
     for property in &policy.properties {
         if let Some(run) = &property.counterexample {
@@ -236,6 +247,7 @@ fn headline(report: &DiffReport) -> Vec<String> {
         ("newly-violated", "newly violated"),
         ("failed", "not checked"),
         ("inconclusive", "inconclusive"),
+        ("no-longer-applicable", "no longer applicable"),
         ("changed", "changed"),
         ("added", "added"),
         ("removed", "removed"),

@@ -26,7 +26,8 @@ pub fn canonical(text: &str, without: &[&str]) -> Option<String> {
 }
 
 /// Every value of a TOML text by its path, `store.lease` say, as it would be written; none where it is no
-/// TOML. A list of tables counts from 1.
+/// TOML. A list of tables counts from 1. Texts with the same declarations mean the same: nothing is left out,
+/// not even an empty table, and keys that are not plain are quoted.
 pub fn declarations(text: &str) -> Option<Vec<(String, String)>> {
     if nesting::scan(text).is_err() {
         return None;
@@ -39,22 +40,29 @@ pub fn declarations(text: &str) -> Option<Vec<(String, String)>> {
 
 fn flatten(path: &str, table: &DeTable<'_>, out: &mut Vec<(String, String)>) {
     for (key, value) in table.iter() {
-        let path =
-            if path.is_empty() { key.get_ref().to_string() } else { format!("{path}.{}", key.get_ref()) };
-        match value.get_ref() {
-            DeValue::Table(inner) => flatten(&path, inner, out),
-            DeValue::Array(values) if values.iter().any(|value| value.get_ref().is_table()) => {
-                for (number, value) in (1..).zip(values.iter()) {
-                    if let DeValue::Table(inner) = value.get_ref() {
-                        flatten(&format!("{path}[{number}]"), inner, out);
-                    }
-                }
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        let key = match key.get_ref() {
+            plain if !plain.is_empty() && plain.chars().all(is_plain) => plain.to_string(),
+            other => format!("{other:?}"),
+        };
+        let path = if path.is_empty() { key } else { format!("{path}.{key}") };
+        flatten_value(path, value.get_ref(), out);
+    }
+}
+
+fn flatten_value(path: String, value: &DeValue<'_>, out: &mut Vec<(String, String)>) {
+    match value {
+        // An empty table can mean something: a fault budget of its own, a key that is kept for ever.
+        DeValue::Table(inner) if !inner.is_empty() => flatten(&path, inner, out),
+        DeValue::Array(values) if values.iter().any(|value| value.get_ref().is_table()) => {
+            for (number, value) in (1..).zip(values.iter()) {
+                flatten_value(format!("{path}[{number}]"), value.get_ref(), out);
             }
-            value => {
-                let mut text = String::new();
-                write(value, &mut text);
-                out.push((path, text.trim_end_matches('\n').to_owned()));
-            }
+        }
+        value => {
+            let mut text = String::new();
+            write(value, &mut text);
+            out.push((path, text));
         }
     }
 }
@@ -128,5 +136,19 @@ mod tests {
         let pairs = [("a", "1"), ("b.c.d", "[\"x\", \"y\"]"), ("e[1].f", "true"), ("e[2].f", "2027-01-31")];
         let expected: Vec<_> = pairs.map(|(path, value)| (path.to_owned(), value.to_owned())).into();
         assert_eq!(declarations(text), Some(expected));
+    }
+
+    #[test]
+    fn declarations_leave_nothing_out() {
+        let differ = |one: &str, other: &str| {
+            assert_ne!(declarations(one), declarations(other), "{one} and {other}");
+        };
+        differ("[a]\nb = {}\n", "[a]\n");
+        differ("[a]\n", "");
+        differ("a = [{}, 1]\n", "a = [{}]\n");
+        differ("a = [{}, {}]\n", "a = [{}]\n");
+        differ("\"a.b\" = 1\n", "[a]\nb = 1\n");
+        differ("a = [{ b = 1 }]\n", "\"a[1]\" = { b = 1 }\n");
+        assert_eq!(declarations("[a]\nb = {}\n"), Some(vec![("a.b".to_owned(), "{}".to_owned())]));
     }
 }

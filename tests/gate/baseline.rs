@@ -158,3 +158,44 @@ fn none_is_written_of_half_a_run() {
     assert!(said.stderr.contains("no baseline is written"), "{}", said.stderr);
     assert!(!folder.path("known.json").exists());
 }
+
+const LAPSED: &str = "[[waiver]]\nproperty = \"single-execution\"\nreason = \"r\"\nuntil = 2001-01-01\n";
+
+#[test]
+fn a_waiver_that_is_over_beats_an_old_entry() {
+    let folder = written(LEASE_12S);
+    folder.write("policies/charge.toml", &format!("{LEASE_12S}{LAPSED}"));
+    let report = against(&folder).exits(1).json();
+    assert_eq!(report["baseline"]["known"], 2);
+    assert_eq!(stale(&report), [("single-execution".to_owned(), "its waiver is over".to_owned())]);
+    // And no new one is made of it.
+    let said = folder.run(&["verify", "--write-baseline", "known.json"]).exits(1);
+    assert!(
+        said.stderr.contains("not in the baseline, because their waivers are over: 1"),
+        "{}",
+        said.stderr
+    );
+    assert!(!folder.read("known.json").contains("single-execution"));
+}
+
+#[test]
+fn what_got_worse_is_not_known() {
+    let folder = written(LEASE_12S);
+    let file: Value = serde_json::from_str(&folder.read("known.json")).unwrap();
+    assert_eq!(file["entries"][0]["property"], "single-execution");
+    assert_eq!(file["entries"][0]["number"]["value"], "2");
+    let with = |number: Value| {
+        let mut changed = file.clone();
+        changed["entries"][0]["number"] = number;
+        folder.write("known.json", &changed.to_string());
+        against(&folder)
+    };
+    let number = |value: &str, exact: i64| serde_json::json!({ "name": "most effects", "value": value, "exact": exact });
+    let report = with(number("1", 1)).exits(1).json();
+    let why = "worse than the baseline: most effects 1 → 2".to_owned();
+    assert_eq!(stale(&report), [("single-execution".to_owned(), why)]);
+    assert_eq!(with(Value::Null).exits(1).json()["baseline"]["known"], 2);
+    // What got better is known.
+    assert_eq!(with(number("2 or more", 2)).exits(0).json()["baseline"]["known"], 3);
+    assert_eq!(with(number("7", 7)).exits(0).json()["baseline"]["known"], 3);
+}

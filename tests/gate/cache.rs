@@ -15,6 +15,7 @@ fn entries(folder: &Folder) -> Vec<PathBuf> {
     let builds = fs::read_dir(folder.path("kept")).into_iter().flatten().map(|entry| entry.unwrap().path());
     let files = builds.filter(|path| path.is_dir()).flat_map(|build| fs::read_dir(build).unwrap());
     let mut files: Vec<PathBuf> = files.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| !path.ends_with(".gitignore"));
     files.sort();
     files
 }
@@ -56,7 +57,9 @@ fn a_second_run_says_the_same() {
         let read = |of: &str| fs::read_to_string(folder.path(of).join(&name)).unwrap();
         assert_eq!(read("warm"), read("plain"));
     }
-    assert_eq!(folder.read("kept/.gitignore"), "*\n");
+    let build = format!("kept/idemcheck-{}", idemcheck::BUILD);
+    assert_eq!(folder.read(&format!("{build}/.gitignore")), "*\n");
+    assert!(!folder.path("kept/.gitignore").exists());
 }
 
 #[test]
@@ -232,4 +235,24 @@ fn the_folder_is_named_by_the_user() {
         names.iter().all(|name| ["policies", "own", "home", "xdg"].iter().any(|known| name == *known)),
         "{names:?}"
     );
+}
+
+#[test]
+fn what_others_keep_in_the_same_folder_stays() {
+    let folder = Folder::with(LEASE_12S);
+    let theirs = ["0123456789abcdef/object", "idemcheck-0123456789abcdef/notes.txt"];
+    for name in theirs {
+        folder.write(&format!("kept/{name}"), "theirs");
+    }
+    folder.write("kept/idemcheck-fedcba9876543210/key.json", "ours, of an old build");
+    for name in ["0123456789abcdef", "idemcheck-0123456789abcdef", "idemcheck-fedcba9876543210"] {
+        let path = folder.path(&format!("kept/{name}"));
+        let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(100 * 86_400);
+        fs::File::open(path).unwrap().set_modified(long_ago).unwrap();
+    }
+    cached(&folder, &[]).exits(1);
+    for name in theirs {
+        assert_eq!(folder.read(&format!("kept/{name}")), "theirs");
+    }
+    assert!(!folder.path("kept/idemcheck-fedcba9876543210").exists());
 }

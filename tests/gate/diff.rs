@@ -232,7 +232,8 @@ fn revisions_are_told_from_folders_and_from_nothing() {
     folder.git(&["branch", "policies"]);
     let said = folder.run(&["diff", "--base", "policies"]).exits(2);
     assert!(said.stderr.contains("is a revision and a folder"), "{}", said.stderr);
-    folder.run(&["diff", "--base", "./policies", "policies/"]).exits(0);
+    let said = folder.run(&["diff", "--base", "./policies", "policies/"]).exits(2);
+    assert!(said.stderr.contains("would be compared with itself"), "{}", said.stderr);
     folder.run(&["diff", "--base", "refs/heads/policies"]).exits(0);
     let said = folder.run(&["diff", "--base", "no-such"]).exits(2);
     assert!(said.stderr.contains("neither a revision"), "{}", said.stderr);
@@ -305,6 +306,112 @@ fn a_limit_is_no_answer() {
     assert_eq!(only(&report)["possible_now"], Value::Null);
     let report = diff(&folder, &["--max-states", "10"]).json();
     assert!(report["summary"]["inconclusive"].as_u64().unwrap() > 0, "{report:#}");
+}
+
+#[test]
+fn an_empty_table_is_a_change() {
+    let keyed = sound().replace("native_key = false", "native_key = {}");
+    let folder = Folder::with(&keyed).repository();
+    folder.write("policies/charge.toml", &keyed.replace("native_key = {}\n", ""));
+    let report = diff(&folder, &[]).json();
+    let declared = &only(&report)["declared"][0];
+    assert_eq!((&declared["key"], &declared["before"]), (&"downstream.native_key".into(), &"{}".into()));
+    assert_eq!(only(&report)["kind"], "changed");
+}
+
+#[test]
+fn a_change_can_not_expect_its_own_violations() {
+    let expected = "[expect]\nsingle-execution = \"violated\"\nclaim-exclusive = \"violated\"\nno-stale-overwrite = \"violated\"\n";
+    let folder = Folder::with(&sound()).repository();
+    folder.write("policies/charge.toml", &format!("{LEASE_12S}{expected}"));
+    folder.run(&["verify"]).exits(0);
+    let report = diff(&folder, &[]).exits(1).json();
+    assert_eq!(report["summary"]["newly-violated"], 3);
+    assert_eq!(only(&report)["expectations_not_governing"].as_array().unwrap().len(), 3);
+    // Told otherwise it counts, and is no tick all the same.
+    let said = folder.run(&["diff", "--base", "HEAD", "--allow-new-waivers"]).exits(0);
+    let line = said.stdout.lines().find(|line| line.contains("single-execution")).unwrap();
+    assert!(line.trim_start().starts_with('!'), "{line}");
+    // What the base expects is expected.
+    folder.commit("expected");
+    folder.write("policies/charge.toml", &format!("{}{expected}", LEASE_12S.replace("12s", "11s")));
+    diff(&folder, &[]).exits(0);
+}
+
+#[test]
+fn what_is_not_guaranteed_any_more_has_no_tick() {
+    let folder = Folder::with(&sound()).repository();
+    folder.git(&["rm", "--quiet", "policies/charge.toml"]);
+    let said = folder.run(&["diff", "--base", "HEAD"]).exits(0).stdout;
+    assert!(
+        said.contains("1 removed") && said.contains("! single-execution") && !said.contains('✓'),
+        "{said}"
+    );
+    // An expectation of the base to hold is not met by having no meaning.
+    let other = |expect: &str| {
+        sound()
+            .replace("requests = 2", "requests = 2\nconflicting = 1")
+            .replace("from        = [\"order_id\"]", "from        = [\"order_id\"]\nfingerprint = [\"body\"]")
+            + expect
+    };
+    let folder = Folder::with(&other("[expect]\nno-cross-payload = \"holds\"\n")).repository();
+    folder.run(&["verify"]).exits(0);
+    folder.write("policies/charge.toml", &sound());
+    let report = diff(&folder, &[]).exits(1).json();
+    assert_eq!(property(only(&report), "no-cross-payload")["after"]["verdict"], "not-applicable");
+    let folder = Folder::with(&other("")).repository();
+    folder.write("policies/charge.toml", &sound());
+    let said = folder.run(&["diff", "--base", "HEAD"]).exits(0).stdout;
+    assert!(said.contains("! no-cross-payload") && said.contains("no longer applicable"), "{said}");
+}
+
+#[test]
+fn no_path_leads_from_a_folder_back_to_the_change() {
+    let folder = Folder::new();
+    for (at, text) in [("base", sound()), ("head", LEASE_12S.to_owned())] {
+        folder.write(&format!("{at}/policies/charge.toml"), &text);
+        folder.write(&format!("{at}/more/other.toml"), &sound().replace("\"charge\"", "\"other\""));
+    }
+    let run = |args: &[&str]| {
+        let mut command = folder.command(&[&["diff", "--base", "../base"], args].concat());
+        Said::of(command.current_dir(folder.path("head")).output().unwrap())
+    };
+    let absolute = |name: &str| folder.path("head").join(name).display().to_string();
+    let said = run(&[&absolute("policies"), &absolute("more")]).exits(1);
+    assert!(said.stdout.contains("holds → violated"), "{}", said.stdout);
+    run(&[&absolute("policies")]).exits(1);
+    run(&["../head/policies"]).exits(1);
+    let said = run(&["policies", "../base/more"]).exits(2);
+    assert!(said.stderr.contains("is not below the current folder"), "{}", said.stderr);
+    let mut command = folder.command(&["diff", "--base", "../head", "policies", "more"]);
+    let said = Said::of(command.current_dir(folder.path("head")).output().unwrap()).exits(2);
+    assert!(said.stderr.contains("would be compared with itself"), "{}", said.stderr);
+}
+
+#[test]
+fn models_that_a_change_brings_are_not_those_of_the_base() {
+    let model = std::fs::read_to_string(shipped("models/receipt.toml")).unwrap();
+    let weaker = model.replace("absent  = \"call\"", "absent  = \"respond.unknown\"");
+    assert_ne!(weaker, model);
+    let folder = Folder::with(&sound()).repository();
+    folder.write("models/receipt.toml", &weaker);
+    let said = folder.run(&["diff", "--base", "HEAD", "--format", "json", "--models", "models"]);
+    assert!(said.stderr.contains("has no models in models"), "{}", said.stderr);
+    assert_eq!(only(&said.json())["kind"], "changed");
+    // The same beside a folder, whose own models count where it has some.
+    folder.write("old/policies/charge.toml", &sound());
+    let args = ["diff", "--base", "./old", "--format", "json", "policies", "--models"];
+    let models = folder.path("models").display().to_string();
+    assert_eq!(only(&folder.run(&[&args[..], &[&models]].concat()).json())["kind"], "changed");
+    folder.write("old/models/receipt.toml", &weaker);
+    let said = folder.run(&[&args[..], &[&models]].concat()).exits(0);
+    assert_eq!(said.json()["same"], 1);
+    // From outside they are of both sides, and that is said.
+    let outside = Folder::new();
+    outside.write("receipt.toml", &weaker);
+    let models = outside.path("").display().to_string();
+    let said = folder.run(&["diff", "--base", "HEAD", "policies", "--models", &models]).exits(0);
+    assert!(said.stderr.contains("both sides are read with its models"), "{}", said.stderr);
 }
 
 #[test]

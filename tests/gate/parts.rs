@@ -162,3 +162,68 @@ fn a_fault_and_a_baseline_come_through() {
     let merged = folder.run(&["merge", "--format", "json", "1.json", "2.json"]).exits(2);
     assert_eq!(merged.json()["summary"]["failed"], 1);
 }
+
+/// Every kind of fault that `verify` exits with 2 for.
+#[test]
+fn what_could_not_be_read_comes_through() {
+    type Fault = (&'static str, fn(&Folder), &'static [&'static str], &'static str);
+    let faults: [Fault; 6] = [
+        (
+            "not UTF-8",
+            |folder| std::fs::write(folder.path("policies/z.toml"), b"\xff").unwrap(),
+            &[],
+            "policies/z.toml",
+        ),
+        (
+            "too large",
+            |folder| folder.write("policies/z.toml", &"#\n".repeat(600_000)),
+            &[],
+            "policies/z.toml",
+        ),
+        ("not there", |_| {}, &["policies/", "polices-typo/"], "polices-typo"),
+        (
+            "neither policy nor model",
+            |folder| folder.write("policies/z.toml", "a = 1\n"),
+            &[],
+            "policies/z.toml",
+        ),
+        (
+            "a model that nobody uses",
+            |folder| folder.write("policies/z.toml", "model = \"z\"\nstart = \"a\"\n[state.a]\n"),
+            &[],
+            "policies/z.toml",
+        ),
+        (
+            "a second model of one name",
+            |folder| {
+                let model = std::fs::read_to_string(shipped("models/receipt.toml")).unwrap();
+                folder.write("policies/y.toml", &model);
+                folder.write("policies/z.toml", &model);
+            },
+            &[],
+            "policies/z.toml",
+        ),
+    ];
+    for (name, fault, paths, says) in faults {
+        let folder = Folder::with(&sound());
+        fault(&folder);
+        folder.run(&[&["verify"], paths].concat()).exits(2);
+        for number in 1..=2 {
+            part(&folder, &format!("{number}/2"), &format!("{number}.json"), paths).exits(2);
+        }
+        let merged = folder.run(&["merge", "1.json", "2.json"]);
+        assert_eq!(merged.code, 2, "{name}: {}", merged.stderr);
+        assert!(merged.stderr.contains(says), "{name}: {}", merged.stderr);
+    }
+}
+
+#[test]
+fn a_part_that_was_cut_down_is_refused() {
+    let folder = Folder::with(LEASE_12S);
+    part(&folder, "1/1", "1.json", &[]).exits(1);
+    let mut value: Value = serde_json::from_str(&folder.read("1.json")).unwrap();
+    value["policies"].as_array_mut().unwrap().clear();
+    folder.write("1.json", &value.to_string());
+    let said = folder.run(&["merge", "1.json"]).exits(2);
+    assert!(said.stderr.contains("does not have the results of its own policies"), "{}", said.stderr);
+}

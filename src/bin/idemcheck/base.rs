@@ -37,13 +37,13 @@ impl Base {
         let commit = || commit(name, paths);
         match (folder.is_dir(), is_path) {
             // A branch can have a slash in its name, too.
-            (true, true) => Ok(Base::of_folder(name, paths, models)),
+            (true, true) => Base::of_folder(name, paths, models),
             (true, false) if commit().is_ok() => {
                 bail!(
                     "`{name}` is a revision and a folder: say ./{name} for the folder, refs/heads/{name} for a branch"
                 )
             }
-            (true, false) => Ok(Base::of_folder(name, paths, models)),
+            (true, false) => Base::of_folder(name, paths, models),
             (false, _) => {
                 let (root, commit) = commit()?;
                 Base::of_commit(name, &root, &commit, paths, models)
@@ -53,21 +53,43 @@ impl Base {
 
     /// Another checkout, in which the paths are as they are here; or, where it has none of them, what stands
     /// in the place of the only one.
-    fn of_folder(name: &str, paths: &[PathBuf], models: Option<&Path>) -> Base {
+    fn of_folder(name: &str, paths: &[PathBuf], models: Option<&Path>) -> anyhow::Result<Base> {
         let folder = Path::new(name);
-        let there = |path: &Path| folder.join(path);
-        let in_place =
-            paths.len() == 1 && !paths.iter().any(|path| path.is_relative() && there(path).exists());
-        let shown = if in_place { format!("the folder {name}") } else { format!("the checkout {name}") };
-        let within: Vec<PathBuf> = if in_place {
-            vec![folder.to_owned()]
-        } else {
-            paths.iter().map(|path| there(path)).filter(|path| path.exists()).collect()
+        // What a path is in this checkout it is in the other; one from elsewhere has no counterpart.
+        let here = existing(Path::new("."))?;
+        let there = |path: &Path| -> Option<PathBuf> {
+            let is_below = path.is_relative() && !path.components().any(|part| part == Component::ParentDir);
+            let below = if is_below { path.to_owned() } else { inside(path, &here).ok()? };
+            Some(folder.join(below))
         };
-        let missing = paths.iter().filter(|path| in_place || !there(path).exists()).cloned().collect();
-        // Its own models, if it has them where ours are.
-        let own = models.filter(|_| !in_place).map(there).filter(|own| own.is_dir());
-        Base { shown, paths: within, missing, models: own.or(models.map(Path::to_owned)), taken: None }
+        let is_there = |path: &PathBuf| there(path).filter(|there| there.exists());
+        let in_place = paths.len() == 1 && is_there(&paths[0]).is_none();
+        if let Some(outside) = paths.iter().find(|path| !in_place && there(path).is_none()) {
+            bail!(
+                "{} is not below the current folder, so {name} can't have it, too: go to the root of the checkout",
+                outside.display()
+            );
+        }
+        let shown = if in_place { format!("the folder {name}") } else { format!("the checkout {name}") };
+        let within: Vec<PathBuf> =
+            if in_place { vec![folder.to_owned()] } else { paths.iter().filter_map(is_there).collect() };
+        for path in paths {
+            let other = if in_place { Some(folder.to_owned()) } else { there(path) };
+            if other.is_some_and(|other| is_same(path, &other)) {
+                bail!("{} would be compared with itself: {name} is no other folder", path.display());
+            }
+        }
+        let missing = paths.iter().filter(|path| in_place || is_there(path).is_none()).cloned().collect();
+        let own = match models {
+            // Models that are part of what is compared.
+            Some(models) if in_place => {
+                inside(models, &existing(&paths[0])?).ok().map(|own| folder.join(own))
+            }
+            Some(models) => there(models),
+            None => None,
+        };
+        let models = models.and_then(|models| own_models(models, own, name));
+        Ok(Base { shown, paths: within, missing, models, taken: None })
     }
 
     fn of_commit(
@@ -87,11 +109,8 @@ impl Base {
         let files = listed(root, commit, &wanted)?;
         take(root, &files, target.path())?;
         let here = |path: &PathBuf| target.path().join(path);
-        let models = own.map(|(given, own)| match own.as_ref().map(here).filter(|own| own.is_dir()) {
-            Some(own) => own,
-            // They are no part of the repository, or were not there.
-            None => given.to_owned(),
-        });
+        let models =
+            own.and_then(|(given, own)| own_models(given, own.map(|own| here(&own)), &format!("`{name}`")));
         let missing = paths.iter().zip(&within).filter(|(_, own)| !here(own).exists());
         Ok(Base {
             missing: missing.map(|(path, _)| path.clone()).collect(),
@@ -115,13 +134,46 @@ impl Base {
     }
 }
 
+/// The models of a base: its own, where it could have some. Those of the change would hide that it changes them.
+fn own_models(given: &Path, own: Option<PathBuf>, base: &str) -> Option<PathBuf> {
+    let shown = given.display();
+    match own {
+        Some(own) if own.is_dir() && !is_same(given, &own) => Some(own),
+        Some(own) if !own.is_dir() => {
+            eprintln!(
+                "note: {base} has no models in {shown}; it is read with those that it has, and with the shipped ones"
+            );
+            None
+        }
+        _ => {
+            eprintln!("note: {shown} is no part of {base}: both sides are read with its models");
+            Some(given.to_owned())
+        }
+    }
+}
+
+/// Whether both are there, and are one.
+fn is_same(one: &Path, other: &Path) -> bool {
+    let real = |path: &Path| fs::canonicalize(path).ok();
+    real(one).is_some_and(|one| real(other) == Some(one))
+}
+
 /// Git, in a folder. It must neither ask nor wait, nor change anything.
 fn git(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new("git");
     command.arg("-C").arg(folder).args(args).stdin(Stdio::null());
     command.env("GIT_OPTIONAL_LOCKS", "0").env("GIT_TERMINAL_PROMPT", "0").env("LC_ALL", "C");
     // A hook has them set for the repository that it runs in; this one is told by the folder.
-    for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"] {
+    for name in [
+        "GIT_DIR",
+        "GIT_WORK_TREE",
+        "GIT_INDEX_FILE",
+        "GIT_PREFIX",
+        "GIT_COMMON_DIR",
+        "GIT_NAMESPACE",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    ] {
         command.env_remove(name);
     }
     command

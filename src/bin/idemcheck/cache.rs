@@ -24,6 +24,8 @@ const VERSION: u32 = 1;
 const BYTES_MAX: u64 = 64 << 20;
 /// What other builds left is taken away when it was not used for so long.
 const STALE: Duration = Duration::from_secs(14 * 86_400);
+/// The folder of a build begins so: the folder around it may be anybody's.
+const PREFIX: &str = "idemcheck-";
 /// What a policy says that makes no difference to what is found.
 const WEIGHED: [&str; 5] = ["summary", "expect", "waiver", "silence", "load"];
 
@@ -50,7 +52,7 @@ impl Cache {
     /// change is sound. None where there is no such folder, or none is wanted.
     pub fn open(folder: Option<&Path>) -> Option<Cache> {
         let folder = folder.map(Path::to_owned).or_else(default_folder)?;
-        Some(Cache { folder: folder.join(BUILD), complained: AtomicBool::new(false) })
+        Some(Cache { folder: folder.join(format!("{PREFIX}{BUILD}")), complained: AtomicBool::new(false) })
     }
 
     /// The result that is kept under a key, if it is whole.
@@ -103,27 +105,34 @@ impl Cache {
         self.folder.join(format!("{key}.json"))
     }
 
-    /// Makes the folder one of its own, and takes away what builds left that nobody uses any more.
+    /// Makes the folder one of its own, and takes away what builds left that nobody uses any more. Around it may
+    /// be what is no cache: whatever does not look as this writes it stays.
     fn tidy(&self) {
-        let Some(root) = self.folder.parent() else { return };
         // Git leaves it alone, wherever it is.
-        let ignore = root.join(".gitignore");
-        if !ignore.exists() {
-            let _ = fs::write(ignore, "*\n");
-        }
+        let _ = fs::write(self.folder.join(".gitignore"), "*\n");
+        let Some(root) = self.folder.parent() else { return };
         let old = |path: &Path| {
             let changed = fs::metadata(path).and_then(|metadata| metadata.modified());
             changed.is_ok_and(|at| SystemTime::now().duration_since(at).is_ok_and(|age| age > STALE))
         };
         let is_build = |path: &Path| {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            path.is_dir() && name.len() == BUILD.len() && name.bytes().all(|b| b.is_ascii_hexdigit())
+            let build = name.strip_prefix(PREFIX).unwrap_or_default();
+            path.is_dir() && build.len() == BUILD.len() && build.bytes().all(|b| b.is_ascii_hexdigit())
         };
         for entry in fs::read_dir(root).into_iter().flatten().flatten() {
             let path = entry.path();
-            if path != self.folder && is_build(&path) && old(&path) {
-                let _ = fs::remove_dir_all(path);
+            if path == self.folder || path.is_symlink() || !is_build(&path) || !old(&path) {
+                continue;
             }
+            for file in fs::read_dir(&path).into_iter().flatten().flatten().map(|file| file.path()) {
+                let is_ours = file.extension().is_some_and(|kind| kind == "json" || kind == "tmp");
+                if is_ours || file.ends_with(".gitignore") {
+                    let _ = fs::remove_file(file);
+                }
+            }
+            // Not where something else is in it.
+            let _ = fs::remove_dir(path);
         }
     }
 }

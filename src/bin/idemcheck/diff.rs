@@ -27,7 +27,7 @@ pub struct Args {
     base: String,
     #[command(flatten)]
     common: search::Common,
-    /// Let waivers that the change adds or renews count, too, and not only those of the base.
+    /// Let waivers and expectations that the change adds or renews count, too, and not only those of the base.
     #[arg(long)]
     allow_new_waivers: bool,
     /// Give up on looking for behaviour that is new when the search holds more than this many zones and
@@ -219,7 +219,11 @@ fn weighed(
     let mut weighed =
         |found: Found, source: Option<&LoadedPolicy>, waivers: &[Waiver], now: bool| match (found, source) {
             (Some(Ok(mut result)), Some(source)) => {
-                weigh(&source.policy, waivers, &mut result, finder.today());
+                let mut policy = source.policy.clone();
+                if let (true, false, Some(before)) = (now, args.allow_new_waivers, pair.before) {
+                    policy.expect = diff::governing(&before.policy.expect, &policy.expect);
+                }
+                weigh(&policy, waivers, &mut result, finder.today());
                 Some(result)
             }
             (Some(Err(failure)), _) if now => {
@@ -261,6 +265,15 @@ fn weighed(
         properties: diff::properties(was.as_ref(), is.as_ref()),
         waivers: is.or(was).map(|result| result.waivers).unwrap_or_default(),
         not_governing: new.iter().filter(unlike).map(|waiver| waiver.property).collect(),
+        expectations_not_governing: match (pair.before, pair.after) {
+            (Some(was), Some(is)) if !args.allow_new_waivers => {
+                let governing = diff::governing(&was.policy.expect, &is.policy.expect);
+                let own = is.policy.expect.iter();
+                let dead = own.filter(|(property, expected)| governing.get(*property) != Some(*expected));
+                dead.map(|(property, _)| *property).collect()
+            }
+            _ => Vec::new(),
+        },
         possible_now: None,
         possible_before: None,
         notes,

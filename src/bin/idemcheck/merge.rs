@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, anyhow};
-use idemcheck::check::partition::merge;
+use idemcheck::check::partition::{Merged, merge};
 use idemcheck::check::verdict::Report;
 use idemcheck::policy::load;
 use idemcheck::report::human::Options;
@@ -36,13 +36,16 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         destination.check()?;
     }
     let parts = args.reports.iter().map(read).collect::<anyhow::Result<Vec<(String, Report)>>>()?;
-    let report = merge(parts).map_err(|fault| anyhow!("{fault}"))?;
+    let Merged { report, faults } = merge(parts).map_err(|fault| anyhow!("{fault}"))?;
     let paths: Vec<PathBuf> = report.policies.iter().map(|result| PathBuf::from(&result.path)).collect();
     let there: Vec<PathBuf> = paths.into_iter().filter(|path| path.exists()).collect();
     // Read for their lines only: the parts have said what is wrong with them.
     let mut loaded = load::load(&there, args.models.as_deref());
     loaded.diagnostics.clear();
-    let unread = report.unread() > 0;
+    let unread = report.unread() > 0 || !faults.is_empty();
+    for fault in &faults {
+        eprintln!("in the parts: {fault}");
+    }
     let searched = Searched { loaded, report };
     let options = Options::default();
     for Destination { what, path } in &args.output {

@@ -282,6 +282,7 @@ impl<'a> Finder<'a> {
             build: idemcheck::BUILD.to_owned(),
             run: digest(&said),
             places,
+            faults: loaded.faults(),
         }
     }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use idemcheck::check::baseline::Baseline;
 use idemcheck::check::partition::Part;
 use idemcheck::check::property::Property;
-use idemcheck::check::verdict::format_ms;
+use idemcheck::check::verdict::{Standing, format_ms};
 use idemcheck::report::human::{Detail, Options};
 use idemcheck::report::trace;
 
@@ -94,6 +94,12 @@ fn write_baseline(searched: Searched, path: &Path) -> anyhow::Result<Searched> {
     }
     let Searched { loaded, report } = searched;
     let baseline = Baseline::of(&report.policies);
+    let all = report.policies.iter().flat_map(|policy| &policy.properties);
+    let lapsed =
+        all.filter(|found| found.lapsed.is_some() && found.standing() == Standing::Unexpected).count();
+    if lapsed > 0 {
+        eprintln!("not in the baseline, because their waivers are over: {lapsed}");
+    }
     output::to_file(path, |out| out.write_all(baseline.to_json().as_bytes()))?;
     let report = report.against(&baseline, &path.display().to_string(), search::is_elsewhere(&loaded));
     Ok(Searched { loaded, report })

@@ -1,5 +1,6 @@
 //! A policy as text, to be read again with something changed.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,6 +19,8 @@ pub struct Base<'a> {
     paths: Vec<PathBuf>,
     model_text: String,
     members: Vec<MemberTexts>,
+    /// Names of models that come before those that ship.
+    own_models: BTreeSet<String>,
 }
 
 impl<'a> Base<'a> {
@@ -27,7 +30,14 @@ impl<'a> Base<'a> {
         let own = (text.to_owned(), source.policy.path.clone());
         let texts = members.iter().map(|one| (one.policy_text.clone(), PathBuf::from(&one.path)));
         let (texts, paths) = [own].into_iter().chain(texts).unzip();
-        Base { source, texts, paths, model_text: model_text.to_owned(), members }
+        Base {
+            source,
+            texts,
+            paths,
+            model_text: model_text.to_owned(),
+            members,
+            own_models: loaded.own_models.clone(),
+        }
     }
 
     /// As they were read: the policy's own, then those of a system's members.
@@ -84,8 +94,17 @@ impl<'a> Base<'a> {
     /// # Errors
     /// What is wrong with them: the first complaint.
     pub fn read(&self, texts: &[String], model: Option<&Arc<Protocol>>) -> Result<LoadedPolicy, String> {
+        let mut loaded = self.load(texts, model);
+        let error = loaded.diagnostics.iter().find(|one| one.severity == Severity::Error);
+        if let Some(error) = error {
+            return Err(error.message.clone());
+        }
+        loaded.policies.pop().ok_or_else(|| "it can't be read".to_owned())
+    }
+
+    fn load(&self, texts: &[String], model: Option<&Arc<Protocol>>) -> Loaded {
         let path = self.path(0);
-        let mut loaded = if self.members.is_empty() {
+        if self.members.is_empty() {
             load_with((path, &texts[0]), model.unwrap_or(&self.source.protocol))
         } else {
             let members = self.members.iter().zip(&texts[1..]);
@@ -93,11 +112,45 @@ impl<'a> Base<'a> {
                 .map(|(member, text)| (Path::new(&member.path), text.as_str(), member.model_text.as_str()))
                 .collect();
             load_texts_with((path, &texts[0]), (Path::new("model.toml"), &self.model_text), &members)
-        };
-        let error = loaded.diagnostics.iter().find(|one| one.severity == Severity::Error);
-        if let Some(error) = error {
-            return Err(error.message.clone());
         }
-        loaded.policies.pop().ok_or_else(|| "it can't be read".to_owned())
+    }
+
+    /// How many warnings the texts come with.
+    pub fn warnings(&self, texts: &[String], model: Option<&Arc<Protocol>>) -> usize {
+        let loaded = self.load(texts, model);
+        loaded.diagnostics.iter().filter(|one| one.severity == Severity::Warning).count()
+    }
+
+    /// Whether the name stands for a model of the user's here, and not for the one that ships.
+    pub fn is_own_model(&self, name: &str) -> bool {
+        self.own_models.contains(name)
+            || self.paths[0]
+                .parent()
+                .is_some_and(|folder| folder.join(format!("models/{name}.toml")).exists())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::load::load;
+
+    #[test]
+    fn names_of_shipped_models_may_be_taken() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let folder = tempfile::tempdir().unwrap();
+        let copy = |from: &str, to: &str| {
+            let to = folder.path().join(to);
+            std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+            std::fs::copy(root.join(from), to).unwrap();
+        };
+        copy("policies/write-path/lease-12s.toml", "a/policy.toml");
+        copy("models/phases.toml", "a/models/phases.toml");
+        copy("models/native-key.toml", "given/other.toml");
+        let loaded = load(&[folder.path().join("a/policy.toml")], Some(&folder.path().join("given")));
+        assert!(!loaded.failed(), "{:?}", loaded.diagnostics);
+        let base = Base::new(&loaded, &loaded.policies[0]);
+        let own = ["phases", "native-key", "check-then-act"].map(|name| base.is_own_model(name));
+        assert_eq!(own, [true, true, false]);
     }
 }

@@ -9,6 +9,15 @@ use std::collections::BTreeSet;
 /// Further multiples of a duration, for what a guard counts.
 const TIMES_MAX: i64 = 8;
 
+/// The durations without one of this length: without the one that moves. Others may be as long.
+pub fn others(durations: &[i64], own: i64) -> Vec<i64> {
+    let mut others = durations.to_vec();
+    if let Some(place) = others.iter().position(|ms| *ms == own) {
+        others.swap_remove(place);
+    }
+    others
+}
+
 /// Sums of few of the durations, up to `most`, each once: the simplest first. Zero is none of them.
 pub fn critical(durations: &[i64], most: i64) -> Vec<i64> {
     let base: BTreeSet<i64> = durations.iter().copied().filter(|ms| *ms > 0).collect();

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::critical::critical;
+use super::critical::{critical, others};
 use super::{Inside, VALUES_FEW};
 use crate::policy::declared::{Declared, What};
 
@@ -141,8 +141,8 @@ impl Walk {
             }
         }
         let every = self.between(edge.safe);
-        let every =
-            every.len() as i64 <= VALUES_FEW && every.iter().all(|value| self.known.contains_key(value));
+        let every = every.len() as i64 <= VALUES_FEW
+            && every.iter().all(|value| self.known.get(value) == Some(&Outcome::Same));
         let points = points.iter().filter(|value| inside(from, edge.safe, **value));
         let known = points.clone().count() as u64;
         let tried = points.filter(|value| self.known.get(value) == Some(&Outcome::Same)).count() as u64;
@@ -160,14 +160,14 @@ impl Walk {
     /// Values between the declared one and another where a verdict can change, and one step after: the simplest
     /// sums first.
     fn near_critical(&self, safe: i64, durations: &[i64]) -> Vec<i64> {
-        let others: Vec<i64> = match self.is_count {
-            false => durations.iter().copied().filter(|ms| *ms != self.value).collect(),
+        let durations: Vec<i64> = match self.is_count {
+            false => others(durations, self.value),
             // A count is no sum of anything: powers of two.
             true => (0..8).map(|power| 1 << power).collect(),
         };
         let mut seen = BTreeSet::new();
         let mut out = Vec::new();
-        for place in critical(&others, self.value.max(safe)) {
+        for place in critical(&durations, self.value.max(safe)) {
             let below = place / self.step * self.step;
             for point in [below, below + self.step] {
                 if point != safe && inside(self.value, safe, point) && seen.insert(point) {
@@ -249,6 +249,26 @@ mod tests {
         };
         let [below, _] = walked("12s", &[], 100, refused);
         assert_eq!((below.safe, below.next), (10_000, Some(refused(9_000))));
+    }
+
+    #[test]
+    fn a_value_that_is_open_is_not_one_that_was_tried() {
+        let probe = |ms: i64| match ms {
+            15_000 => Outcome::Open("a limit".to_owned()),
+            17_000.. => Outcome::Differs,
+            _ => Outcome::Same,
+        };
+        let [_, above] = walked("12s", &[], 100, probe);
+        assert_eq!(above.safe, 16_000);
+        assert!(matches!(above.inside, Inside::Critical { .. }), "{above:?}");
+    }
+
+    #[test]
+    fn another_duration_of_the_same_length_is_another() {
+        // The lease of 100 s, a timeout of 100 s, and a pause of 53 s: their sum is 153 s.
+        let probe = |ms: i64| same(ms != 153_000 && ms < 9_000_000);
+        let [_, above] = walked("100s", &[100_000, 100_000, 53_000], 200, probe);
+        assert_eq!((above.safe, above.next), (152_000, Some(Outcome::Differs)));
     }
 
     #[test]

@@ -62,9 +62,10 @@ const STORE: &str = "whoever runs the store";
 const BROKER: &str = "whoever runs the broker";
 const TARGET: &str = "the target";
 const LOCK: &str = "whoever runs the lock";
+const ALERTING: &str = "whoever runs the alerting";
 
 /// Who keeps a declaration; none: it is ours. An outer none: it says what is asked for, or how strong the
-/// adversary is, and is not changed in order to please the check.
+/// adversary is, and is not changed in order to please the check. What is not named here is not changed.
 fn keeper(path: &[&str]) -> Option<Option<&'static str>> {
     Some(match path {
         ["faults", "pause" | "clock_skew"] => Some(WORKERS),
@@ -85,11 +86,16 @@ fn keeper(path: &[&str]) -> Option<Option<&'static str>> {
         ["target", "timeout"] => None,
         ["target", "act" | "lag" | "settle" | "period"] => Some(TARGET),
         ["target", ..] => return None,
-        ["human", "within"] => return None,
+        ["human", "silences"] => Some(ALERTING),
+        ["human", "approval"] => None,
         ["role", _, "every"] => None,
         ["role", ..] => return None,
-        ["action", "sets" | "adds" | "removes" | "wants_min" | "wants_max"] => return None,
-        _ => None,
+        // The target has to know what was done before, or compare.
+        ["action", "form"] => Some(TARGET),
+        // Of a key that clients compute.
+        ["key", "from"] => Some(CLIENTS),
+        ["key", "fingerprint"] | ["choices" | "waits" | "guards", ..] => None,
+        _ => return None,
     })
 }
 
@@ -161,13 +167,19 @@ pub fn switches(base: &Base) -> Vec<Change> {
         let (document, _) = DeTable::parse_recoverable(text);
         let document = document.get_ref();
         let table = |name: &str| document.get(name).and_then(|value| value.get_ref().as_table());
+        let supplied_by = table("key").and_then(|key| key.get("supplied_by"));
+        let by_clients = supplied_by.is_none_or(|by| by.get_ref().as_str() == Some("client"));
         let mut add = |path: &[&str], to: &str| {
             let found = path.iter().try_fold((document, None), |(table, _), key| {
                 let value = table.get(*key)?;
                 Some((value.get_ref().as_table().unwrap_or(table), Some(&text[value.span()])))
             });
             let from = found.and_then(|(_, written)| written).map(str::to_owned);
-            if let (true, Some(keeper)) = (from.as_deref() != Some(to), keeper(path)) {
+            let keeper = match keeper(path) {
+                Some(Some(CLIENTS)) if path == ["key", "from"] && !by_clients => Some(None),
+                keeper => keeper,
+            };
+            if let (true, Some(keeper)) = (from.as_deref() != Some(to), keeper) {
                 let path: Vec<String> = path.iter().map(|part| (*part).to_owned()).collect();
                 let (name, kind, to) = (path.join("."), kind(keeper), to.to_owned());
                 out.push(Change { file, path, name, from, to, kind, keeper, declared: None });
@@ -230,4 +242,21 @@ pub fn missing(base: &Base) -> Vec<Vec<Change>> {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_have_to_keep_is_a_promise() {
+        assert_eq!(keeper(&["action", "form"]), Some(Some(TARGET)));
+        assert_eq!(keeper(&["human", "silences"]), Some(Some(ALERTING)));
+        assert_eq!(keeper(&["key", "from"]), Some(Some(CLIENTS)));
+        assert_eq!(keeper(&["guards", "cooldown", "span"]), Some(None));
+        // What nobody thought of is not changed.
+        for key in ["operation", "http", "expect", "model", "nonsense"] {
+            assert_eq!(keeper(&[key, "any"]), None, "{key}");
+        }
+    }
 }

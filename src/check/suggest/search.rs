@@ -9,11 +9,11 @@ use super::changes::{self, Change, Kind};
 use super::{Edit, Suggestion, Suggestions, Tried, patch};
 use crate::check::margins::ZONES_MORE;
 use crate::check::margins::base::Base;
-use crate::check::margins::critical::critical;
+use crate::check::margins::critical::{critical, others};
 use crate::check::property::Property;
 use crate::check::verdict::{PolicyResult, Standing, Verdict};
 use crate::check::{Engine, Limits, VerifyOptions, verdicts, verify};
-use crate::model::{Protocol, read, shipped};
+use crate::model::{Operation, Protocol, WriteKind, read, shipped};
 use crate::policy::declared::{Declared, What};
 use crate::policy::load::{Loaded, LoadedPolicy};
 use crate::source::{FileId, edit};
@@ -250,7 +250,7 @@ impl Search<'_> {
         self.base.declared().into_iter().filter(|(_, one)| changes::may_move(one)).collect()
     }
 
-    /// Other models that ship, where the policy's own is one of them.
+    /// Other models that ship, where the policy's own is one of them, and their names stand for them here.
     fn models(&self) -> Vec<Candidate> {
         let own = self.base.protocol(0);
         let mut out = Vec::new();
@@ -262,7 +262,10 @@ impl Search<'_> {
         if !protocols.iter().any(|one| one.name == own.name && one.states.len() == own.states.len()) {
             return out;
         }
-        for protocol in protocols.into_iter().filter(|one| one.name != own.name) {
+        let fits = |one: &Protocol| {
+            one.name != own.name && acts_by(one) == acts_by(own) && !self.base.is_own_model(&one.name)
+        };
+        for protocol in protocols.into_iter().filter(fits) {
             let change = Change {
                 file: 0,
                 path: vec!["model".to_owned()],
@@ -411,6 +414,12 @@ impl Search<'_> {
     /// The suggestion, once the full check of its own text agrees.
     fn finish(&self, candidate: &Candidate) -> Option<Suggestion> {
         let mut texts = candidate.texts(self.base)?;
+        if let Some(model) = &candidate.model
+            && self.base.warnings(&texts, Some(model)) > self.base.warnings(self.base.texts(), None)
+        {
+            // What the policy says of the outside would mean nothing any more.
+            return None;
+        }
         let mut result = self.check(&texts, candidate)?;
         let mut expectations = Vec::new();
         for found in result.properties.iter().filter(|one| one.expected == Some(Verdict::Violated)) {
@@ -458,6 +467,14 @@ impl Search<'_> {
     }
 }
 
+/// Whether a model calls, and whether its effect is a write of its own store. That a call can become a write
+/// is nothing that a model can promise.
+fn acts_by(protocol: &Protocol) -> (bool, bool) {
+    let any = |test: &dyn Fn(&Operation) -> bool| protocol.states.iter().any(|state| test(&state.operation));
+    let writes = |op: &Operation| matches!(op, Operation::Commit { writes, .. } if writes.contains(&WriteKind::Effect));
+    (any(&|op| matches!(op, Operation::Call { .. })), any(&writes))
+}
+
 /// What was done before is done still: what never happens breaks nothing.
 fn acts_still(before: &PolicyResult, after: &PolicyResult) -> bool {
     let done = |result: &PolicyResult| {
@@ -478,8 +495,7 @@ fn values(one: &Declared, durations: &[i64], up: bool) -> Vec<i64> {
     match one.what {
         What::Count { .. } => out.extend((least..=greatest).take(101)),
         What::Duration { .. } => {
-            let others: Vec<i64> = durations.iter().copied().filter(|ms| *ms != one.value).collect();
-            let places = critical(&others, greatest).into_iter();
+            let places = critical(&others(durations, one.value), greatest).into_iter();
             let places = places.filter(|place| (*place > one.value) == up).take(VALUES_MAX / 3);
             out.extend(places.flat_map(|place| [place / step * step, place / step * step + step]));
             let mut far = one.value.max(step);
