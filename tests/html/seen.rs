@@ -128,7 +128,7 @@ fn filters_sift_the_index_and_stand_in_its_address() {
     }
     pages.open("index.html", 1280, 900);
     let shown = "[...document.querySelectorAll('tbody tr')].filter(row => !row.hidden).map(row => row.cells[0].textContent).join(' ')";
-    let all = "holds violated lasso unfinished expected waived not-met unsure";
+    let all = "holds violated lasso unfinished expected waived expired known not-met unsure";
     assert_eq!(pages.browser.ask(shown), all);
     let set = |name: &str, value: &str| {
         let field = format!("filters.elements.{name}");
@@ -138,7 +138,7 @@ fn filters_sift_the_index_and_stand_in_its_address() {
     };
     assert_eq!(pages.browser.ask(&set("find", "SATIS shop")), "#find=SATIS+shop");
     assert_eq!(pages.browser.ask(shown), "");
-    assert_eq!(pages.browser.ask("count.textContent"), "0 of 8 shown");
+    assert_eq!(pages.browser.ask("count.textContent"), "0 of 10 shown");
     pages.browser.ask("reset.click(), 0");
     assert_eq!(pages.browser.ask("new Promise(done => setTimeout(() => done(location.hash), 50))"), "");
     assert_eq!(pages.browser.ask(shown), all);
@@ -148,11 +148,13 @@ fn filters_sift_the_index_and_stand_in_its_address() {
     assert_eq!(pages.browser.ask(&set("property", "no-stuck-key")), "#property=no-stuck-key&verdict=waived");
     assert_eq!(pages.browser.ask(shown), "waived");
     pages.browser.ask(&set("verdict", ""));
-    assert_eq!(pages.browser.ask(shown), "holds lasso waived");
+    assert_eq!(pages.browser.ask(shown), "holds lasso waived expired");
     pages.browser.ask(&set("verdict", "bad"));
-    assert_eq!(pages.browser.ask(shown), "lasso");
+    assert_eq!(pages.browser.ask(shown), "lasso expired");
     pages.browser.ask(&(set("property", "single-execution") + ", " + &set("verdict", "expected")));
     assert_eq!(pages.browser.ask(shown), "expected");
+    pages.browser.ask(&set("verdict", "baselined"));
+    assert_eq!(pages.browser.ask(shown), "known");
     pages.browser.ask("reset.click(), linted.click(), 0");
     // The address is enough; nonsense in it does nothing.
     pages.open("index.html#property=single-execution&verdict=open", 1280, 900);

@@ -51,7 +51,7 @@ pub fn page(report: &Report, stems: &[String], unmatched: &[&LoadReport]) -> Mar
                 button #reset type="reset" { "reset" }
                 output #count for="find property verdict linted" {}
             }
-            p.soft { "✓ holds · (✗) violated, as expected · ✗ violated, or not as expected · ? inconclusive · ! waived, or in the baseline · "
+            p.soft { "✓ holds · (✗) violated, as expected · ✗ violated, or not as expected · ? inconclusive · ! waived · (!) in the baseline · "
                 "– not applicable. Each verdict is for the scope in the last column." }
             div.wide tabindex="0" role="group" aria-label="Policies by properties" {
                 table.matrix {
@@ -100,6 +100,7 @@ fn kind(standing: Standing) -> &'static str {
 fn mark(standing: Standing) -> &'static str {
     match standing {
         Standing::MetViolated => "(✗)",
+        Standing::Baselined => "(!)",
         other => words::mark(other),
     }
 }

@@ -5,13 +5,13 @@ if (filters) {
   const { find, property, verdict, linted } = filters.elements;
   const rows = [...document.querySelectorAll('tbody tr[data-text]')], count = document.getElementById('count');
   const heads = [...document.querySelectorAll('thead th')];
-  const marks = { '✓': 'holds', '(': 'expected', '✗': 'bad', '?': 'open', '!': 'waived' };
+  const marks = { '✓': 'holds', '(✗)': 'expected', '✗': 'bad', '?': 'open', '!': 'waived', '(!)': 'baselined' };
   const sift = () => {
     const words = find.value.toLowerCase().split(/\s+/).filter(Boolean);
     const column = heads.findIndex(head => head.dataset.property === property.value);
     let shown = 0;
     for (const row of rows) {
-      const is = column < 0 ? row.dataset.verdict : marks[row.cells[column].textContent.trim()[0]];
+      const is = column < 0 ? row.dataset.verdict : marks[row.cells[column].textContent.trim().split(' ')[0]];
       const fits = (verdict.value ? is === verdict.value : column < 0 || is)
         && (!linted.checked || row.cells[2].textContent)
         && words.every(word => row.dataset.text.includes(word));
