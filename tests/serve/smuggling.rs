@@ -189,8 +189,8 @@ const TARGETS: &[&str] = &[
     "/open",
     "/open?x=1",
     "/open#x",
-    "/open\tHTTP/1.1\r\nX-Evil: 1\r\nX:",
-    "/open HTTP/1.1\r\nX-Evil: 1\r\nX:",
+    "/open\tHTTP/1.1\r\nX-Line: 1\r\nX:",
+    "/open HTTP/1.1\r\nX-Line: 1\r\nX:",
     "http://elsewhere/open",
     "//elsewhere/open",
     "/open%0d%0aX-Evil:%201",
@@ -202,7 +202,9 @@ const TARGETS: &[&str] = &[
 fn one_request_is_one_request_behind_the_gateway() {
     let (address, heard) = service();
     let server = gateway(address);
-    let config = Config { cases: 250, failure_persistence: None, ..Config::default() };
+    // More where there is time.
+    let cases = std::env::var("IDEMCHECK_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(250);
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
     let requests = (
         // Those that need a key are read whole, the others pass as they come.
         prop_oneof![Just("POST"), Just("PUT"), Just("GET"), Just("DELETE")],
