@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use crate::harness::{Server, brief, policy};
 
@@ -202,9 +202,13 @@ const TARGETS: &[&str] = &[
 fn one_request_is_one_request_behind_the_gateway() {
     let (address, heard) = service();
     let server = gateway(address);
-    // More where there is time.
-    let cases = std::env::var("IDEMCHECK_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(250);
-    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    // Always the same ones, so that a change is to blame for what fails; others, and more, where there is time.
+    let more = std::env::var("IDEMCHECK_CASES").ok().and_then(|cases| cases.parse().ok());
+    let config = Config { cases: more.unwrap_or(250), failure_persistence: None, ..Config::default() };
+    let mut runner = match more {
+        Some(_) => TestRunner::new(config),
+        None => TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha)),
+    };
     let requests = (
         // Those that need a key are read whole, the others pass as they come.
         prop_oneof![Just("POST"), Just("PUT"), Just("GET"), Just("DELETE")],
@@ -213,7 +217,7 @@ fn one_request_is_one_request_behind_the_gateway() {
         proptest::sample::select(BODIES),
         any::<u32>(),
     );
-    let tried = TestRunner::new(config).run(&requests, |(method, target, framings, body, key)| {
+    let tried = runner.run(&requests, |(method, target, framings, body, key)| {
         let text = format!(
             "{method} {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nIdempotency-Key: k{key}\r\nX-Tenant: t\r\n{}\r\n{body}{HIDDEN}",
             framings.concat()
