@@ -7,6 +7,7 @@ pub mod judge;
 mod lasso;
 mod moments;
 pub mod oracle;
+pub mod proof;
 pub mod properties;
 pub mod property;
 mod remarks;
@@ -18,7 +19,7 @@ mod verify;
 
 pub use oracle::explore;
 pub use trace::ReplayError;
-pub use verify::{CheckError, Reductions, replay, verify, verify_with};
+pub use verify::{CheckError, Reductions, proofs, replay, verify, verify_with};
 
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;

@@ -12,7 +12,7 @@ use super::property::Property;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// Holds for any number of concurrent attempts and crashes. No check gives this verdict yet.
+    /// Holds for any number of requests, attempts and crashes: an invariant excludes every violation.
     Proved,
     /// Holds in the declared scope; the search was complete.
     Holds,
@@ -136,7 +136,8 @@ pub struct PropertyResult {
     pub expected: Option<Verdict>,
     /// The reason of the waiver that covers this violation.
     pub waived: Option<String>,
-    /// One sentence: what happens in the counterexample, which limit, why not applicable.
+    /// One sentence: what happens in the counterexample, which limit, why not applicable; for how many of
+    /// what it is proved, or why it holds in its scope only.
     pub reason: String,
     pub number: Option<Number>,
     pub counterexample: Option<Counterexample>,
@@ -260,6 +261,9 @@ pub struct PolicyResult {
     /// A second search, for runs without end; none where the model has no loop.
     pub loops: Option<SearchStats>,
     pub properties: Vec<PropertyResult>,
+    /// Proofs for any number of attempts.
+    #[serde(default)]
+    pub proofs: Vec<ProofSummary>,
     /// Outcomes and transitions that no run ever took, and other remarks.
     pub warnings: Vec<String>,
     /// Rules of thumb that the policy does not meet.
@@ -279,6 +283,18 @@ impl PolicyResult {
     pub fn complete(&self) -> bool {
         self.search.complete && self.loops.as_ref().is_none_or(|loops| loops.complete)
     }
+}
+
+/// A proof, and how much of it there is; `verify --proofs` writes the whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ProofSummary {
+    pub properties: Vec<Property>,
+    /// For how many of what it is a proof.
+    pub scope: String,
+    /// It is about clocks; else any timer may fire at any moment.
+    pub timed: bool,
+    /// How many pieces its invariant has.
+    pub pieces: u64,
 }
 
 /// A policy that could be read and not be checked.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::endless::{self, Endless, Turn, Turns};
@@ -9,13 +10,15 @@ use super::fewest::{self, abstract_path, path_to, simpler};
 use super::graph::Graph;
 use super::judge::{broken_by, not_applicable};
 use super::lasso::{Flow, Lasso, Roles};
+use super::proof::{self, Proof};
 use super::property::Property;
 use super::remarks::{lints, trusted, untaken, warnings};
 use super::scope::{models, scope};
 use super::search::{Exploration, Extrapolation, Observer, SearchError, SearchOptions, Subsumption, explore};
 use super::trace::{self, PathStep, Patience, ReplayError, concretize, repeat};
 use super::verdict::{
-    Counterexample, Number, PolicyResult, PropertyResult, SearchStats, Step, Verdict, format_ms, grouped,
+    Counterexample, Number, PolicyResult, ProofSummary, PropertyResult, SearchStats, Step, Verdict, format_ms,
+    grouped,
 };
 use super::{Engine, Limits, VerifyOptions, oracle};
 use crate::model::{Outcome, Protocol};
@@ -97,7 +100,47 @@ pub fn verify(
     protocol: &Protocol,
     options: &VerifyOptions,
 ) -> Result<PolicyResult, CheckError> {
-    verify_with(policy, protocol, options, Reductions::ALL)
+    let began = Instant::now();
+    let mut result = verify_with(policy, protocol, options, Reductions::ALL)?;
+    if options.engine == Engine::Zones {
+        let system = System::new(policy, protocol).map_err(CheckError::Compile)?;
+        let late = || options.limits.time_max.is_some_and(|most| began.elapsed() >= most);
+        let stop = || options.cancel.load(Ordering::Relaxed) || late();
+        prove(&system, protocol, &mut result, &stop);
+    }
+    Ok(result)
+}
+
+/// Tries to prove what holds in the scope for any scope.
+fn prove(system: &System, protocol: &Protocol, result: &mut PolicyResult, stop: &dyn Fn() -> bool) {
+    let holds = |result: &&PropertyResult| result.verdict == Verdict::Holds;
+    let goals: Vec<Property> = result.properties.iter().filter(holds).map(|result| result.property).collect();
+    let tried = proof::prove(system, [&result.policy, &protocol.name], &goals, stop);
+    for property in &mut result.properties {
+        let by = tried.proofs.iter().find(|proof| proof.properties.contains(&property.property));
+        let why = tried.unproved.iter().find(|(unproved, _)| *unproved == property.property);
+        if let Some(proof) = by {
+            property.verdict = Verdict::Proved;
+            property.reason.clone_from(&proof.scope);
+        } else if let Some((_, why)) = why {
+            property.reason = format!("in this scope; not proved for more: {why}");
+        }
+    }
+    let summary = |proof: &Proof| ProofSummary {
+        properties: proof.properties.clone(),
+        scope: proof.scope.clone(),
+        timed: proof.timed,
+        pieces: proof.pieces.len() as u64,
+    };
+    result.proofs = tried.proofs.iter().map(summary).collect();
+}
+
+/// The proofs of a result in full: made again, as a result keeps only how large they are.
+pub fn proofs(policy: &Policy, protocol: &Protocol, result: &PolicyResult) -> Vec<Proof> {
+    let Ok(system) = System::new(policy, protocol) else { return Vec::new() };
+    let mut proved: Vec<Property> = result.proofs.iter().flat_map(|proof| proof.properties.clone()).collect();
+    proved.sort();
+    proof::prove(&system, [&result.policy, &protocol.name], &proved, &|| false).proofs
 }
 
 /// As [`verify`], with some reductions off.
@@ -165,6 +208,7 @@ pub fn verify_with(
         search: findings.search,
         loops: findings.loops,
         properties,
+        proofs: Vec::new(),
     })
 }
 

@@ -10,6 +10,7 @@ pub mod lanes;
 pub mod load;
 pub mod markdown;
 pub mod origin;
+pub mod proof;
 pub mod sarif;
 pub mod trace;
 pub mod words;

@@ -4,6 +4,7 @@ mod alerts;
 mod arguments;
 mod audit;
 mod check_history;
+mod check_proof;
 mod exit;
 mod explain;
 mod explore;
@@ -53,6 +54,8 @@ enum Command {
     Audit(audit::Args),
     /// Judge recorded histories of requests, and logs of remediation, against what is promised.
     CheckHistory(check_history::Args),
+    /// Check a proof file that `verify --proofs` wrote, without trust in what wrote it.
+    CheckProof(check_proof::Args),
     /// Say what a property, an operation, a key, a fault, a verdict or a diagnostic code means.
     Explain(explain::Args),
     /// Browse the state space of one policy in the browser.
@@ -85,6 +88,7 @@ fn main() -> ExitCode {
         Command::Alerts(args) => alerts::run(&args),
         Command::Audit(args) => audit::run(&args),
         Command::CheckHistory(args) => check_history::run(&args),
+        Command::CheckProof(args) => check_proof::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Explore(args) => explore::run(&args),
         Command::Import(args) => import::run(&args),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use idemcheck::check::property::Property;
 use idemcheck::check::verdict::format_ms;
 use idemcheck::report::human::{Detail, Options};
-use idemcheck::report::trace;
+use idemcheck::report::{proof, trace};
 
 use crate::exit::Exit;
 use crate::formats::{self, Destination, Format, What};
@@ -27,6 +27,9 @@ pub struct Args {
     /// Write every counterexample to this folder, as POLICY.PROPERTY.json.
     #[arg(long, value_name = "DIR")]
     traces: Option<PathBuf>,
+    /// Write every proof for any number of attempts to this folder, as POLICY.proof.json.
+    #[arg(long, value_name = "DIR")]
+    proofs: Option<PathBuf>,
     /// Show only policies that need attention.
     #[arg(long, short, conflicts_with = "verbose")]
     quiet: bool,
@@ -42,7 +45,8 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         for destination in &args.output {
             destination.check()?;
         }
-        args.traces.as_deref().map_or(Ok(()), output::check_folder)
+        let folders = args.traces.iter().chain(&args.proofs);
+        folders.map(|folder| output::check_folder(folder)).collect()
     };
     let Some(searched) = search::run(&args.search, args.quiet, ready)? else {
         return Ok(Exit::NothingSelected);
@@ -51,6 +55,9 @@ pub fn run(args: Args) -> anyhow::Result<Exit> {
         Some(folder) => write_traces(&searched, folder)?,
         None => BTreeMap::new(),
     };
+    if let Some(folder) = &args.proofs {
+        write_proofs(&searched, folder)?;
+    }
     let options = options(&args, &traces);
     for Destination { what, path } in &args.output {
         match what {
@@ -91,4 +98,16 @@ fn write_traces(searched: &Searched, folder: &Path) -> anyhow::Result<BTreeMap<(
         }
     }
     Ok(paths)
+}
+
+/// Writes the proofs: those of the result, made again.
+fn write_proofs(searched: &Searched, folder: &Path) -> anyhow::Result<()> {
+    let names = proof::file_names(&searched.report);
+    for (index, result) in searched.report.policies.iter().enumerate() {
+        for (number, file) in formats::proofs_of(&searched.loaded, result).into_iter().enumerate() {
+            let Some(name) = names.get(&(index, number)) else { continue };
+            output::to_file(&folder.join(name), |out| out.write_all(file.to_json().as_bytes()))?;
+        }
+    }
+    Ok(())
 }

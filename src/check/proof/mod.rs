@@ -1,0 +1,142 @@
+//! Proofs for any number of requests, attempts and crashes.
+//!
+//! A search in a declared scope says nothing of a scope that is larger by one. Here the number is left
+//! open ([`crate::system::open`]), and an invariant is sought ([`prove`]) of how any two parts of a world
+//! can stand beside what all share. It is written out as a [`Proof`], and [`check()`] takes it apart again
+//! without anything that the search for it uses but the step relation.
+//!
+//! First without clocks, so that any timer may fire at any moment; then, for what that leaves open, with
+//! the clocks of what is shared and of the parts looked at. An invariant that is found proves what it
+//! excludes. One that excludes less than is asked for proves nothing against it: whole worlds may be
+//! impossible of which all the pieces occur. So there is no `violated` from here.
+
+pub mod check;
+pub mod file;
+pub mod prove;
+mod views;
+mod words;
+
+pub use check::{Checked, Refused, check};
+pub use file::{Piece, Proof};
+
+use super::judge::broken_by;
+use super::property::Property;
+use super::verdict::grouped;
+use crate::system::open::OpenStep;
+use crate::system::{Actor, System, facts};
+use prove::{Prover, Stuck, WORLDS_MAX};
+
+/// The properties that a step breaks by itself, or not at all: what an invariant can exclude. Others are of
+/// runs without end, of what is left when all is over, or of targets.
+pub const EXPRESSIBLE: [Property; 14] = [
+    Property::SingleExecution,
+    Property::NoFalseDedup,
+    Property::NoLostEffect,
+    Property::ReplayFidelity,
+    Property::NoCrossPayload,
+    Property::ClaimExclusive,
+    Property::OwnerOnlyRecord,
+    Property::NoSelfConflict,
+    Property::ReserveBeforeEffect,
+    Property::TruthfulConflict,
+    Property::NoStaleOverwrite,
+    Property::TtlCoversRetries,
+    Property::NoLostMessage,
+    Property::EffectivelyOnce,
+];
+
+/// What came of trying to prove some properties.
+#[derive(Clone, Debug, Default)]
+pub struct Attempted {
+    pub proofs: Vec<Proof>,
+    /// What is not proved, and why not.
+    pub unproved: Vec<(Property, String)>,
+    /// Small worlds that were stepped.
+    pub worlds: usize,
+}
+
+/// Tries to prove these properties of a system, `stop` being asked now and then whether to give up. `names`
+/// are those of the policy and of its model.
+pub fn prove(
+    system: &System,
+    names: [&str; 2],
+    goals: &[Property],
+    stop: &dyn Fn() -> bool,
+) -> Attempted {
+    let mut out = Attempted::default();
+    let (mut goals, never): (Vec<Property>, Vec<Property>) =
+        goals.iter().partition(|goal| EXPRESSIBLE.contains(goal));
+    let why = "no single step breaks it, so no invariant of steps excludes it";
+    out.unproved.extend(never.into_iter().map(|goal| (goal, why.to_owned())));
+    for timed in [false, true] {
+        if goals.is_empty() {
+            break;
+        }
+        let ordered = goals.contains(&Property::NoStaleOverwrite);
+        let open = match system.open(timed, ordered) {
+            Ok(open) => open,
+            Err(why) => {
+                out.unproved.extend(goals.iter().map(|goal| (*goal, why.to_owned())));
+                return out;
+            }
+        };
+        let mut prover = Prover::new(&open);
+        let groups: Vec<u64> = goals.iter().map(|goal| broken_by(*goal)).collect();
+        let stuck = prover.run(&groups, stop).err();
+        out.worlds += prover.worlds;
+        let left = |goal: &Property| stuck.is_some() || prover.facts & broken_by(*goal) != 0;
+        let (open_goals, properties): (Vec<Property>, Vec<Property>) = goals.iter().partition(|goal| left(goal));
+        if !properties.is_empty() {
+            let [policy, model] = names.map(str::to_owned);
+            let (scope, pieces) = (scope(system), file::pieces(&prover));
+            out.proofs.push(Proof { version: file::VERSION, policy, model, properties, scope, timed, ordered, pieces });
+        }
+        if timed || stuck == Some(Stuck::Cancelled) {
+            let why = |goal: &Property| why_not(system, &prover, stuck, *goal);
+            out.unproved.extend(open_goals.iter().map(|goal| (*goal, why(goal))));
+            break;
+        }
+        goals = open_goals;
+    }
+    out
+}
+
+/// Why an invariant does not exclude what breaks this property.
+fn why_not(system: &System, prover: &Prover, stuck: Option<Stuck>, goal: Property) -> String {
+    let shown = prover.shown.iter().find(|(new, _)| new & broken_by(goal) != 0);
+    match (shown, stuck) {
+        (Some((new, step)), _) => {
+            let new = facts::ALL.iter().find(|fact| fact.bit & new & broken_by(goal) != 0);
+            let says = new.map_or("", |fact| fact.says);
+            format!("no invariant of two attempts at a time excludes that {} {says}", who(system, step))
+        }
+        (None, Some(Stuck::TooLarge)) => {
+            format!("an invariant takes more than {} small worlds", grouped(WORLDS_MAX as u64))
+        }
+        (None, Some(Stuck::Counts)) => "effects are counted, and there is no end to them".to_owned(),
+        (None, Some(Stuck::NotLocal)) => "a step depends on who else is there: please report this".to_owned(),
+        (None, Some(Stuck::Cancelled)) => "there was no time for it".to_owned(),
+        (None, Some(Stuck::Broken) | None) => "no invariant was found".to_owned(),
+    }
+}
+
+fn who(system: &System, step: &OpenStep) -> String {
+    let state = &system.table[usize::from(step.label.at)].name;
+    match step.label.actor {
+        Actor::Attempt(_) | Actor::Zombie(_) => format!("an attempt at `{state}`"),
+        Actor::Flight(_) => "a call that nobody waits for".to_owned(),
+        Actor::Client(_) => "a client".to_owned(),
+        _ => "the store".to_owned(),
+    }
+}
+
+/// For how many of what a proof is one, in a line.
+pub fn scope(system: &System) -> String {
+    let what = if system.queue { "messages, deliveries" } else { "requests, attempts" };
+    let mut parts = vec![format!("any number of {what} and crashes")];
+    let faults = system.open_faults();
+    if !faults.is_empty() {
+        parts.push(format!("and of {}", faults.join(", ")));
+    }
+    parts.join(" ")
+}
