@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use idemcheck::check::property::Property;
-use idemcheck::check::verdict::Verdict;
+use idemcheck::check::verdict::{PolicyResult, Verdict};
 use idemcheck::check::{Engine, Limits, VerifyOptions, replay, verify};
 use idemcheck::policy::load::load;
 
@@ -35,13 +35,15 @@ fn every_policy_is_as_expected_and_every_property_is_shown_both_ways() {
         let names =
             result.properties.iter().filter(|p| p.verdict == Verdict::Violated).map(|p| p.property.name());
         let names: Vec<&str> = names.collect();
-        let verdict =
-            if names.is_empty() { "holds".to_owned() } else { format!("violated: {}", names.join(", ")) };
+        let verdict = match names.is_empty() {
+            true => format!("holds{}", proved(&result)),
+            false => format!("violated: {}", names.join(", ")),
+        };
         verdicts.insert(source.policy.path.clone(), (verdict, source.policy.summary.clone()));
         for property in &result.properties {
             assert!(property.as_expected(), "{}: {property:?}", source.policy.name);
             match property.verdict {
-                Verdict::Holds => kept.insert(property.property),
+                Verdict::Holds | Verdict::Proved => kept.insert(property.property),
                 Verdict::Violated => broken.insert(property.property),
                 _ => false,
             };
@@ -55,6 +57,21 @@ fn every_policy_is_as_expected_and_every_property_is_shown_both_ways() {
     assert_eq!(broken, all, "each property is broken by some policy");
     assert_eq!(kept, all, "each property holds in some policy");
     index(&verdicts);
+}
+
+/// What of a policy that holds is proved for any number of attempts.
+fn proved(result: &PolicyResult) -> String {
+    let names = |verdict: Verdict| {
+        let of_verdict = result.properties.iter().filter(|property| property.verdict == verdict);
+        of_verdict.map(|property| property.property.name()).collect::<Vec<_>>()
+    };
+    let (proved, open) = (names(Verdict::Proved), names(Verdict::Holds));
+    match (proved.len(), open.len()) {
+        (0, _) => String::new(),
+        (_, 0) => "; all proved".to_owned(),
+        (some, few) if few < some => format!("; proved but for {}", open.join(", ")),
+        _ => format!("; proved: {}", proved.join(", ")),
+    }
 }
 
 /// `policies/README.md` has a row for every policy, with its verdict as found here and a reason.

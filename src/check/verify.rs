@@ -91,7 +91,7 @@ impl Reductions {
     };
 }
 
-/// Checks every property of a policy.
+/// Checks every property of a policy, and tries to prove what holds for any number of attempts.
 ///
 /// # Errors
 /// See [`CheckError`]: the policy could not be checked; never a verdict.
@@ -102,12 +102,10 @@ pub fn verify(
 ) -> Result<PolicyResult, CheckError> {
     let began = Instant::now();
     let mut result = verify_with(policy, protocol, options, Reductions::ALL)?;
-    if options.engine == Engine::Zones {
-        let system = System::new(policy, protocol).map_err(CheckError::Compile)?;
-        let late = || options.limits.time_max.is_some_and(|most| began.elapsed() >= most);
-        let stop = || options.cancel.load(Ordering::Relaxed) || late();
-        prove(&system, protocol, &mut result, &stop);
-    }
+    let system = System::new(policy, protocol).map_err(CheckError::Compile)?;
+    let late = || options.limits.time_max.is_some_and(|most| began.elapsed() >= most);
+    let stop = || options.cancel.load(Ordering::Relaxed) || late();
+    prove(&system, protocol, &mut result, &stop);
     Ok(result)
 }
 
@@ -143,7 +141,7 @@ pub fn proofs(policy: &Policy, protocol: &Protocol, result: &PolicyResult) -> Ve
     proof::prove(&system, [&result.policy, &protocol.name], &proved, &|| false).proofs
 }
 
-/// As [`verify`], with some reductions off.
+/// As [`verify`] in the declared scope only, with some reductions off.
 ///
 /// # Errors
 /// As [`verify`].

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use super::words;
 use crate::check::property::Property;
 use crate::check::verdict::{
-    Change, Counterexample, PolicyResult, PropertyResult, Report, Scope, Standing, Step, format_moment,
+    Change, Counterexample, PolicyResult, PropertyResult, Report, Scope, Standing, Step, Verdict, format_moment,
     format_ms, grouped,
 };
 
@@ -83,6 +83,9 @@ fn policy(index: usize, result: &PolicyResult, options: &Options, out: &mut dyn 
     )?;
     let (complete, unfinished) = (format!("{GREEN}complete{PLAIN}"), format!("{YELLOW}NOT COMPLETE{PLAIN}"));
     writeln!(out, "  {DIM}scope:{PLAIN} {}", words::scope_with(result, &complete, &unfinished))?;
+    if let Some(proof) = result.proofs.first() {
+        writeln!(out, "  {DIM}proved for:{PLAIN} {}", proof.scope)?;
+    }
     let shown = |property: &&PropertyResult| {
         options.detail != Detail::Quiet
             || matches!(property.standing(), Standing::Unexpected | Standing::Inconclusive)
@@ -96,7 +99,7 @@ fn policy(index: usize, result: &PolicyResult, options: &Options, out: &mut dyn 
         if property.standing() == Standing::NotApplicable {
             not_applicable.push(property);
         } else {
-            property_line(property, width, out)?;
+            property_line(property, width, options.detail, out)?;
         }
     }
     if options.detail == Detail::All {
@@ -148,7 +151,12 @@ fn colour(standing: Standing) -> &'static str {
 }
 
 /// One property: mark, name, verdict against the expectation, number, reason.
-fn property_line(property: &PropertyResult, width: usize, out: &mut dyn Write) -> io::Result<()> {
+fn property_line(
+    property: &PropertyResult,
+    width: usize,
+    detail: Detail,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let (colour, mark) = (colour(property.standing()), words::mark(property.standing()));
     write!(
         out,
@@ -159,7 +167,9 @@ fn property_line(property: &PropertyResult, width: usize, out: &mut dyn Write) -
     if let Some(number) = &property.number {
         write!(out, "; {} {BOLD}{}{PLAIN}", number.name, words::grouped_value(&number.value))?;
     }
-    if !property.reason.is_empty() && !matches!(property.standing(), Standing::Met) {
+    // Why it is not proved for more matters to few.
+    let only_here = detail == Detail::All && property.verdict == Verdict::Holds;
+    if !property.reason.is_empty() && (property.standing() != Standing::Met || only_here) {
         write!(out, ": {}", property.reason)?;
     }
     writeln!(out)?;

@@ -55,6 +55,8 @@ pub enum Mover {
 /// A step: `world` is what comes of it, whose slots name clocks of the world before it.
 #[derive(Clone, Debug)]
 pub struct OpenStep {
+    /// Which of the mover's steps it is; the same whoever else is there. One that sends can be two.
+    pub number: usize,
     pub label: Label,
     pub guard: Guard,
     pub facts: u64,
@@ -140,6 +142,26 @@ impl Open {
         world
     }
 
+    /// The system with its declared scope that forgets no more than this one does: for tests that compare.
+    pub fn bounded(&self, declared: &System) -> System {
+        System { open: true, ..declared.clone().with_symmetry(false) }
+    }
+
+    /// A world of a bounded system as a part of a larger one: what has an end there has none here.
+    pub fn cut(&self, world: &World) -> World {
+        let mut world = world.clone();
+        world.live_mut().for_each(|attempt| attempt.name = (0, 0));
+        world.flights.iter_mut().for_each(|flight| flight.name = (0, 0));
+        for client in &mut world.clients {
+            client.name = 0;
+            if client.phase != Phase::Done && !self.timed {
+                client.retries = AGAIN;
+            }
+        }
+        self.reduce(&mut world);
+        world
+    }
+
     /// Everybody who can take a step in this world.
     pub fn movers(&self, world: &World) -> Vec<Mover> {
         let mut out = vec![Mover::Store, Mover::Newcomer];
@@ -151,11 +173,28 @@ impl Open {
 
     /// Everything that this mover, or the adversary with it, can do, whether or not the clocks allow it.
     pub fn steps(&self, world: &World, mover: Mover, out: &mut dyn FnMut(OpenStep)) {
+        self.steps_if(world, mover, &mut |_, _| true, out);
+    }
+
+    /// Of these the ones that are wanted, by their number and by what they bring to light.
+    pub fn steps_if(
+        &self,
+        world: &World,
+        mover: Mover,
+        wanted: &mut dyn FnMut(usize, u64) -> bool,
+        out: &mut dyn FnMut(OpenStep),
+    ) {
         let mut before = world.clone();
         self.fill(&mut before);
+        let mut number = 0;
         let mut emit = |label: Label, draft: &mut Draft| {
+            number += 1;
+            if !wanted(number - 1, draft.facts) {
+                return;
+            }
             let guard = std::mem::take(&mut draft.guard);
-            let step = OpenStep { label, guard, facts: draft.facts, world: draft.world.clone() };
+            let world = draft.world.clone();
+            let step = OpenStep { number: number - 1, label, guard, facts: draft.facts, world };
             self.finish(step, out);
         };
         let mut steps =

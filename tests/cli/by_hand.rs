@@ -52,6 +52,7 @@ pub fn policy(name: &str, properties: Vec<PropertyResult>) -> PolicyResult {
         properties,
         lints: Vec::new(),
         untaken: Vec::new(),
+        proofs: Vec::new(),
         warnings: Vec::new(),
     }
 }

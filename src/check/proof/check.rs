@@ -102,7 +102,7 @@ pub fn check(system: &System, proof: &Proof) -> Result<Checked, Refused> {
 }
 
 /// The pieces, each by its own form.
-struct Invariant<'a> {
+pub struct Invariant<'a> {
     open: &'a Open,
     /// Every piece, and its zone.
     zones: BTreeMap<Vec<u8>, Zone>,
@@ -112,7 +112,11 @@ struct Invariant<'a> {
 }
 
 impl<'a> Invariant<'a> {
-    fn read(open: &'a Open, proof: &Proof) -> Result<Self, Refused> {
+    /// Reads the pieces of a proof.
+    ///
+    /// # Errors
+    /// The first piece that is none.
+    pub fn read(open: &'a Open, proof: &Proof) -> Result<Self, Refused> {
         let (zones, singles, shared) = Default::default();
         let mut out = Invariant { open, zones, singles, shared };
         for (index, piece) in proof.pieces.iter().enumerate() {
@@ -125,12 +129,13 @@ impl<'a> Invariant<'a> {
                 return Err(refused());
             }
             let mut zone = Zone::all(count);
-            for [left, right, bound] in &piece.clocks {
+            // No clock is below zero, whatever the file says.
+            for [left, right, bound, strict] in &piece.clocks {
                 let clock = |clock: &i64| Clock::try_from(*clock).ok().filter(|clock| usize::from(*clock) <= count);
                 let (left, right) = clock(left).zip(clock(right)).ok_or_else(refused)?;
                 let fits = bound.unsigned_abs() < crate::time::zone::GREATEST_CONSTANT.unsigned_abs();
-                let constraint = Constraint { left, right, bound: *bound, strict: false };
-                if left == right || !fits || !zone.constrain(&constraint) {
+                let constraint = Constraint { left, right, bound: *bound, strict: *strict == 1 };
+                if left == right || !fits || !(0..=1).contains(strict) || !zone.constrain(&constraint) {
                     return Err(refused());
                 }
             }
@@ -156,8 +161,13 @@ impl<'a> Invariant<'a> {
         Ok(out)
     }
 
-    /// Whether a world, its clocks numbered, with these values of them is none that the pieces stand for.
-    fn lacks(&self, world: &World, zone: &Zone) -> bool {
+    /// Whether the pieces stand for this world, whatever its clocks show.
+    pub fn covers(&self, world: &World) -> bool {
+        self.pieces(world).into_iter().all(|parts| self.zones.contains_key(&form(&only(world, &parts)).0))
+    }
+
+    /// What a world is to be cut into.
+    fn pieces(&self, world: &World) -> Vec<Vec<Mover>> {
         let parts = movers(world);
         let mut pieces: Vec<Vec<Mover>> = vec![Vec::new()];
         pieces.extend(parts.iter().map(|part| vec![*part]));
@@ -165,7 +175,12 @@ impl<'a> Invariant<'a> {
         for (index, other) in bearing.iter().enumerate() {
             pieces.extend(bearing[..index].iter().map(|one| vec![*one, *other]));
         }
-        pieces.iter().any(|parts| self.lacks_piece(world, zone, parts))
+        pieces
+    }
+
+    /// Whether a world, its clocks numbered, with these values of them is none that the pieces stand for.
+    fn lacks(&self, world: &World, zone: &Zone) -> bool {
+        self.pieces(world).iter().any(|parts| self.lacks_piece(world, zone, parts))
     }
 
     fn lacks_piece(&self, world: &World, zone: &Zone, parts: &[Mover]) -> bool {

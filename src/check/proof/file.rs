@@ -42,10 +42,11 @@ pub struct Piece {
     pub says: Vec<String>,
     /// The piece, as the search stores worlds, in hexadecimal digits.
     pub world: String,
-    /// What its clocks satisfy, each as `[left, right, bound]`: `left - right <= bound`, in the order of the
-    /// clocks in the piece; 0 is no clock but zero. The unit is the policy's.
+    /// What its clocks satisfy, each as `[left, right, bound, strict]`: `left - right <= bound`, or `<` where
+    /// `strict` is 1. Clocks count from 1 in the order of the piece; 0 is no clock but zero. The unit is the
+    /// greatest common divisor of the policy's times.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub clocks: Vec<[i64; 3]>,
+    pub clocks: Vec<[i64; 4]>,
 }
 
 pub mod hex {
@@ -105,8 +106,8 @@ fn piece(whole: Whole, timed: &Timed, says: Vec<String>) -> Piece {
         for (j, right) in numbers.iter().enumerate() {
             let bound = timed.zone.difference(i as Clock, j as Clock).filter(|_| i != j && numbers.len() > 1);
             // No clock is below zero.
-            if let Some((bound, _)) = bound.filter(|(bound, _)| i != 0 || *bound != 0) {
-                clocks.push([i64::from(*left), i64::from(*right), bound]);
+            if let Some((bound, strict)) = bound.filter(|known| i != 0 || *known != (0, false)) {
+                clocks.push([i64::from(*left), i64::from(*right), bound, i64::from(strict)]);
             }
         }
     }

@@ -24,7 +24,7 @@ use super::property::Property;
 use super::verdict::grouped;
 use crate::system::open::OpenStep;
 use crate::system::{Actor, System, facts};
-use prove::{Prover, Stuck, WORLDS_MAX};
+use prove::{Prover, Stuck};
 
 /// The properties that a step breaks by itself, or not at all: what an invariant can exclude. Others are of
 /// runs without end, of what is left when all is over, or of targets.
@@ -68,10 +68,9 @@ pub fn prove(
         goals.iter().partition(|goal| EXPRESSIBLE.contains(goal));
     let why = "no single step breaks it, so no invariant of steps excludes it";
     out.unproved.extend(never.into_iter().map(|goal| (goal, why.to_owned())));
-    for timed in [false, true] {
-        if goals.is_empty() {
-            break;
-        }
+    // Without clocks first, which is over soon where it proves all; then with them; where that is too large,
+    // without them for whatever that excludes.
+    for (timed, most, all_or_none) in [(false, FIRST_MAX, true), (true, WORLDS_MAX, false), (false, WORLDS_MAX, false)] {
         let ordered = goals.contains(&Property::NoStaleOverwrite);
         let open = match system.open(timed, ordered) {
             Ok(open) => open,
@@ -80,26 +79,41 @@ pub fn prove(
                 return out;
             }
         };
-        let mut prover = Prover::new(&open);
-        let groups: Vec<u64> = goals.iter().map(|goal| broken_by(*goal)).collect();
+        let mut prover = Prover::new(&open, most);
+        let each = goals.iter().map(|goal| broken_by(*goal));
+        let groups: Vec<u64> = match all_or_none {
+            true => vec![each.fold(0, |all, bits| all | bits)],
+            false => each.collect(),
+        };
         let stuck = prover.run(&groups, stop).err();
         out.worlds += prover.worlds;
-        let left = |goal: &Property| stuck.is_some() || prover.facts & broken_by(*goal) != 0;
-        let (open_goals, properties): (Vec<Property>, Vec<Property>) = goals.iter().partition(|goal| left(goal));
+        let broken = |goal: &Property| prover.facts & broken_by(*goal) != 0;
+        let unfinished = stuck.is_some_and(|stuck| stuck != Stuck::Broken) || stuck.is_some() && all_or_none;
+        let (left, properties): (Vec<Property>, Vec<Property>) =
+            goals.iter().partition(|goal| unfinished || broken(goal));
         if !properties.is_empty() {
             let [policy, model] = names.map(str::to_owned);
             let (scope, pieces) = (scope(system), file::pieces(&prover));
-            out.proofs.push(Proof { version: file::VERSION, policy, model, properties, scope, timed, ordered, pieces });
+            let version = file::VERSION;
+            out.proofs.push(Proof { version, policy, model, properties, scope, timed, ordered, pieces });
         }
-        if timed || stuck == Some(Stuck::Cancelled) {
+        let again = all_or_none || timed && stuck == Some(Stuck::TooLarge);
+        if !left.is_empty() && (!again || stuck == Some(Stuck::Cancelled)) {
             let why = |goal: &Property| why_not(system, &prover, stuck, *goal);
-            out.unproved.extend(open_goals.iter().map(|goal| (*goal, why(goal))));
+            out.unproved.extend(left.iter().map(|goal| (*goal, why(goal))));
+        }
+        goals = left;
+        if goals.is_empty() || !again || stuck == Some(Stuck::Cancelled) {
             break;
         }
-        goals = open_goals;
     }
     out
 }
+
+/// Small worlds that a search for an invariant steps before it gives up.
+const WORLDS_MAX: usize = 12_000;
+/// The same of the first one.
+const FIRST_MAX: usize = 4_000;
 
 /// Why an invariant does not exclude what breaks this property.
 fn why_not(system: &System, prover: &Prover, stuck: Option<Stuck>, goal: Property) -> String {

@@ -7,6 +7,8 @@
 //! and cut up, until nothing new comes. That ends: pieces are finitely many, and each is kept with one
 //! zone that only grows, and by leaps.
 
+use std::collections::VecDeque;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 
@@ -16,8 +18,6 @@ use crate::system::world::{Packed, World};
 use crate::time::zone::Zone;
 use crate::time::{Clock, ClockFrom, ClockMap, NO_BOUND};
 
-/// Small worlds that are stepped before the search gives up.
-pub const WORLDS_MAX: usize = 60_000;
 /// How often a zone may grow before it is widened.
 const GROWS_MAX: u32 = 6;
 
@@ -33,10 +33,22 @@ pub struct Single {
     pub part: Part,
     pub timed: Timed,
     bears: bool,
+    /// The pairs that it is in.
+    pairs: Vec<usize>,
     /// What it can do makes a difference to others.
     moves: bool,
-    /// How many bearing parts there are after each of its steps, when it is alone.
-    alone: Option<Vec<usize>>,
+    /// What its steps do when it is alone.
+    alone: Option<Alone>,
+}
+
+/// What the steps of a mover do when nobody is beside it.
+#[derive(Clone, Default)]
+struct Alone {
+    /// How many parts bear something after each.
+    bearing: Vec<usize>,
+    /// By the number of the step: it changes nothing that is shared, and nobody bears anything after it. Whoever
+    /// may be beside it is there as before.
+    quiet: Vec<bool>,
 }
 
 pub struct Pair {
@@ -55,12 +67,21 @@ pub struct Place {
     pub pairs: Vec<Pair>,
     by_parts: FxHashMap<(usize, usize), SmallVec<[usize; 2]>>,
     /// The store by itself, and newcomers: as for singles.
-    outside: [(bool, Option<Vec<usize>>); 2],
+    outside: [(bool, Option<Alone>); 2],
     /// Movers and parts that begin to bear something when they move.
     wakes: FxHashSet<(usize, usize)>,
     /// How much had grown when these were stepped.
     done: FxHashMap<Company, u32>,
     dirty: bool,
+    fresh: Fresh,
+}
+
+/// What is new or has grown since a place was last expanded.
+#[derive(Default)]
+struct Fresh {
+    shared: bool,
+    singles: Vec<usize>,
+    pairs: Vec<usize>,
 }
 
 /// A mover and who is beside it, with the pairs that relate them.
@@ -79,11 +100,12 @@ pub struct Prover<'a> {
     pub open: &'a Open,
     pub places: Vec<Place>,
     index: FxHashMap<Packed, usize>,
-    todo: Vec<usize>,
+    todo: VecDeque<usize>,
     /// Facts that some small world shows, with the step that does.
     pub shown: Vec<(u64, OpenStep)>,
     pub facts: u64,
     pub worlds: usize,
+    most: usize,
 }
 
 /// Why no invariant was found.
@@ -100,9 +122,10 @@ pub enum Stuck {
 }
 
 impl<'a> Prover<'a> {
-    pub fn new(open: &'a Open) -> Self {
-        let (places, shown) = (Vec::new(), Vec::new());
-        Self { open, places, index: FxHashMap::default(), todo: Vec::new(), shown, facts: 0, worlds: 0 }
+    /// One that steps at most so many small worlds.
+    pub fn new(open: &'a Open, most: usize) -> Self {
+        let (places, shown, todo) = (Vec::new(), Vec::new(), VecDeque::new());
+        Self { open, places, index: FxHashMap::default(), todo, shown, facts: 0, worlds: 0, most }
     }
 
     /// Looks for an invariant; what it excludes is all but [`Prover::facts`]. Ends early once every group
@@ -112,68 +135,102 @@ impl<'a> Prover<'a> {
         let mut numbered = start.clone();
         let map = numbered.number_clocks();
         let zone = Zone::zero(map.len());
-        self.add(&numbered, &zone, &[])?;
-        while let Some(place) = self.todo.pop() {
+        self.add(&take_apart(&numbered), &zone)?;
+        while let Some(place) = self.todo.pop_front() {
             self.places[place].dirty = false;
             self.expand(place, groups, stop)?;
         }
         Ok(())
     }
 
+    /// Steps every company of a place with something in it that is new or has grown.
     fn expand(&mut self, at: usize, groups: &[u64], stop: &dyn Fn() -> bool) -> Result<(), Stuck> {
-        let mut mover = 0;
-        while mover < OUTSIDE + self.places[at].singles.len() {
-            let alone = Company { mover, beside: [None; 2], pairs: [None; 3] };
-            self.step(at, alone, groups)?;
-            let (moves, bears) = self.places[at].of(mover);
-            let mut beside = 0;
-            while beside < self.places[at].singles.len() {
-                let other = self.places[at].singles[beside].bears;
-                if bears && other {
-                    let mut number = 0;
-                    while let Some(pair) = self.places[at].pair(mover - OUTSIDE, beside, number) {
-                        let pairs = [Some(pair), None, None];
-                        self.step(at, Company { mover, beside: [Some(beside), None], pairs }, groups)?;
-                        number += 1;
-                    }
-                } else if moves {
-                    let company = Company { mover, beside: [Some(beside), None], pairs: [None; 3] };
-                    self.step(at, company, groups)?;
+        let fresh = std::mem::take(&mut self.places[at].fresh);
+        let (singles, pairs) = (self.places[at].singles.len(), self.places[at].pairs.len());
+        let mut is_fresh = vec![fresh.shared; singles];
+        fresh.singles.iter().for_each(|single| is_fresh[*single] = true);
+        for mover in 0..OUTSIDE + singles {
+            let own = mover.checked_sub(OUTSIDE);
+            if own.map_or(fresh.shared, |single| is_fresh[single]) {
+                self.step(at, Company { mover, beside: [None; 2], pairs: [None; 3] }, groups)?;
+                let (moves, bears) = self.places[at].of(mover);
+                for beside in 0..singles {
+                    self.beside(at, mover, (moves, bears), beside, groups)?;
                 }
-                beside += 1;
-            }
-            if moves {
-                self.with_two(at, mover, bears, groups)?;
+                if moves {
+                    for pair in 0..pairs {
+                        self.triple(at, mover, bears, self.places[at].parts(pair), Some(pair), groups)?;
+                    }
+                    for one in self.places[at].woken(mover) {
+                        for other in 0..singles {
+                            self.triple(at, mover, bears, [one, other], None, groups)?;
+                        }
+                    }
+                }
+            } else {
+                let (moves, bears) = self.places[at].of(mover);
+                for beside in &fresh.singles {
+                    self.beside(at, mover, (moves, bears), *beside, groups)?;
+                }
+                for pair in &fresh.pairs {
+                    let [one, other] = self.places[at].parts(*pair);
+                    let partner = match own {
+                        Some(single) if single == one => Some(other),
+                        Some(single) if single == other => Some(one),
+                        _ => None,
+                    };
+                    if let Some(partner) = partner {
+                        self.beside(at, mover, (moves, bears), partner, groups)?;
+                    }
+                    if !moves {
+                        continue;
+                    }
+                    self.triple(at, mover, bears, [one, other], Some(*pair), groups)?;
+                    for with in partner.map(|partner| self.places[at].singles[partner].pairs.clone()).unwrap_or_default() {
+                        self.triple(at, mover, bears, self.places[at].parts(with), Some(with), groups)?;
+                    }
+                }
+                if moves {
+                    for one in self.places[at].woken(mover) {
+                        for other in 0..singles {
+                            if is_fresh[one] || is_fresh[other] {
+                                self.triple(at, mover, bears, [one, other], None, groups)?;
+                            }
+                        }
+                    }
+                }
             }
             if stop() {
                 return Err(Stuck::Cancelled);
             }
-            mover += 1;
         }
         Ok(())
     }
 
-    /// A mover and two others that bear something, or come to do so by its step.
-    fn with_two(&mut self, at: usize, mover: usize, bears: bool, groups: &[u64]) -> Result<(), Stuck> {
-        let mut number = 0;
-        while number < self.places[at].pairs.len() {
-            let (one, other) = (self.places[at].pairs[number].one, self.places[at].pairs[number].other);
-            self.triple(at, mover, bears, [one, other], Some(number), groups)?;
-            number += 1;
-        }
-        let mut woken: Vec<usize> = Vec::new();
-        woken.extend(self.places[at].wakes.iter().filter(|(by, _)| *by == mover).map(|(_, part)| *part));
-        woken.sort_unstable();
-        for one in woken {
-            let mut other = 0;
-            while other < self.places[at].singles.len() {
-                self.triple(at, mover, bears, [one, other], None, groups)?;
-                other += 1;
+    /// A mover with one other beside it.
+    fn beside(
+        &mut self,
+        at: usize,
+        mover: usize,
+        (moves, bears): (bool, bool),
+        beside: usize,
+        groups: &[u64],
+    ) -> Result<(), Stuck> {
+        if bears && self.places[at].singles[beside].bears {
+            let mut number = 0;
+            while let Some(pair) = self.places[at].pair(mover - OUTSIDE, beside, number) {
+                let pairs = [Some(pair), None, None];
+                self.step(at, Company { mover, beside: [Some(beside), None], pairs }, groups)?;
+                number += 1;
             }
+        } else if moves {
+            let company = Company { mover, beside: [Some(beside), None], pairs: [None; 3] };
+            self.step(at, company, groups)?;
         }
         Ok(())
     }
 
+    /// A mover with two others that bear something, or come to do so by its step.
     fn triple(
         &mut self,
         at: usize,
@@ -212,7 +269,7 @@ impl<'a> Prover<'a> {
             return Ok(());
         };
         self.worlds += 1;
-        if self.worlds > WORLDS_MAX {
+        if self.worlds > self.most {
             return Err(Stuck::TooLarge);
         }
         self.places[at].done.insert(company, stamp);
@@ -224,8 +281,22 @@ impl<'a> Prover<'a> {
                 None => return Ok(()),
             },
         };
+        let interesting = groups.iter().fold(0, |all, group| all | group) & !self.facts;
         let mut steps = Vec::new();
-        self.open.steps(&whole.world, mover, &mut |step| steps.push(step));
+        let alone = match company.mover.checked_sub(OUTSIDE) {
+            Some(single) => self.places[at].singles[single].alone.as_ref(),
+            None => self.places[at].outside[company.mover].1.as_ref(),
+        };
+        let alone = alone.filter(|_| company.beside[0].is_some());
+        let mut count = 0;
+        let mut wanted = |number: usize, facts: u64| {
+            count = number + 1;
+            facts & interesting != 0 || alone.is_none_or(|alone| alone.quiet.get(number) != Some(&true))
+        };
+        self.open.steps_if(&whole.world, mover, &mut wanted, &mut |step| steps.push(step));
+        if alone.is_some_and(|alone| alone.quiet.len() != count) {
+            return Err(Stuck::NotLocal);
+        }
         let (was_bearing, held) = match company.mover.checked_sub(OUTSIDE) {
             Some(single) => {
                 let single = &self.places[at].singles[single];
@@ -235,20 +306,22 @@ impl<'a> Prover<'a> {
         };
         let beside: Vec<usize> = company.beside.into_iter().flatten().collect();
         let asleep = beside.iter().any(|part| !self.places[at].singles[*part].bears);
-        let (mut moves, mut bearing) = (false, Vec::with_capacity(steps.len()));
+        let (mut moves, mut now) = (false, Alone { bearing: vec![0; count], quiet: vec![true; count] });
         for mut step in steps {
             let map = step.world.number_clocks();
             let apart = take_apart(&step.world);
-            let bears = apart.parts.iter().filter(|piece| piece.part.bears(self.open, &apart.shared)).count();
-            bearing.push(bears);
+            let bears = apart.parts.iter().filter(|piece| piece.bears(self.open, &apart.shared)).count();
+            now.bearing[step.number] = now.bearing[step.number].max(bears);
             if beside.is_empty() {
                 let gained = |piece: &Piece| {
                     let (owns, lock) = piece.part.holds();
                     owns && !held.0 || lock && !held.1
                 };
                 let restarts = |(number, from): (usize, &ClockFrom)| *from != ClockFrom::Old(number as u8 + 1);
-                moves |= apart.shared != self.places[at].shared
-                    || map.iter().take(apart.clocks.len()).enumerate().any(restarts)
+                let changes = apart.shared != self.places[at].shared
+                    || map.iter().take(apart.clocks.len()).enumerate().any(restarts);
+                now.quiet[step.number] &= !changes && bears == 0;
+                moves |= changes
                     || bears > usize::from(was_bearing)
                     || apart.parts.iter().any(gained);
             }
@@ -260,8 +333,8 @@ impl<'a> Prover<'a> {
             if self.open.overflows(&step.world) {
                 return Err(Stuck::Counts);
             }
-            let new = step.facts & !self.facts;
-            if new != 0 {
+            let new = step.facts & interesting;
+            if new & !self.facts != 0 {
                 self.facts |= new;
                 let world = step.world.clone();
                 self.shown.push((new, OpenStep { world, ..step.clone() }));
@@ -269,34 +342,29 @@ impl<'a> Prover<'a> {
                     return Err(Stuck::Broken);
                 }
             }
-            self.add_apart(&apart, &after, &map)?;
+            self.add(&apart, &after)?;
         }
         let place = &mut self.places[at];
-        match (company.beside, company.mover) {
-            ([None, None], mover) => match mover.checked_sub(OUTSIDE) {
-                Some(single) => {
-                    place.singles[single].moves |= moves;
-                    place.singles[single].alone = Some(bearing);
-                }
-                None => {
-                    place.outside[mover].0 |= moves;
-                    place.outside[mover].1 = Some(bearing);
-                }
-            },
-            (_, mover) => {
-                let alone = match mover.checked_sub(OUTSIDE) {
-                    Some(single) => &place.singles[single].alone,
-                    None => &place.outside[mover].1,
-                };
-                let alone = alone.as_ref().ok_or(Stuck::NotLocal)?;
-                if alone.len() != bearing.len() {
-                    return Err(Stuck::NotLocal);
-                }
-                let [Some(part), None] = company.beside else { return Ok(()) };
-                if asleep && alone.iter().zip(&bearing).any(|(alone, bearing)| bearing > alone) {
-                    place.wakes.insert((mover, part));
-                }
+        let (known, alone) = match company.mover.checked_sub(OUTSIDE) {
+            Some(single) => {
+                let single = &mut place.singles[single];
+                (&mut single.moves, &mut single.alone)
             }
+            None => {
+                let (known, alone) = &mut place.outside[company.mover];
+                (known, alone)
+            }
+        };
+        if beside.is_empty() {
+            *known |= moves;
+            *alone = Some(now);
+            return Ok(());
+        }
+        let alone = alone.as_ref().ok_or(Stuck::NotLocal)?;
+        if let ([Some(part), None], true) = (company.beside, asleep)
+            && alone.bearing.iter().zip(&now.bearing).any(|(alone, now)| now > alone)
+        {
+            place.wakes.insert((company.mover, part));
         }
         Ok(())
     }
@@ -305,13 +373,8 @@ impl<'a> Prover<'a> {
         whole.shared_clocks > 0 || whole.clocks.iter().any(|clocks| !clocks.is_empty())
     }
 
-    fn add(&mut self, world: &World, zone: &Zone, _: &[Clock]) -> Result<(), Stuck> {
-        let apart = take_apart(world);
-        self.add_apart(&apart, zone, &ClockMap::new())
-    }
-
     /// Adds every piece of a world whose clocks are in this zone.
-    fn add_apart(&mut self, apart: &Apart, zone: &Zone, _: &ClockMap) -> Result<(), Stuck> {
+    fn add(&mut self, apart: &Apart, zone: &Zone) -> Result<(), Stuck> {
         let key = apart.shared.pack();
         let shared = |slot: &crate::system::world::Slot| slot.clock().map(ClockFrom::Old);
         let base: ClockMap = apart.clocks.iter().filter_map(shared).collect();
@@ -330,7 +393,7 @@ impl<'a> Prover<'a> {
         for piece in &apart.parts {
             let mut clocks = base.clone();
             clocks.extend(piece.clocks.iter().filter_map(shared));
-            let (number, more) = self.places[at].grow_single(open, piece.part, zone, &clocks);
+            let (number, more) = self.places[at].grow_single(open, piece, zone, &clocks);
             grown |= more;
             numbers.push(number);
         }
@@ -357,7 +420,7 @@ impl<'a> Prover<'a> {
         }
         if grown && !self.places[at].dirty {
             self.places[at].dirty = true;
-            self.todo.push(at);
+            self.todo.push_back(at);
         }
         Ok(())
     }
@@ -384,6 +447,7 @@ impl Place {
             wakes: FxHashSet::default(),
             done: FxHashMap::default(),
             dirty: false,
+            fresh: Fresh::default(),
         }
     }
 
@@ -393,6 +457,18 @@ impl Place {
             Some(single) => (self.singles[single].moves, self.singles[single].bears),
             None => (self.outside[mover].0, false),
         }
+    }
+
+    fn parts(&self, pair: usize) -> [usize; 2] {
+        [self.pairs[pair].one, self.pairs[pair].other]
+    }
+
+    /// The parts that begin to bear something by a step of this mover.
+    fn woken(&self, mover: usize) -> Vec<usize> {
+        let mut woken: Vec<usize> = Vec::new();
+        woken.extend(self.wakes.iter().filter(|(by, _)| *by == mover).map(|(_, part)| *part));
+        woken.sort_unstable();
+        woken
     }
 
     /// The pairs of these two parts, in whatever order.
@@ -471,21 +547,27 @@ impl Place {
         let mut timed = std::mem::replace(&mut self.timed, Timed { zone: Zone::zero(0), grown: 0 });
         let grown = timed.grow(|| put_together(&self.shared, &[], |_, _| None), open, zone, clocks);
         self.timed = timed;
+        self.fresh.shared |= grown;
         grown
     }
 
-    fn grow_single(&mut self, open: &Open, part: Part, zone: &Zone, clocks: &ClockMap) -> (usize, bool) {
+    fn grow_single(&mut self, open: &Open, piece: &Piece, zone: &Zone, clocks: &ClockMap) -> (usize, bool) {
+        let part = piece.part;
         let known = self.index.get(&part).copied();
         let number = known.unwrap_or_else(|| {
-            let bears = part.bears(open, &self.shared);
+            let bears = piece.bears(open, &self.shared);
             let timed = Timed { zone: Zone::zero(0), grown: 0 };
-            self.singles.push(Single { part, timed, bears, moves: false, alone: None });
+            self.singles.push(Single { part, timed, bears, pairs: Vec::new(), moves: false, alone: None });
             self.index.insert(part, self.singles.len() - 1);
             self.singles.len() - 1
         });
         let shared = &self.shared;
         let whole = || put_together(shared, &[part], |_, _| None);
-        (number, self.singles[number].timed.grow(whole, open, zone, clocks))
+        let grown = self.singles[number].timed.grow(whole, open, zone, clocks);
+        if grown {
+            self.fresh.singles.push(number);
+        }
+        (number, grown)
     }
 
     fn grow_pair(
@@ -504,13 +586,21 @@ impl Place {
             let timed = Timed { zone: Zone::zero(0), grown: 0 };
             self.pairs.push(Pair { one, other, relation, timed });
             let number = self.pairs.len() - 1;
+            self.singles[one].pairs.push(number);
+            if one != other {
+                self.singles[other].pairs.push(number);
+            }
             self.by_parts.entry((one, other)).or_default().push(number);
             number
         });
         let parts = [self.singles[one].part, self.singles[other].part];
         let shared = &self.shared;
         let whole = || put_together(shared, &parts, |_, _| Some(relation));
-        self.pairs[number].timed.grow(whole, open, zone, clocks)
+        let grown = self.pairs[number].timed.grow(whole, open, zone, clocks);
+        if grown {
+            self.fresh.pairs.push(number);
+        }
+        grown
     }
 }
 

@@ -71,6 +71,13 @@ pub struct Piece {
 type Own = SmallVec<[(u8, u8); 2]>;
 
 impl Piece {
+    /// Whether it has something of which what is shared does not tell who else can have it: a claim that
+    /// still counts, a lock, a result of its own.
+    pub fn bears(&self, open: &Open, shared: &World) -> bool {
+        let token = self.part.token();
+        !self.own.is_empty() || self.part.holds().1 || token != 0 && !open.is_old(shared, token)
+    }
+
     pub fn relation(&self, other: &Piece) -> Relation {
         let (mine, theirs) = (self.part.token(), other.part.token());
         let order = match self.token.cmp(&other.token) {
@@ -158,17 +165,6 @@ impl Part {
         };
         let second = attempt.map(|attempt| [&mut attempt.clock, &mut attempt.held]);
         first.into_iter().chain(second.into_iter().flatten()).filter(|slot| slot.present()).for_each(&mut f);
-    }
-
-    /// Whether it has something of which what is shared does not tell who else can have it: a claim that
-    /// still counts, a lock, a result of its own.
-    pub fn bears(&self, open: &Open, shared: &World) -> bool {
-        let token = self.token();
-        let results = results(shared);
-        let mut own = false;
-        let mut part = *self;
-        part.each_result(|class, version| own |= *version > results[usize::from(class)].len() as u8);
-        own || self.holds().1 || token != 0 && !open.is_old(shared, token)
     }
 }
 
