@@ -111,9 +111,11 @@ pub fn verify(
 
 /// Tries to prove what holds in the scope for any scope.
 fn prove(system: &System, protocol: &Protocol, result: &mut PolicyResult, stop: &dyn Fn() -> bool) {
-    let holds = |result: &&PropertyResult| result.verdict == Verdict::Holds;
-    let goals: Vec<Property> = result.properties.iter().filter(holds).map(|result| result.property).collect();
-    let tried = proof::prove(system, [&result.policy, &protocol.name], &goals, stop);
+    // A policy with a violation is to be mended first: what else is true of it helps nobody.
+    if result.properties.iter().any(|property| property.verdict == Verdict::Violated) {
+        return;
+    }
+    let tried = proof::prove(system, [&result.policy, &protocol.name], &to_prove(result), stop);
     for property in &mut result.properties {
         let by = tried.proofs.iter().find(|proof| proof.properties.contains(&property.property));
         let why = tried.unproved.iter().find(|(unproved, _)| *unproved == property.property);
@@ -136,9 +138,19 @@ fn prove(system: &System, protocol: &Protocol, result: &mut PolicyResult, stop: 
 /// The proofs of a result in full: made again, as a result keeps only how large they are.
 pub fn proofs(policy: &Policy, protocol: &Protocol, result: &PolicyResult) -> Vec<Proof> {
     let Ok(system) = System::new(policy, protocol) else { return Vec::new() };
-    let mut proved: Vec<Property> = result.proofs.iter().flat_map(|proof| proof.properties.clone()).collect();
-    proved.sort();
-    proof::prove(&system, [&result.policy, &protocol.name], &proved, &|| false).proofs
+    if result.proofs.is_empty() {
+        return Vec::new();
+    }
+    // The same question has the same answer.
+    let mut again = proof::prove(&system, [&result.policy, &protocol.name], &to_prove(result), &|| false).proofs;
+    again.retain(|proof| result.proofs.iter().any(|known| known.properties == proof.properties));
+    again
+}
+
+/// What holds in the scope.
+fn to_prove(result: &PolicyResult) -> Vec<Property> {
+    let holds = |of: &&PropertyResult| matches!(of.verdict, Verdict::Holds | Verdict::Proved);
+    result.properties.iter().filter(holds).map(|of| of.property).collect()
 }
 
 /// As [`verify`] in the declared scope only, with some reductions off.

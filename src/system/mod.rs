@@ -198,6 +198,8 @@ struct Draft {
     facts: u64,
     /// Whatever can come of it can come without it: see [`lean`].
     spent: bool,
+    /// It makes a difference to others than its actor: see [`open`].
+    touches: bool,
 }
 
 impl Draft {
@@ -535,12 +537,16 @@ impl System {
 impl Steps<'_> {
     /// A draft that changes nothing yet.
     fn draft(&self) -> Draft {
-        Draft { world: self.before.clone(), guard: Guard::new(), facts: 0, spent: false }
+        Draft { world: self.before.clone(), guard: Guard::new(), facts: 0, spent: false, touches: false }
     }
 
     fn emit(&mut self, actor: Actor, action: Action, at: u8, ending: Option<Ending>, mut draft: Draft) {
         if let Some(besides) = self.besides {
             draft.guard.push(besides);
+        }
+        if self.system.open {
+            // Before anything is numbered anew.
+            draft.touches = self.stale.is_some() || draft.world.touches(self.before);
         }
         let mut real = self.before.keys.first().map(|key| key.receipt);
         if let Some((receipt, guard)) = &self.stale {

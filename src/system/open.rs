@@ -15,7 +15,7 @@
 //! change to whoever else is there, is what makes this sound; `tests/proofs` takes it apart.
 
 use super::world::{
-    Attempt, Budget, CLASSES, Call, Client, Flight, Known, Phase, Receipt, Slot, Who, World,
+    Attempt, Budget, CLASSES, Call, Client, Flight, Grip, Known, Phase, Receipt, Slot, Who, World,
 };
 use crate::model::Operation;
 use super::{Action, Actor, Draft, Guard, Label, Steps, System};
@@ -60,10 +60,35 @@ pub struct OpenStep {
     pub label: Label,
     pub guard: Guard,
     pub facts: u64,
+    /// It changes what is shared, if only by something that looks the same, or its actor gains a claim or a lock.
+    /// Of a step that does not, nobody else can tell.
+    pub touches: bool,
     pub world: World,
 }
 
+impl World {
+    /// Whether this world, which a step made of another one, differs from it in what is shared, or in who holds it.
+    pub(super) fn touches(&self, before: &World) -> bool {
+        let owners = |world: &World| world.live().filter(|(_, attempt)| attempt.owns).count();
+        let holders = |world: &World| world.live().filter(|(_, attempt)| attempt.lock != Grip::None).count();
+        self.keys != before.keys
+            || self.locks != before.locks
+            || self.rows != before.rows
+            || self.past != before.past
+            || (self.effects, self.lost, self.latest) != (before.effects, before.lost, before.latest)
+            || (self.seen, self.fence, self.granted) != (before.seen, before.fence, before.granted)
+            || (self.horizon, self.started) != (before.horizon, before.started)
+            || owners(self) > owners(before)
+            || holders(self) > holders(before)
+    }
+}
+
 impl System {
+    /// An attempt that crashes may be run again from its start.
+    pub fn restarts(&self) -> bool {
+        self.restart
+    }
+
     /// The declared faults, beside crashes, of which an open system has any number.
     pub fn open_faults(&self) -> Vec<&'static str> {
         let b = &self.start.budget;
@@ -194,14 +219,18 @@ impl Open {
             }
             let guard = std::mem::take(&mut draft.guard);
             let world = draft.world.clone();
-            let step = OpenStep { number: number - 1, label, guard, facts: draft.facts, world };
+            let (facts, touches) = (draft.facts, draft.touches);
+            let step = OpenStep { number: number - 1, label, guard, facts, touches, world };
             self.finish(step, out);
         };
         let mut steps =
             Steps { system: &self.system, before: &before, out: &mut emit, stale: None, besides: None };
         match mover {
             Mover::Store => steps.store_faults(),
-            Mover::Newcomer => (world.clients.len()..before.clients.len()).for_each(|i| steps.client(i)),
+            Mover::Newcomer => {
+                let first = world.clients.len();
+                (first..first + self.supply.len()).for_each(|i| steps.client(i));
+            }
             Mover::Client(index) => {
                 steps.client(index);
                 if before.clients[index].attempt.is_some() {
@@ -307,7 +336,8 @@ impl Open {
         for client in world.clients.iter_mut().filter(|client| client.retries > 0) {
             client.retries = AGAIN;
         }
-        world.clients.extend(self.supply.iter().copied());
+        // Two of each, so that there is one more when one comes.
+        world.clients.extend(self.supply.iter().chain(&self.supply).copied());
     }
 
     /// Takes out again what is always there, and gives the step on.

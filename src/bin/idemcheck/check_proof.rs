@@ -45,7 +45,10 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         let names: Vec<&str> = file.proof.properties.iter().map(|property| property.name()).collect();
         writeln!(out, "{} ({}): {}", source.policy.name, source.policy.path.display(), names.join(", "))?;
         // In its own words, whatever the file says.
-        writeln!(out, "  proved for {}", proof::scope(&system))?;
+        writeln!(out, "  proved for {}", proof::scope(&system, file.proof.timed))?;
+        if args.policy.is_none() {
+            writeln!(out, "  of the policy as the file has it; name the policy to check it as it is now")?;
+        }
         writeln!(
             out,
             "  checked: {} pieces, {} small worlds, {} steps",

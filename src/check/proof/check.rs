@@ -10,6 +10,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use rustc_hash::FxHashMap;
+
 use super::file::{Proof, hex};
 use crate::check::judge::broken_by;
 use crate::system::open::{Mover, Open};
@@ -19,7 +21,7 @@ use crate::time::zone::Zone;
 use crate::time::{Clock, ClockFrom, ClockMap, Constraint};
 
 /// Small worlds that are tried before a proof is refused as too large.
-pub const TRIED_MAX: u64 = 20_000_000;
+pub const TRIED_MAX: u64 = 2_000_000;
 
 /// Why a proof is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,13 +103,39 @@ pub fn check(system: &System, proof: &Proof) -> Result<Checked, Refused> {
     Ok(checked)
 }
 
+/// A small world whose steps are taken.
+#[derive(Clone, Default)]
+struct Tried<'a> {
+    excluded: u64,
+    /// The part to look for afterwards.
+    beside: Option<Mover>,
+    /// What the mover does alone, and whether those beside it relate to what comes of that.
+    of: Option<(&'a Tried<'a>, bool)>,
+    /// By the number of the step: whether it touches what others see, and leaves something that they relate to.
+    touches: Vec<bool>,
+    leaves: Vec<bool>,
+    /// Whether the part that was looked for bears something after some step.
+    bears: bool,
+}
+
+impl Tried<'_> {
+    fn note(&mut self, number: usize, touches: bool, leaves: bool) {
+        for (list, new) in [(&mut self.touches, touches), (&mut self.leaves, leaves)] {
+            if list.len() <= number {
+                list.resize(number + 1, false);
+            }
+            list[number] |= new;
+        }
+    }
+}
+
 /// The pieces, each by its own form.
 pub struct Invariant<'a> {
     open: &'a Open,
     /// Every piece, and its zone.
-    zones: BTreeMap<Vec<u8>, Zone>,
-    /// For what is shared, the pieces with one part more.
-    singles: BTreeMap<Vec<u8>, Vec<World>>,
+    zones: FxHashMap<Vec<u8>, Zone>,
+    /// For what is shared, the pieces with one part more, and whether that bears something.
+    singles: BTreeMap<Vec<u8>, Vec<(World, bool)>>,
     shared: BTreeMap<Vec<u8>, World>,
 }
 
@@ -140,6 +168,10 @@ impl<'a> Invariant<'a> {
                 }
             }
             let parts = movers(&world);
+            // Two parts that need not occur together say nothing by doing so.
+            if parts.len() == 2 && !parts.iter().all(|part| out.bears(&world, *part)) {
+                return Err(refused());
+            }
             let (form, orders) = form(&world);
             // Of two forms that are the same either will do, as a smaller invariant is refused elsewhere.
             let zone = zone.map(&orders[0]);
@@ -147,7 +179,8 @@ impl<'a> Invariant<'a> {
                 0 => drop(out.shared.insert(form.clone(), unnumbered(&world))),
                 1 => {
                     let (shared, _) = self::form(&only(&world, &[]));
-                    out.singles.entry(shared).or_default().push(unnumbered(&world));
+                    let bears = out.bears(&world, parts[0]);
+                    out.singles.entry(shared).or_default().push((unnumbered(&world), bears));
                 }
                 _ => {}
             }
@@ -231,34 +264,37 @@ impl<'a> Invariant<'a> {
 
     /// Every step of every world with what is shared, a mover, and one or two others.
     fn step_all(&self, shared: &[u8], excluded: u64, checked: &mut Checked) -> Result<(), Refused> {
-        let base = &self.shared[shared];
         let singles = &self.singles[shared];
-        let mut starts = vec![(base.clone(), None); 1];
-        starts.extend(singles.iter().map(|world| (world.clone(), Some(movers(world)[0]))));
-        for (world, mover) in starts {
-            let actors = match mover {
-                Some(mover) => vec![mover],
-                None => vec![Mover::Store, Mover::Newcomer],
-            };
-            for actor in actors {
-                self.try_world(&world, actor, None, excluded, checked)?;
-                // Beside whom, and of these the ones that bear something afterwards.
-                let mut bearing = Vec::new();
-                for beside in singles {
-                    let mut bears = false;
-                    for (both, added) in self.with(&world, beside) {
-                        bears |= self.try_world(&both, actor, Some(added), excluded, checked)?;
-                    }
-                    if bears {
-                        bearing.push(beside);
-                    }
+        let mut movers_of: Vec<(&World, Mover)> = Vec::new();
+        movers_of.extend([Mover::Store, Mover::Newcomer].map(|mover| (&self.shared[shared], mover)));
+        movers_of.extend(singles.iter().map(|(world, _)| (world, movers(world)[0])));
+        for (world, mover) in movers_of {
+            let mut alone = Tried { excluded, ..Tried::default() };
+            self.try_world(world, mover, &mut alone, checked)?;
+            // Nobody else can tell of a step that touches nothing, but for how they relate to what comes of it.
+            let touches = alone.touches.contains(&true);
+            let leaves = alone.leaves.contains(&true);
+            // Of those beside it, the ones that bear something afterwards.
+            let mut bearing = Vec::new();
+            for (beside, bears) in singles.iter().filter(|(_, bears)| touches || leaves && *bears) {
+                let mut after = false;
+                for (both, added) in self.with(world, beside) {
+                    let of = Some((&alone, *bears));
+                    let mut tried = Tried { excluded, beside: Some(added), of, ..Tried::default() };
+                    self.try_world(&both, mover, &mut tried, checked)?;
+                    after |= tried.bears;
                 }
-                for (index, one) in bearing.iter().enumerate() {
-                    for (both, _) in self.with(&world, one) {
-                        for other in &bearing[..=index] {
-                            for (all, _) in self.with(&both, other) {
-                                self.try_world(&all, actor, None, excluded, checked)?;
-                            }
+                if after && touches {
+                    bearing.push(beside);
+                }
+            }
+            for (index, one) in bearing.iter().enumerate() {
+                for (both, _) in self.with(world, one) {
+                    for other in &bearing[..=index] {
+                        for (all, _) in self.with(&both, other) {
+                            let of = Some((&alone, false));
+                            let mut tried = Tried { excluded, of, ..Tried::default() };
+                            self.try_world(&all, mover, &mut tried, checked)?;
                         }
                     }
                 }
@@ -267,32 +303,46 @@ impl<'a> Invariant<'a> {
         Ok(())
     }
 
-    /// Takes every step of an actor. Whether this part of the world bears something after some step.
+    /// Takes the steps of a mover.
     fn try_world(
         &self,
         world: &World,
-        actor: Mover,
-        beside: Option<Mover>,
-        excluded: u64,
+        mover: Mover,
+        tried: &mut Tried,
         checked: &mut Checked,
-    ) -> Result<bool, Refused> {
+    ) -> Result<(), Refused> {
         let mut world = world.clone();
-        if let Some(beside) = beside {
+        if let Some(beside) = tried.beside {
             mark(&mut world, beside);
         }
         let count = world.number_clocks().len();
-        let Some(zone) = self.zone(&world, count) else { return Ok(false) };
+        let Some(zone) = self.zone(&world, count) else { return Ok(()) };
         checked.worlds += 1;
         if checked.worlds > TRIED_MAX {
             return Err(Refused::TooLarge);
         }
-        let (mut result, mut bears) = (Ok(()), false);
-        self.open.steps(&world, actor, &mut |mut step| {
+        let Tried { excluded, beside, of, .. } = *tried;
+        let mut result = Ok(());
+        let mut wanted = |number: usize, _: u64| match of {
+            None => true,
+            // One that is not known from the mover alone is taken, too.
+            Some((alone, relates)) => {
+                let at = |list: &[bool]| list.get(number).copied().unwrap_or(true);
+                at(&alone.touches) || relates && at(&alone.leaves)
+            }
+        };
+        self.open.steps_if(&world, mover, &mut wanted, &mut |mut step| {
             if result.is_err() {
                 return;
             }
             checked.steps += 1;
             let map = step.world.number_clocks();
+            let parts = movers(&step.world);
+            if of.is_none() {
+                // What there is of them, whether or not the clocks allow it.
+                let leaves = parts.iter().any(|part| self.bears(&step.world, *part));
+                tried.note(step.number, step.touches, leaves);
+            }
             let mut after = zone.clone();
             if count > 0 && !after.constrain_all(&step.guard) {
                 return;
@@ -308,10 +358,10 @@ impl<'a> Invariant<'a> {
             } else if self.open.overflows(&step.world) || self.lacks(&step.world, &after) {
                 result = Err(Refused::NotInductive(says()));
             }
-            let marked = beside.and_then(|_| movers(&step.world).into_iter().find(|part| is_marked(&step.world, *part)));
-            bears |= marked.is_some_and(|part| self.bears(&step.world, part));
+            let marked = parts.into_iter().find(|part| beside.is_some() && is_marked(&step.world, *part));
+            tried.bears |= marked.is_some_and(|part| self.bears(&step.world, part));
         });
-        result.map(|()| bears)
+        result
     }
 
     /// The values that the clocks of a small world can have; none: none at all.
@@ -323,8 +373,10 @@ impl<'a> Invariant<'a> {
         let parts = movers(world);
         let mut pieces: Vec<Vec<Mover>> = vec![Vec::new()];
         pieces.extend(parts.iter().map(|part| vec![*part]));
-        for (index, other) in parts.iter().enumerate() {
-            pieces.extend(parts[..index].iter().map(|one| vec![*one, *other]));
+        // Only what is required of a world may be relied on.
+        let bearing: Vec<Mover> = parts.into_iter().filter(|part| self.bears(world, *part)).collect();
+        for (index, other) in bearing.iter().enumerate() {
+            pieces.extend(bearing[..index].iter().map(|one| vec![*one, *other]));
         }
         for piece in pieces {
             let (form, orders) = form(&only(world, &piece));

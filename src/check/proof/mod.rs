@@ -93,9 +93,20 @@ pub fn prove(
             goals.iter().partition(|goal| unfinished || broken(goal));
         if !properties.is_empty() {
             let [policy, model] = names.map(str::to_owned);
-            let (scope, pieces) = (scope(system), file::pieces(&prover));
+            let (scope, pieces) = (scope(system, timed), file::pieces(&prover));
             let version = file::VERSION;
-            out.proofs.push(Proof { version, policy, model, properties, scope, timed, ordered, pieces });
+            let proof = Proof { version, policy, model, properties, scope, timed, ordered, pieces };
+            // The search is not believed: what the checker refuses is none.
+            match check(system, &proof) {
+                Ok(_) => out.proofs.push(proof),
+                Err(refused) => {
+                    let why = match refused {
+                        Refused::TooLarge => "an invariant was found that is too large to be checked".to_owned(),
+                        _ => format!("the checker refuses what was found ({refused}): please report this"),
+                    };
+                    out.unproved.extend(proof.properties.iter().map(|property| (*property, why.clone())));
+                }
+            }
         }
         let again = all_or_none || timed && stuck == Some(Stuck::TooLarge);
         if !left.is_empty() && (!again || stuck == Some(Stuck::Cancelled)) {
@@ -111,9 +122,9 @@ pub fn prove(
 }
 
 /// Small worlds that a search for an invariant steps before it gives up.
-const WORLDS_MAX: usize = 12_000;
+const WORLDS_MAX: usize = 8_000;
 /// The same of the first one.
-const FIRST_MAX: usize = 4_000;
+const FIRST_MAX: usize = 3_000;
 
 /// Why an invariant does not exclude what breaks this property.
 fn why_not(system: &System, prover: &Prover, stuck: Option<Stuck>, goal: Property) -> String {
@@ -145,12 +156,12 @@ fn who(system: &System, step: &OpenStep) -> String {
 }
 
 /// For how many of what a proof is one, in a line.
-pub fn scope(system: &System) -> String {
+pub fn scope(system: &System, timed: bool) -> String {
     let what = if system.queue { "messages, deliveries" } else { "requests, attempts" };
-    let mut parts = vec![format!("any number of {what} and crashes")];
-    let faults = system.open_faults();
-    if !faults.is_empty() {
-        parts.push(format!("and of {}", faults.join(", ")));
-    }
-    parts.join(" ")
+    let crashes = if system.restarts() { "crashes with and without restart" } else { "crashes without restart" };
+    let mut parts = vec![format!("any number of {what}"), crashes.to_owned()];
+    parts.extend(system.open_faults().into_iter().map(str::to_owned));
+    let last = parts.pop().unwrap_or_default();
+    let times = if timed { "times as declared" } else { "at any moment" };
+    format!("{} and {last}; no other faults; {times}", parts.join(", "))
 }

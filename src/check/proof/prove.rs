@@ -46,9 +46,8 @@ pub struct Single {
 struct Alone {
     /// How many parts bear something after each.
     bearing: Vec<usize>,
-    /// By the number of the step: it changes nothing that is shared, and nobody bears anything after it. Whoever
-    /// may be beside it is there as before.
-    quiet: Vec<bool>,
+    /// By the number of the step: it makes a difference to others.
+    touches: Vec<bool>,
 }
 
 pub struct Pair {
@@ -136,11 +135,20 @@ impl<'a> Prover<'a> {
         let map = numbered.number_clocks();
         let zone = Zone::zero(map.len());
         self.add(&take_apart(&numbered), &zone)?;
-        while let Some(place) = self.todo.pop_front() {
-            self.places[place].dirty = false;
-            self.expand(place, groups, stop)?;
+        loop {
+            while let Some(place) = self.todo.pop_front() {
+                self.places[place].dirty = false;
+                self.expand(place, groups, stop)?;
+            }
+            // Once more all of it: what was stepped as it is now costs only a look.
+            for place in 0..self.places.len() {
+                self.places[place].fresh.shared = true;
+                self.expand(place, groups, stop)?;
+            }
+            if self.todo.is_empty() {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     /// Steps every company of a place with something in it that is new or has grown.
@@ -289,41 +297,31 @@ impl<'a> Prover<'a> {
         };
         let alone = alone.filter(|_| company.beside[0].is_some());
         let mut count = 0;
-        let mut wanted = |number: usize, facts: u64| {
+        let beside: Vec<usize> = company.beside.into_iter().flatten().collect();
+        let related = beside.iter().any(|part| self.places[at].singles[*part].bears);
+        // A step that makes no difference to others leaves them as they are; only how they relate to what it
+        // leaves of its mover is new.
+        let mut wanted = |number: usize, _: u64| {
             count = number + 1;
-            facts & interesting != 0 || alone.is_none_or(|alone| alone.quiet.get(number) != Some(&true))
+            alone.is_none_or(|alone| {
+                alone.touches.get(number) != Some(&false) || related && alone.bearing[number] > 0
+            })
         };
         self.open.steps_if(&whole.world, mover, &mut wanted, &mut |step| steps.push(step));
-        if alone.is_some_and(|alone| alone.quiet.len() != count) {
+        if alone.is_some_and(|alone| alone.touches.len() != count) {
             return Err(Stuck::NotLocal);
         }
-        let (was_bearing, held) = match company.mover.checked_sub(OUTSIDE) {
-            Some(single) => {
-                let single = &self.places[at].singles[single];
-                (single.bears, single.part.holds())
-            }
-            None => (false, (false, false)),
-        };
-        let beside: Vec<usize> = company.beside.into_iter().flatten().collect();
+        let was_bearing = company.mover.checked_sub(OUTSIDE).is_some_and(|single| self.places[at].singles[single].bears);
         let asleep = beside.iter().any(|part| !self.places[at].singles[*part].bears);
-        let (mut moves, mut now) = (false, Alone { bearing: vec![0; count], quiet: vec![true; count] });
+        let (mut moves, mut now) = (false, Alone { bearing: vec![0; count], touches: vec![false; count] });
         for mut step in steps {
             let map = step.world.number_clocks();
             let apart = take_apart(&step.world);
             let bears = apart.parts.iter().filter(|piece| piece.bears(self.open, &apart.shared)).count();
             now.bearing[step.number] = now.bearing[step.number].max(bears);
             if beside.is_empty() {
-                let gained = |piece: &Piece| {
-                    let (owns, lock) = piece.part.holds();
-                    owns && !held.0 || lock && !held.1
-                };
-                let restarts = |(number, from): (usize, &ClockFrom)| *from != ClockFrom::Old(number as u8 + 1);
-                let changes = apart.shared != self.places[at].shared
-                    || map.iter().take(apart.clocks.len()).enumerate().any(restarts);
-                now.quiet[step.number] &= !changes && bears == 0;
-                moves |= changes
-                    || bears > usize::from(was_bearing)
-                    || apart.parts.iter().any(gained);
+                now.touches[step.number] |= step.touches;
+                moves |= step.touches || bears > usize::from(was_bearing);
             }
             let mut after = zone.clone();
             if !step.guard.is_empty() && self.is_timed(&whole) && !after.constrain_all(&step.guard) {

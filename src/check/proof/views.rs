@@ -75,7 +75,7 @@ impl Piece {
     /// still counts, a lock, a result of its own.
     pub fn bears(&self, open: &Open, shared: &World) -> bool {
         let token = self.part.token();
-        !self.own.is_empty() || self.part.holds().1 || token != 0 && !open.is_old(shared, token)
+        !self.own.is_empty() || self.part.holds_lock() || token != 0 && !open.is_old(shared, token)
     }
 
     pub fn relation(&self, other: &Piece) -> Relation {
@@ -142,9 +142,8 @@ impl Part {
         }
     }
 
-    /// Holds a lock, or believes so, or believes that it owns the claim.
-    pub fn holds(&self) -> (bool, bool) {
-        self.attempt().map_or((false, false), |attempt| (attempt.owns, attempt.lock != Grip::None))
+    fn holds_lock(&self) -> bool {
+        self.attempt().is_some_and(|attempt| attempt.lock != Grip::None)
     }
 
     fn each_result(&mut self, mut f: impl FnMut(u8, &mut u8)) {
