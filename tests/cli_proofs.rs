@@ -32,9 +32,13 @@ fn a_proof_is_written_checked_and_shown() {
     // Against the policy as it is now, and in words.
     let (code, stdout, _) = idemcheck(&["check-proof", &file, POLICY, "--show"]);
     assert_eq!(code, 0);
-    assert!(stdout.contains("no receipt, no effect\n  - a client waits for an attempt at `commit`"), "{stdout}");
+    assert!(
+        stdout.contains("no receipt, no effect\n  - a client waits for an attempt at `commit`"),
+        "{stdout}"
+    );
     // Of its twin with two transactions it proves nothing.
-    let (code, stdout, stderr) = idemcheck(&["check-proof", &file, "policies/write-path/two-transactions.toml"]);
+    let (code, stdout, stderr) =
+        idemcheck(&["check-proof", &file, "policies/write-path/two-transactions.toml"]);
     assert_eq!((code, stdout.as_str()), (2, ""));
     assert!(stderr.contains("proves nothing of two-transactions"), "{stderr}");
 }
@@ -56,7 +60,10 @@ fn a_proof_that_was_changed_is_refused() {
     // The last one has a comma before it.
     refused(&text.replace(&format!(",\n{}", pieces[pieces.len() - 1]), ""), "not inductive");
     refused(&text.replace(&format!("{}\n", pieces[0]), ""), "not among the pieces");
-    refused(&text.replace("\"no-lost-effect\"", "\"no-stuck-key\""), "no-stuck-key is not proved by an invariant");
+    refused(
+        &text.replace("\"no-lost-effect\"", "\"no-stuck-key\""),
+        "no-stuck-key is not proved by an invariant",
+    );
     refused(&text.replace("\"world\":\"", "\"world\":\"0"), "piece 1 is no world of this policy");
     refused(&text.replace("\"version\": 1", "\"version\": 7"), "version 7");
     refused("{}", "not a proof file");

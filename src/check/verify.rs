@@ -17,8 +17,8 @@ use super::scope::{models, scope};
 use super::search::{Exploration, Extrapolation, Observer, SearchError, SearchOptions, Subsumption, explore};
 use super::trace::{self, PathStep, Patience, ReplayError, concretize, repeat};
 use super::verdict::{
-    Counterexample, Number, PolicyResult, ProofSummary, PropertyResult, SearchStats, Step, Verdict, format_ms,
-    grouped,
+    Counterexample, Number, PolicyResult, ProofSummary, PropertyResult, SearchStats, Step, Verdict,
+    format_ms, grouped,
 };
 use super::{Engine, Limits, VerifyOptions, oracle};
 use crate::model::{Outcome, Protocol};
@@ -142,7 +142,8 @@ pub fn proofs(policy: &Policy, protocol: &Protocol, result: &PolicyResult) -> Ve
         return Vec::new();
     }
     // The same question has the same answer.
-    let mut again = proof::prove(&system, [&result.policy, &protocol.name], &to_prove(result), &|| false).proofs;
+    let mut again =
+        proof::prove(&system, [&result.policy, &protocol.name], &to_prove(result), &|| false).proofs;
     again.retain(|proof| result.proofs.iter().any(|known| known.properties == proof.properties));
     again
 }

@@ -9,8 +9,8 @@ use std::io::{self, Write};
 use super::words;
 use crate::check::property::Property;
 use crate::check::verdict::{
-    Change, Counterexample, PolicyResult, PropertyResult, Report, Scope, Standing, Step, Verdict, format_moment,
-    format_ms, grouped,
+    Change, Counterexample, PolicyResult, PropertyResult, Report, Scope, Standing, Step, Verdict,
+    format_moment, format_ms, grouped,
 };
 
 /// What to show beyond the necessary.

@@ -17,8 +17,8 @@
 use super::world::{
     Attempt, Budget, CLASSES, Call, Client, Flight, Grip, Known, Phase, Receipt, Slot, Who, World,
 };
-use crate::model::Operation;
 use super::{Action, Actor, Draft, Guard, Label, Steps, System};
+use crate::model::{Operation, WriteKind};
 use crate::time::Constraint;
 
 /// How much of a fault is left, always: more than one step takes.
@@ -34,6 +34,8 @@ pub struct Open {
     timed: bool,
     /// The order of claims is kept where only `no-stale-overwrite` asks for it.
     order: bool,
+    /// A token that is too old is like any other such one: nobody writes it into a receipt again.
+    merges_old: bool,
     budget: Budget,
     /// One of each kind that may begin at any moment.
     supply: Vec<Client>,
@@ -132,6 +134,8 @@ impl System {
                 supply.push(Client { retries: AGAIN, clock: Slot::NONE, name: 0, sent: 0, ..*client });
             }
         }
+        let writes = |row: &super::compile::Row| matches!(&row.operation, Operation::Commit { writes, .. } if writes.contains(&WriteKind::Receipt));
+        let merges_old = !(self.unfenced_records || self.keeps_past) && !self.table.iter().any(writes);
         let each = |declared: u8| if declared > 0 { ALWAYS } else { 0 };
         let b = &self.start.budget;
         let budget = Budget {
@@ -148,7 +152,7 @@ impl System {
             redeliveries: each(b.redeliveries),
             redrives: each(b.redrives),
         };
-        Ok(Open { system, timed, order, budget, supply })
+        Ok(Open { system, timed, order, merges_old, budget, supply })
     }
 }
 
@@ -267,7 +271,7 @@ impl Open {
     /// Whether an attempt with this token, or a call of this claim, is beyond harm: whatever happens,
     /// its token is too old for the resource and for the judge.
     pub fn is_old(&self, world: &World, token: u8) -> bool {
-        self.forgets_tokens()
+        self.merges_old
             && token != 0
             && token < world.seen
             && (!self.system.fencing || token < world.fence)
@@ -295,7 +299,11 @@ impl Open {
             usize::from(a.class) < CLASSES
                 && (a.key, a.row, a.aim) == (0, 0, Default::default())
                 && known(a.known)
-                && self.system.table.get(usize::from(a.at)).is_some_and(|row| a.call == Call::None || calls(row))
+                && self
+                    .system
+                    .table
+                    .get(usize::from(a.at))
+                    .is_some_and(|row| a.call == Call::None || calls(row))
                 && !matches!(a.call, Call::Landed(landed) if !known(landed))
         };
         let client = |c: &Client| {
@@ -399,10 +407,11 @@ impl Open {
             let ordered = self.order || self.system.fencing;
             let receipt = world.keys[0].receipt.token;
             let (seen, fence, fencing) = (world.seen, world.fence, self.system.fencing);
+            let merges_old = self.merges_old;
             let rest = |token: u8| match token {
                 0 => 0,
                 _ if !ordered => 0,
-                _ if token < seen && (!fencing || token < fence) => 1,
+                _ if merges_old && token < seen && (!fencing || token < fence) => 1,
                 _ => token,
             };
             for attempt in world.live_mut().filter(|attempt| attempt.token != receipt) {

@@ -47,7 +47,8 @@ fn contradicts(case: &Case, policy: &Policy, proved: &[Property], tally: &Tally)
     add(&tally.searched, u64::from(result.search.complete));
     // One that was seen and not told counts, too.
     let seen = |verdict: Verdict, reason: &str| {
-        verdict == Verdict::Violated || verdict == Verdict::Inconclusive && reason.contains("a step breaks it")
+        verdict == Verdict::Violated
+            || verdict == Verdict::Inconclusive && reason.contains("a step breaks it")
     };
     let broken = result.properties.iter().find(|found| seen(found.verdict, &found.reason));
     broken.map(|found| found.property)

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use idemcheck::check::proof::check;
 use idemcheck::check::property::Property::{self, *};
 
 use crate::support::{policies, proved, search, violated};
 
 /// What must be proved, at least.
 const SHOWN: &[(&str, &[Property])] = &[
-    ("transactional-receipt", &[SingleExecution, NoLostEffect, ReplayFidelity, OwnerOnlyRecord, ReserveBeforeEffect]),
+    (
+        "transactional-receipt",
+        &[SingleExecution, NoLostEffect, ReplayFidelity, OwnerOnlyRecord, ReserveBeforeEffect],
+    ),
     ("late-call-fenced", &[SingleExecution]),
     ("kafka-rebalance-inbox", &[SingleExecution, EffectivelyOnce, NoLostMessage]),
     ("release-behind-native-key", &[SingleExecution]),
@@ -19,12 +21,12 @@ const SHOWN: &[(&str, &[Property])] = &[
 #[test]
 fn what_is_proved_holds_and_is_checked() {
     let mut lines = BTreeMap::new();
-    let (mut proving, mut checking) = (Duration::ZERO, Duration::ZERO);
+    let mut proving = Duration::ZERO;
     let only = std::env::var("IDEMCHECK_ONLY").unwrap_or_default();
     for source in policies().iter().filter(|source| source.policy.name.contains(&only)) {
         let (policy, protocol) = (&source.policy, &source.protocol);
         let began = Instant::now();
-        let (system, tried) = proved(policy, protocol);
+        let (_, tried) = proved(policy, protocol);
         let took = began.elapsed();
         proving += took;
         let broken = violated(&search(policy, protocol, 5_000_000).unwrap());
@@ -34,14 +36,18 @@ fn what_is_proved_holds_and_is_checked() {
                 assert!(!broken.contains(property), "{}: {property} is proved, and violated", policy.name);
                 names.push(format!("{property}{}", if proof.timed { " (timed)" } else { "" }));
             }
-            let began = Instant::now();
-            let checked = check(&system, proof);
-            checking += began.elapsed();
-            assert!(checked.is_ok(), "{}: {:?}: {checked:?}", policy.name, proof.properties);
+        }
+        // The checker has looked at every proof; what it refuses is a fault of the search.
+        for (property, why) in &tried.unproved {
+            assert!(!why.contains("please report"), "{}: {property}: {why}", policy.name);
         }
         if std::env::var_os("IDEMCHECK_SHOW").is_some() {
-            println!("{} {took:?} worlds {} pieces {:?}", policy.name, tried.worlds,
-                tried.proofs.iter().map(|p| (p.timed, p.pieces.len())).collect::<Vec<_>>());
+            println!(
+                "{} {took:?} worlds {} pieces {:?}",
+                policy.name,
+                tried.worlds,
+                tried.proofs.iter().map(|p| (p.timed, p.pieces.len())).collect::<Vec<_>>()
+            );
             println!("   proved {}", names.join(", "));
             for (property, why) in tried.unproved.iter().filter(|(p, _)| !broken.contains(p)) {
                 println!("   open {property}: {why}");
@@ -49,7 +55,7 @@ fn what_is_proved_holds_and_is_checked() {
         }
         lines.insert(policy.name.clone(), names);
     }
-    println!("proving took {proving:?}, checking {checking:?}");
+    println!("proving took {proving:?}");
     for (name, properties) in SHOWN.iter().filter(|(name, _)| name.contains(&only)) {
         for property in *properties {
             let name_of = |line: &String| line.starts_with(property.name());

@@ -101,9 +101,21 @@ fn compare(open: &Open, world: &World, mover: Mover, what: &str) -> usize {
             assert_eq!(small.label.action, large.label.action, "{what}");
             assert_eq!(small.label.ending, large.label.ending, "{what}");
             *facts |= small.facts & judged;
-            assert_eq!(small.facts & judged & !large.facts, 0, "{what}: a fact only among fewer: {:?}", small.label);
+            assert_eq!(
+                small.facts & judged & !large.facts,
+                0,
+                "{what}: a fact only among fewer: {:?}",
+                small.label
+            );
             let rest = without(&large.world, &names);
-            assert_eq!(form(&small.world), form(&rest), "{what}: {:?}\n{:#?}\n{:#?}", small.label, small.world, rest);
+            assert_eq!(
+                form(&small.world),
+                form(&rest),
+                "{what}: {:?}\n{:#?}\n{:#?}",
+                small.label,
+                small.world,
+                rest
+            );
         }
     }
     for (large, facts) in large.iter().zip(&facts) {

@@ -9,6 +9,7 @@ mod mutations;
 mod corpus;
 mod local;
 mod mutants;
+mod regressions;
 mod scale;
 mod support;
 mod tampered;

@@ -68,8 +68,10 @@ fn own_policy(file: &ProofFile, shown: &impl std::fmt::Display) -> anyhow::Resul
         (PathBuf::from(&member.path), member.policy_text.clone(), member.model_text.clone())
     };
     let members: Vec<_> = file.members.iter().map(member).collect();
-    let members: Vec<(&Path, &str, &str)> =
-        members.iter().map(|(path, policy, model)| (path.as_path(), policy.as_str(), model.as_str())).collect();
+    let members: Vec<(&Path, &str, &str)> = members
+        .iter()
+        .map(|(path, policy, model)| (path.as_path(), policy.as_str(), model.as_str()))
+        .collect();
     let mut loaded = input::read_texts(
         (file.policy_path.as_ref(), &file.policy_text),
         (model_path.as_ref(), &file.model_text),

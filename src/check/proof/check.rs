@@ -7,6 +7,7 @@
 //! and that no step shows what is excluded. A step changes its mover, what is shared, and what others have
 //! to do with that; so worlds of a mover with two others are enough.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -159,7 +160,8 @@ impl<'a> Invariant<'a> {
             let mut zone = Zone::all(count);
             // No clock is below zero, whatever the file says.
             for [left, right, bound, strict] in &piece.clocks {
-                let clock = |clock: &i64| Clock::try_from(*clock).ok().filter(|clock| usize::from(*clock) <= count);
+                let clock =
+                    |clock: &i64| Clock::try_from(*clock).ok().filter(|clock| usize::from(*clock) <= count);
                 let (left, right) = clock(left).zip(clock(right)).ok_or_else(refused)?;
                 let fits = bound.unsigned_abs() < crate::time::zone::GREATEST_CONSTANT.unsigned_abs();
                 let constraint = Constraint { left, right, bound: *bound, strict: *strict == 1 };
@@ -184,7 +186,15 @@ impl<'a> Invariant<'a> {
                 }
                 _ => {}
             }
-            out.zones.insert(form, zone);
+            // Said twice, of two parts in either order: both.
+            match out.zones.entry(form) {
+                Entry::Occupied(mut known) => {
+                    known.get_mut().join(&zone);
+                }
+                Entry::Vacant(place) => {
+                    place.insert(zone);
+                }
+            }
         }
         // What is shared may occur with nobody there.
         for shared in out.shared.keys() {
@@ -448,10 +458,14 @@ impl<'a> Invariant<'a> {
                                 }
                             }
                         });
-                        most = named.iter().filter(|((of, _), _)| *of == result.0).fold(most, |m, (_, v)| m.max(*v));
+                        most = named
+                            .iter()
+                            .filter(|((of, _), _)| *of == result.0)
+                            .fold(most, |m, (_, v)| m.max(*v));
                         others.insert(most + 1);
                         // Its own results differ from each other.
-                        others.retain(|v| !named.iter().any(|((of, _), known)| *of == result.0 && known == v));
+                        others
+                            .retain(|v| !named.iter().any(|((of, _), known)| *of == result.0 && known == v));
                     }
                 }
                 for version in others {

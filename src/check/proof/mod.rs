@@ -57,12 +57,7 @@ pub struct Attempted {
 
 /// Tries to prove these properties of a system, `stop` being asked now and then whether to give up. `names`
 /// are those of the policy and of its model.
-pub fn prove(
-    system: &System,
-    names: [&str; 2],
-    goals: &[Property],
-    stop: &dyn Fn() -> bool,
-) -> Attempted {
+pub fn prove(system: &System, names: [&str; 2], goals: &[Property], stop: &dyn Fn() -> bool) -> Attempted {
     let mut out = Attempted::default();
     let (mut goals, never): (Vec<Property>, Vec<Property>) =
         goals.iter().partition(|goal| EXPRESSIBLE.contains(goal));
@@ -70,7 +65,9 @@ pub fn prove(
     out.unproved.extend(never.into_iter().map(|goal| (goal, why.to_owned())));
     // Without clocks first, which is over soon where it proves all; then with them; where that is too large,
     // without them for whatever that excludes.
-    for (timed, most, all_or_none) in [(false, FIRST_MAX, true), (true, WORLDS_MAX, false), (false, WORLDS_MAX, false)] {
+    for (timed, most, all_or_none) in
+        [(false, FIRST_MAX, true), (true, WORLDS_MAX, false), (false, WORLDS_MAX, false)]
+    {
         let ordered = goals.contains(&Property::NoStaleOverwrite);
         let open = match system.open(timed, ordered) {
             Ok(open) => open,
@@ -101,7 +98,9 @@ pub fn prove(
                 Ok(_) => out.proofs.push(proof),
                 Err(refused) => {
                     let why = match refused {
-                        Refused::TooLarge => "an invariant was found that is too large to be checked".to_owned(),
+                        Refused::TooLarge => {
+                            "an invariant was found that is too large to be checked".to_owned()
+                        }
                         _ => format!("the checker refuses what was found ({refused}): please report this"),
                     };
                     out.unproved.extend(proof.properties.iter().map(|property| (*property, why.clone())));
@@ -158,7 +157,8 @@ fn who(system: &System, step: &OpenStep) -> String {
 /// For how many of what a proof is one, in a line.
 pub fn scope(system: &System, timed: bool) -> String {
     let what = if system.queue { "messages, deliveries" } else { "requests, attempts" };
-    let crashes = if system.restarts() { "crashes with and without restart" } else { "crashes without restart" };
+    let crashes =
+        if system.restarts() { "crashes with and without restart" } else { "crashes without restart" };
     let mut parts = vec![format!("any number of {what}"), crashes.to_owned()];
     parts.extend(system.open_faults().into_iter().map(str::to_owned));
     let last = parts.pop().unwrap_or_default();

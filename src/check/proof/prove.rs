@@ -194,7 +194,10 @@ impl<'a> Prover<'a> {
                         continue;
                     }
                     self.triple(at, mover, bears, [one, other], Some(*pair), groups)?;
-                    for with in partner.map(|partner| self.places[at].singles[partner].pairs.clone()).unwrap_or_default() {
+                    for with in partner
+                        .map(|partner| self.places[at].singles[partner].pairs.clone())
+                        .unwrap_or_default()
+                    {
                         self.triple(at, mover, bears, self.places[at].parts(with), Some(with), groups)?;
                     }
                 }
@@ -248,7 +251,8 @@ impl<'a> Prover<'a> {
         pair: Option<usize>,
         groups: &[u64],
     ) -> Result<(), Stuck> {
-        let related = |place: &Place, beside: usize, number: usize| match bears && place.singles[beside].bears {
+        let related = |place: &Place, beside: usize, number: usize| match bears && place.singles[beside].bears
+        {
             true => place.pair(mover - OUTSIDE, beside, number).map(Some),
             false => (number == 0).then_some(None),
         };
@@ -311,7 +315,8 @@ impl<'a> Prover<'a> {
         if alone.is_some_and(|alone| alone.touches.len() != count) {
             return Err(Stuck::NotLocal);
         }
-        let was_bearing = company.mover.checked_sub(OUTSIDE).is_some_and(|single| self.places[at].singles[single].bears);
+        let was_bearing =
+            company.mover.checked_sub(OUTSIDE).is_some_and(|single| self.places[at].singles[single].bears);
         let asleep = beside.iter().any(|part| !self.places[at].singles[*part].bears);
         let (mut moves, mut now) = (false, Alone { bearing: vec![0; count], touches: vec![false; count] });
         for mut step in steps {
@@ -508,8 +513,7 @@ impl Place {
             (0, 2) => company.pairs[1],
             _ => company.pairs[2],
         };
-        let relation =
-            |i: usize, j: usize| pair_of(i, j).map(|pair| self.relation(pair, members[i]));
+        let relation = |i: usize, j: usize| pair_of(i, j).map(|pair| self.relation(pair, members[i]));
         let whole = put_together(&self.shared, &parts, relation)?;
         let count = whole.shared_clocks + whole.clocks.iter().map(SmallVec::len).sum::<usize>();
         let mut zone = Zone::all(count);

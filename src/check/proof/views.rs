@@ -336,7 +336,8 @@ pub fn put_together(
                 })
             })
         };
-        let slot = if token & 1 == 0 { 0 } else { [4, 2, 6, 1, 3, 5, 7].into_iter().find(|slot| fits(*slot))? };
+        let slot =
+            if token & 1 == 0 { 0 } else { [4, 2, 6, 1, 3, 5, 7].into_iter().find(|slot| fits(*slot))? };
         slots.push(slot);
         part.set_token(if token & 1 == 0 { 4 * token } else { 4 * (token - 1) + slot });
         // Its own results are those of others, or nobody's yet.

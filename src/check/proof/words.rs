@@ -4,7 +4,7 @@ use super::views::{Order, Part, Relation};
 use crate::system::System;
 use crate::system::open::Open;
 use crate::system::world::{
-    Attempt, CLASS_CONFLICTING, CLASS_MERGED, CLASS_MAIN, Call, Class, Grip, Known, Phase, Status, World,
+    Attempt, CLASS_CONFLICTING, CLASS_MAIN, CLASS_MERGED, Call, Class, Grip, Known, Phase, Status, World,
 };
 
 /// What all share.

@@ -125,7 +125,9 @@ impl Zone {
         (0..other.n * other.n).all(|entry| {
             let (i, j) = (entry / other.n, entry % other.n);
             let bound = other.entries[entry];
-            i == j || bound == i64::INFINITY || constrain(self.n, &mut self.entries, place(i), place(j), bound)
+            i == j
+                || bound == i64::INFINITY
+                || constrain(self.n, &mut self.entries, place(i), place(j), bound)
         })
     }
 
