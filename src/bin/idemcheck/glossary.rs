@@ -142,8 +142,8 @@ pub const ALL: &[Entry] = &[
         "proved",
         "holds for any number of requests, attempts and crashes",
         "An invariant was found that holds at the start, that every step keeps, and that excludes every violation, \
-         whatever the number of requests, attempts, crashes and other declared faults. `verify --proofs DIR` writes it \
-         out; `check-proof` checks it without trust in what wrote it. Kinds of faults and of requests that the policy \
+         whatever the number of requests, attempts, crashes and other declared faults; a checker of its own accepted it. \
+         `verify --proofs DIR` writes it out, `check-proof` checks the file. Kinds of faults and of requests that the policy \
          does not declare do not occur, and declared times are kept. Where no invariant is found the verdict is holds, \
          with the reason under `--verbose`. [expect] may ask for it; where it asks for holds, a proof meets that.",
     ),
