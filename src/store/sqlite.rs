@@ -152,20 +152,14 @@ impl Sqlite {
         let change = |tell: oneshot::Sender<Result<T, StoreError>>| -> Change {
             Box::new(move |begun| {
                 if tell.is_closed() {
-                    return Ok(None);
+                    return Ok(Made::Undone(Box::new(|_| ())));
                 }
                 let made = match begun {
                     Ok(connection) => f(connection, Clock::System.now()),
                     Err(error) => Err(error),
                 };
                 match made {
-                    Ok(Outcome::Commit(value)) => Ok(Some(Box::new(move |committed| {
-                        let _ = tell.send(committed.map(|()| value));
-                    }))),
-                    Ok(Outcome::Leave(value)) => {
-                        let _ = tell.send(Ok(value));
-                        Ok(None)
-                    }
+                    Ok(outcome) => Ok(outcome.told_by(tell)),
                     Err(error) => {
                         let _ = tell.send(Err(error.clone()));
                         Err(error)
@@ -183,11 +177,30 @@ enum Outcome<T> {
     Leave(T),
 }
 
+impl<T: Send + 'static> Outcome<T> {
+    fn told_by(self, tell: oneshot::Sender<Result<T, StoreError>>) -> Made {
+        let (value, stays) = match self {
+            Outcome::Commit(value) => (value, true),
+            Outcome::Leave(value) => (value, false),
+        };
+        let told: Told = Box::new(move |committed| {
+            let _ = tell.send(committed.map(|()| value));
+        });
+        if stays { Made::Kept(told) } else { Made::Undone(told) }
+    }
+}
+
+/// What a write did; to be told what became of its transaction. One that is undone waits for that, too: it
+/// may have seen what others wrote before it.
+enum Made {
+    Kept(Told),
+    Undone(Told),
+}
+
 /// A question, and telling its answer.
 type Look = Box<dyn FnOnce(&Connection) + Send>;
-/// A write, or being told why there is no transaction for it. What it gives is told later what became of the
-/// transaction; nothing, where the write is to be undone.
-type Change = Box<dyn FnOnce(Result<&Connection, StoreError>) -> Result<Option<Told>, StoreError> + Send>;
+/// A write, or being told why there is no transaction for it.
+type Change = Box<dyn FnOnce(Result<&Connection, StoreError>) -> Result<Made, StoreError> + Send>;
 type Told = Box<dyn FnOnce(Result<(), StoreError>)>;
 
 /// One write and those that have come meanwhile, in one transaction.
@@ -208,15 +221,19 @@ fn write_together(
         }
     };
     // Alone in its transaction, it needs no savepoint.
-    let Ok(Some(told)) = first(Ok(&transaction)) else { return };
-    let mut waiting = vec![told];
+    let mut waiting = match first(Ok(&transaction)) {
+        Ok(Made::Kept(told)) => vec![told],
+        // Nobody wrote before it.
+        Ok(Made::Undone(told)) => return told(Ok(())),
+        Err(_) => return,
+    };
     while waiting.len() < TOGETHER
         && let Ok(change) = queue.try_recv()
     {
         let made = match transaction.savepoint() {
             Ok(mut savepoint) => match change(Ok(&savepoint)) {
-                Ok(Some(told)) => savepoint.commit().map(|()| Some(told)).map_err(fault),
-                Ok(None) => savepoint.rollback().map(|()| None).map_err(fault),
+                Ok(Made::Kept(told)) => savepoint.commit().map(|()| Some(told)).map_err(fault),
+                Ok(Made::Undone(told)) => savepoint.rollback().map(|()| Some(told)).map_err(fault),
                 Err(error) => savepoint.rollback().map(|()| None).map_err(|_| error),
             },
             Err(error) => {
