@@ -115,11 +115,15 @@ fn manual_pages_are_rendered_without_a_warning() {
     }
 }
 
-/// A YAML file of this repository; all scalars but `true` and `false` are texts.
+/// A YAML file of this repository.
 fn document(name: &str) -> Value {
-    let text = fs::read_to_string(Path::new(ROOT).join(name)).unwrap();
+    yaml(&fs::read_to_string(Path::new(ROOT).join(name)).unwrap())
+}
+
+/// The document in a text; all scalars but `true` and `false` are texts.
+fn yaml(text: &str) -> Value {
     let mut open: Vec<(bool, Vec<Value>)> = Vec::new();
-    for event in Parser::new_from_str(&text) {
+    for event in Parser::new_from_str(text) {
         let done = match event.unwrap().0 {
             Event::Scalar(text, style, ..) => match (&*text, style) {
                 ("true", ScalarStyle::Plain) => Value::Bool(true),
@@ -149,7 +153,7 @@ fn document(name: &str) -> Value {
             None => return done,
         }
     }
-    panic!("{name} is empty")
+    panic!("no document: {text}")
 }
 
 #[test]
@@ -168,6 +172,154 @@ fn the_hooks_run_what_the_tool_takes() {
         let (code, _, stderr) = idemcheck(&words);
         assert_eq!(code, 0, "{stderr}");
     }
+}
+
+/// A folder with five policies, of which one is violated.
+fn five() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let text = fs::read_to_string(Path::new(ROOT).join("policies/write-path/lease-12s.toml")).unwrap();
+    let broken = text.split("[expect]").next().unwrap();
+    fs::create_dir(folder.path().join("my policies")).unwrap();
+    for number in 0..5 {
+        let lease = if number == 3 { "12s" } else { "36s" };
+        let policy = broken.replace("policy  = \"lease-12s\"", &format!("policy = \"p{number}\""));
+        assert_ne!(policy, broken);
+        let policy = policy.replace("lease = \"12s\"", &format!("lease = \"{lease}\""));
+        fs::write(folder.path().join(format!("my policies/{number}.toml")), policy).unwrap();
+    }
+    folder
+}
+
+/// Runs a script in a folder, with the tool on the PATH.
+fn sh(folder: &Path, script: &str, env: &[(&str, &str)]) -> (i32, String, String) {
+    let mut command = Command::new("sh");
+    let binary = assert_cmd::cargo::cargo_bin("idemcheck");
+    let path = format!("{}:{}", binary.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    command.args(["-ec", script]).env("PATH", path).envs(env.iter().copied()).current_dir(folder);
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+/// What the parts come to is what one run says, but for times.
+fn is_the_whole(folder: &Path, merged: (i32, String, String)) {
+    let (code, stdout, stderr) = merged;
+    assert_eq!(code, 1, "{stdout}{stderr}");
+    let one = sh(folder, "idemcheck verify 'my policies' --format json --output one.json", &[]);
+    assert_eq!(one.0, 1);
+    let merged = sh(folder, "idemcheck merge parts/*.json --format json --output all.json", &[]);
+    assert_eq!(merged.0, 1, "{}", merged.2);
+    let verdicts = |name: &str| {
+        let report: Value = serde_json::from_str(&fs::read_to_string(folder.join(name)).unwrap()).unwrap();
+        let policies = report["policies"].as_array().unwrap().clone();
+        let said = |policy: &Value| {
+            let of = policy["properties"].as_array().unwrap().iter();
+            (policy["policy"].clone(), of.map(|found| found["verdict"].clone()).collect::<Vec<_>>())
+        };
+        policies.iter().map(said).collect::<Vec<_>>()
+    };
+    assert_eq!(verdicts("one.json").len(), 5);
+    assert_eq!(verdicts("one.json"), verdicts("all.json"));
+}
+
+#[test]
+fn the_workflow_for_many_machines_comes_to_what_one_run_says() {
+    let (code, text, stderr) = idemcheck(&[
+        "verify",
+        "my policies",
+        "--emit",
+        "github",
+        "--parts=3",
+        "--install",
+        "true",
+        "--timeout",
+        "10m",
+    ]);
+    assert_eq!(code, 0, "{stderr}");
+    let workflow = yaml(&text);
+    let jobs = &workflow["jobs"];
+    assert_eq!(workflow["permissions"], serde_json::json!({ "contents": "read" }));
+    assert_eq!(jobs["part"]["strategy"]["matrix"]["part"], serde_json::json!(["1", "2", "3"]));
+    let script = |job: &str, name: &str| {
+        let steps = jobs[job]["steps"].as_array().unwrap().iter();
+        let mut named = steps.filter(|step| step["name"] == name);
+        named.next().unwrap()["run"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(script("part", "Install").trim(), "true");
+    let folder = five();
+    let parts = folder.path().join("parts");
+    fs::create_dir(&parts).unwrap();
+    for part in ["1", "2", "3"] {
+        // A violation does not keep the part from being handed on.
+        let (code, stdout, stderr) = sh(folder.path(), &script("part", "Verify"), &[("PART", part)]);
+        assert_eq!(code, 0, "{stdout}{stderr}");
+        let name = format!("part-{part}.json");
+        fs::rename(folder.path().join(&name), parts.join(&name)).unwrap();
+    }
+    let summary = folder.path().join("summary");
+    let env = [("GITHUB_STEP_SUMMARY", summary.to_str().unwrap())];
+    let merged = sh(folder.path(), &script("merge", "Merge"), &env);
+    assert!(merged.1.contains("::error"), "{}", merged.1);
+    assert!(fs::read_to_string(&summary).unwrap().contains("p3"));
+    is_the_whole(folder.path(), merged);
+    // A part that is missing is not green.
+    fs::remove_file(parts.join("part-2.json")).unwrap();
+    assert_eq!(sh(folder.path(), &script("merge", "Merge"), &env).0, 2);
+}
+
+#[test]
+fn the_jobs_for_many_machines_come_to_what_one_run_says() {
+    let (code, text, stderr) = idemcheck(&[
+        "verify",
+        "my policies",
+        "--emit=kubernetes",
+        "--parts",
+        "3",
+        "--image",
+        "registry/idemcheck:1",
+    ]);
+    assert_eq!(code, 0, "{stderr}");
+    let jobs: Vec<Value> = text.split("---\n").map(yaml).collect();
+    let [verify, merge] = &jobs[..] else { panic!("{text}") };
+    let spec = &verify["spec"];
+    assert_eq!((&spec["completions"], &spec["completionMode"]), (&"3".into(), &"Indexed".into()));
+    let script = |job: &Value| {
+        let container = &job["spec"]["template"]["spec"]["containers"][0];
+        assert_eq!(container["image"], "registry/idemcheck:1");
+        assert_eq!(container["command"][0], "sh");
+        container["command"][2].as_str().unwrap().to_owned()
+    };
+    // Kubernetes would read it.
+    assert!(!script(verify).contains("$("));
+    let folder = five();
+    for index in ["2", "0", "1"] {
+        let (code, stdout, stderr) = sh(folder.path(), &script(verify), &[("JOB_COMPLETION_INDEX", index)]);
+        assert_eq!(code, 0, "{stdout}{stderr}");
+    }
+    is_the_whole(folder.path(), sh(folder.path(), &script(merge), &[]));
+    assert!(folder.path().join("report/index.html").exists());
+}
+
+#[test]
+fn what_is_emitted_holds_nothing_that_another_program_evaluates() {
+    let said = |args: &[&str], wanted: &str| {
+        let (code, stdout, stderr) = idemcheck(&[&["verify"], args].concat());
+        assert_eq!((code, &*stdout), (2, ""), "{args:?}");
+        assert!(stderr.contains(wanted), "{stderr}");
+    };
+    said(&["--emit", "github"], "--install");
+    said(&["--emit", "kubernetes"], "--image");
+    said(&["--emit", "github", "--install", "a\nb"], "one line");
+    said(&["--emit", "github", "--install", "true", "${{ secrets.X }}"], "evaluates");
+    said(&["--emit", "kubernetes", "--image", "a: b"], "no name");
+    said(&["--emit", "github", "--install", "true", "a\nb"], "control character");
+    said(&["--emit", "github", "--install", "true", "--parts", "1"], "2..=1000");
+    said(&["--emit", "github", "--watch"], "cannot be used");
+    said(&["--parts", "3"], "--emit");
+    // A name is a word for the shell, whatever is in it; and Kubernetes leaves it alone.
+    let args = ["verify", "x; touch $(y)", "--emit", "kubernetes", "--image", "i"];
+    let (_, text, _) = idemcheck(&args);
+    assert!(text.contains("idemcheck verify 'x; touch $$(y)' --partition"), "{text}");
 }
 
 /// The script of the action's last step, run as a runner does.

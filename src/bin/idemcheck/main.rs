@@ -10,6 +10,7 @@ mod completions;
 mod concepts;
 mod diff;
 mod docs;
+mod emit;
 mod exit;
 mod explain;
 mod explore;

@@ -13,7 +13,7 @@ use idemcheck::report::trace;
 use crate::exit::Exit;
 use crate::formats::{self, Destination, Format, What};
 use crate::search::{self, Finder, Searched};
-use crate::{output, report, watch};
+use crate::{emit, output, report, watch};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -46,10 +46,16 @@ pub struct Args {
     /// Show every run that was found, also of violations that are expected or waived.
     #[arg(long, short, alias = "show-all")]
     verbose: bool,
+    #[command(flatten)]
+    emit: emit::Args,
 }
 
 /// Load, check, write traces, render: the whole run.
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
+    if let Some(target) = args.emit.emit {
+        let words: Vec<String> = std::env::args().skip_while(|word| word != "verify").skip(1).collect();
+        return emit::run(target, &args.emit, &words);
+    }
     if args.watch {
         let finder = Finder::new(&args.search.common, &[], args.quiet)?;
         return watch::run(&args.search.common, finder, &options(args, &BTreeMap::new()));
