@@ -17,6 +17,7 @@ pub mod serve;
 pub mod source;
 pub mod store;
 pub mod system;
+pub mod threads;
 pub mod time;
 
 /// The build, by what decides its results: those of another one may be others.

@@ -1,6 +1,7 @@
 //! From the paths on the command line to policies with their models, or everything that is wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use crate::model::{self, Protocol};
 use crate::source::suggest::{closest, list, short};
 use crate::source::walk::{self, WalkFault, walk};
 use crate::source::{FileId, Files, Located, SourceFile, document, nesting, open::open};
+use crate::threads::on_threads;
 
 /// Everything that was read.
 #[derive(Debug, Default)]
@@ -103,10 +105,12 @@ pub fn load(paths: &[PathBuf], models_dir: Option<&Path>) -> Loaded {
             }
         }
     }
+    let walked = loader.walked(paths);
+    let opened: Vec<FileId> = walked.iter().filter_map(|path| loader.open(path)).collect();
     let (mut policies, mut systems) = (Vec::new(), Vec::new());
-    for path in loader.walked(paths) {
-        let Some(file) = loader.open(&path) else { continue };
-        match what_is(loader.loaded.files.text(file)) {
+    for (file, (sort, draft)) in opened.iter().copied().zip(loader.sorted(&opened)) {
+        loader.drafts.extend(draft.map(|draft| (file, draft)));
+        match sort {
             Sort::System => systems.push(file),
             Sort::Policy => policies.push(file),
             Sort::Model => loader.add_model(file),
@@ -200,6 +204,9 @@ fn what_is(text: &str) -> Sort {
     }
 }
 
+/// What there is to a policy without its model, and what is wrong with it.
+type Read = (Option<Draft>, Vec<Diagnostic>);
+
 /// A model by file, read at most once.
 type Entry = (FileId, Option<Arc<Protocol>>);
 
@@ -212,6 +219,8 @@ struct Loader {
     read: BTreeMap<FileId, Option<Arc<Protocol>>>,
     /// Models by name, shipped ones only once they are used.
     models: BTreeMap<String, Entry>,
+    /// What was read of policies whose turn comes.
+    drafts: BTreeMap<FileId, Read>,
     /// Members of a system that come as texts, in its order.
     given: Vec<LoadedPolicy>,
     /// Policies by name.
@@ -269,6 +278,18 @@ impl Loader {
         };
         self.opened.insert(identity, file);
         file
+    }
+
+    /// What each of these files is, and what policies say: the same, whoever is first.
+    fn sorted(&self, files: &[FileId]) -> Vec<(Sort, Option<Read>)> {
+        let jobs = std::thread::available_parallelism().map_or(1, NonZero::get);
+        on_threads(jobs.min(files.len()), files.len(), |index| {
+            let (file, path) = (files[index], self.loaded.files.path(files[index]));
+            let text = self.loaded.files.text(file);
+            let sort = what_is(text);
+            let draft = matches!(sort, Sort::Policy).then(|| read::read(file, path, text));
+            (sort, draft)
+        })
     }
 
     fn refuse(&mut self, file: FileId) {
@@ -350,7 +371,8 @@ impl Loader {
     fn read_policy(&mut self, file: FileId, model: Option<Entry>, claims: bool) -> Option<LoadedPolicy> {
         let text = self.loaded.files.text(file).to_owned();
         let path = self.loaded.files.path(file).to_owned();
-        let (draft, mut diagnostics) = read::read(file, &path, &text);
+        let read = self.drafts.remove(&file);
+        let (draft, mut diagnostics) = read.unwrap_or_else(|| read::read(file, &path, &text));
         let Some(draft) = draft else {
             self.loaded.diagnostics.extend(diagnostics);
             return None;

@@ -7,8 +7,10 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io::{Read as _, Write as _};
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use idemcheck::BUILD;
@@ -151,31 +153,36 @@ impl Head {
 /// Keys of results. Many policies share a model: what a file says is made out once.
 #[derive(Default)]
 pub struct Keys {
-    said: HashMap<(*const Loaded, FileId, bool), String>,
+    said: Mutex<HashMap<(usize, FileId, bool), Arc<str>>>,
 }
 
 impl Keys {
     /// What a result depends on: the same for policies of which the same is found. `limits` says how it is
     /// searched, and how far.
-    pub fn of(&mut self, loaded: &Loaded, policy: &LoadedPolicy, limits: &str) -> String {
+    pub fn of(&self, loaded: &Loaded, policy: &LoadedPolicy, limits: &str) -> String {
         let mut files = vec![(policy.policy_file, true)];
         if policy.member_files.is_empty() {
             files.push((policy.model_file, false));
         }
         files.extend(policy.member_files.iter().flat_map(|(own, model)| [(*own, true), (*model, false)]));
-        let mut parts = vec![limits];
-        for (file, weighed) in &files {
-            let of_file = (std::ptr::from_ref(loaded), *file, *weighed);
-            self.said.entry(of_file).or_insert_with(|| {
-                let text = loaded.files.text(*file);
-                let without = if *weighed { &WEIGHED[..] } else { &[] };
-                canonical(text, without).unwrap_or_else(|| text.to_owned())
-            });
-        }
-        for (file, weighed) in files {
-            parts.extend(self.said.get(&(std::ptr::from_ref(loaded), file, weighed)).map(String::as_str));
-        }
+        let said: Vec<Arc<str>> =
+            files.into_iter().map(|(file, weighed)| self.said(loaded, file, weighed)).collect();
+        let parts: Vec<&str> = iter::once(limits).chain(said.iter().map(|said| &**said)).collect();
         digest(&parts)
+    }
+
+    /// What a file says, without what is weighed.
+    fn said(&self, loaded: &Loaded, file: FileId, weighed: bool) -> Arc<str> {
+        let of_file = (std::ptr::from_ref(loaded).addr(), file, weighed);
+        let known = || self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(said) = known().get(&of_file) {
+            return said.clone();
+        }
+        let text = loaded.files.text(file);
+        let without = if weighed { &WEIGHED[..] } else { &[] };
+        let said = Arc::from(canonical(text, without).unwrap_or_else(|| text.to_owned()));
+        known().insert(of_file, Arc::clone(&said));
+        said
     }
 }
 

@@ -13,6 +13,7 @@ use idemcheck::policy::Waiver;
 use idemcheck::policy::load::{Loaded, LoadedPolicy};
 use idemcheck::report::diff as render;
 use idemcheck::system::System;
+use idemcheck::threads::on_threads;
 
 use crate::base::Base;
 use crate::exit::Exit;
@@ -167,7 +168,7 @@ fn compare(finder: &Finder, args: &Args, base: &Base, before: &Loaded, after: &L
     if args.max_pairs > 0 {
         let jobs = finder.jobs(ways.len());
         let limits = Limits { states_max: Some(args.max_pairs), ..finder.limits(jobs) };
-        let behaviours = search::on_threads(jobs, ways.len(), |way| {
+        let behaviours = on_threads(jobs, ways.len(), |way| {
             let (_, index, now) = ways[way];
             let (was, is) = systems[index].as_ref()?;
             let (of, over) = if now { (is, was) } else { (was, is) };

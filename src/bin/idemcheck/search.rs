@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,7 @@ use idemcheck::check::{self, Engine, Limits, Progress, VerifyOptions, weigh};
 use idemcheck::diff;
 use idemcheck::policy::load::{Loaded, LoadedPolicy};
 use idemcheck::source::digest;
+use idemcheck::threads::on_threads;
 
 use crate::arguments::{parse_duration, parse_size};
 use crate::cache::{Cache, Keys};
@@ -290,14 +291,13 @@ impl<'a> Finder<'a> {
     pub fn find_all(&self, sources: &[(&Loaded, &LoadedPolicy)]) -> Vec<Result<PolicyResult, CheckFailure>> {
         let line = progress::Line::new(sources.len(), !self.quiet);
         let keeps = self.cache.is_some() || self.kept.is_some();
-        let (mut keys, asked) = (Keys::default(), self.asked());
-        let named = sources.iter().filter(|_| keeps);
-        let keys: Vec<String> = named.map(|(loaded, source)| keys.of(loaded, source, &asked)).collect();
+        let (keys, asked) = (Keys::default(), self.asked());
         let jobs = self.jobs(sources.len());
         let found = on_threads(jobs, sources.len(), |index| {
-            let (_, source) = sources[index];
+            let (loaded, source) = sources[index];
             line.begin(index, &source.policy.name);
-            let found = self.find(source, keys.get(index), jobs, &|glimpse| line.glimpse(index, glimpse));
+            let key = keeps.then(|| keys.of(loaded, source, &asked));
+            let found = self.find(source, key.as_ref(), jobs, &|glimpse| line.glimpse(index, glimpse));
             line.end(index);
             found
         });
@@ -355,32 +355,6 @@ impl<'a> Finder<'a> {
         }
         Ok(found)
     }
-}
-
-/// Does so many things on several threads; what comes of them is in their order.
-pub fn on_threads<R: Send>(jobs: usize, count: usize, one: impl Fn(usize) -> R + Sync) -> Vec<R> {
-    let next = AtomicUsize::new(0);
-    let results = Mutex::new(BTreeMap::new());
-    let work = || {
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            if index >= count {
-                break;
-            }
-            let result = one(index);
-            // Poisoned only if a worker panicked, and the scope passes that on anyway.
-            if let Ok(mut results) = results.lock() {
-                results.insert(index, result);
-            }
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..jobs {
-            scope.spawn(work);
-        }
-        work();
-    });
-    results.into_inner().unwrap_or_default().into_values().collect()
 }
 
 pub fn shown_paths(paths: &[PathBuf]) -> String {

@@ -1,0 +1,31 @@
+//! Many things at once.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Does so many things on several threads; what comes of them is in their order.
+pub fn on_threads<R: Send>(jobs: usize, count: usize, one: impl Fn(usize) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(BTreeMap::new());
+    let work = || {
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= count {
+                break;
+            }
+            let result = one(index);
+            // Poisoned only if a worker panicked, and the scope passes that on anyway.
+            if let Ok(mut results) = results.lock() {
+                results.insert(index, result);
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..jobs {
+            scope.spawn(work);
+        }
+        work();
+    });
+    results.into_inner().unwrap_or_default().into_values().collect()
+}
