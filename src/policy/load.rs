@@ -1,5 +1,6 @@
 //! From the paths on the command line to policies with their models, or everything that is wrong.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -14,10 +15,14 @@ use super::draft::Draft;
 use super::{Policy, check, composed, presets, read};
 use crate::diag::{Code, Diagnostic, Severity, any_error};
 use crate::model::{self, Protocol};
+use crate::source::canonical::{canonical, canonical_of};
 use crate::source::suggest::{closest, list, short};
 use crate::source::walk::{self, WalkFault, walk};
 use crate::source::{FileId, Files, Located, SourceFile, document, nesting, open::open};
 use crate::threads::on_threads;
+
+/// Keys at the top of a policy that make no difference to what is found.
+pub const WEIGHED: [&str; 5] = ["summary", "expect", "waiver", "silence", "load"];
 
 /// Everything that was read.
 #[derive(Debug, Default)]
@@ -31,6 +36,8 @@ pub struct Loaded {
     pub selected: usize,
     /// Names of models among the paths and in the folder of models.
     pub own_models: BTreeSet<String>,
+    /// What policies say, in its canonical form, but for [`WEIGHED`]: as far as it was made out.
+    said: BTreeMap<FileId, String>,
 }
 
 /// A policy, the model it names, and the files of both.
@@ -53,6 +60,15 @@ pub struct MemberTexts {
 }
 
 impl Loaded {
+    /// What a policy's file says, in its canonical form, but for [`WEIGHED`]; its text, if that is no TOML.
+    pub fn said(&self, policy_file: FileId) -> Cow<'_, str> {
+        let text = self.files.text(policy_file);
+        match self.said.get(&policy_file) {
+            Some(said) => said.into(),
+            None => canonical(text, &WEIGHED).map_or(text.into(), Cow::Owned),
+        }
+    }
+
     /// Whether something keeps the run from being done.
     pub fn failed(&self) -> bool {
         any_error(&self.diagnostics)
@@ -97,7 +113,7 @@ pub fn load(paths: &[PathBuf], models_dir: Option<&Path>) -> Loaded {
     if let Some(folder) = models_dir {
         for path in loader.walked(&[folder.to_owned()]) {
             let Some(file) = loader.open(&path) else { continue };
-            match what_is(loader.loaded.files.text(file)) {
+            match loader.sort(file) {
                 Sort::Model => loader.add_model(file),
                 // Models may live beside the policies that use them.
                 Sort::Policy | Sort::System => {}
@@ -108,8 +124,11 @@ pub fn load(paths: &[PathBuf], models_dir: Option<&Path>) -> Loaded {
     let walked = loader.walked(paths);
     let opened: Vec<FileId> = walked.iter().filter_map(|path| loader.open(path)).collect();
     let (mut policies, mut systems) = (Vec::new(), Vec::new());
-    for (file, (sort, draft)) in opened.iter().copied().zip(loader.sorted(&opened)) {
-        loader.drafts.extend(draft.map(|draft| (file, draft)));
+    for (file, (sort, read)) in opened.iter().copied().zip(loader.sorted(&opened)) {
+        if let Some(Read { draft, said }) = read {
+            loader.drafts.insert(file, draft);
+            loader.loaded.said.extend(said.map(|said| (file, said)));
+        }
         match sort {
             Sort::System => systems.push(file),
             Sort::Policy => policies.push(file),
@@ -184,12 +203,9 @@ enum Sort {
 }
 
 /// By the keys at the top; a file that is no TOML at all is told so by the policy reader.
-fn what_is(text: &str) -> Sort {
-    if nesting::scan(text).is_err() {
-        return Sort::Policy;
-    }
-    let (document, errors) = DeTable::parse_recoverable(text);
-    let has = |key: &str| document.get_ref().contains_key(key);
+fn what_is(document: Option<&DeTable<'_>>, is_faulty: bool) -> Sort {
+    let Some(document) = document else { return Sort::Policy };
+    let has = |key: &str| document.contains_key(key);
     let of_policy = ["policy", "operation", "key", "trigger", "store", "downstream", "choices", "expect"];
     if has("system") {
         Sort::System
@@ -197,7 +213,7 @@ fn what_is(text: &str) -> Sort {
         Sort::Policy
     } else if has("state") || has("start") || has("choice") {
         Sort::Model
-    } else if of_policy.into_iter().any(has) || !errors.is_empty() {
+    } else if of_policy.into_iter().any(has) || is_faulty {
         Sort::Policy
     } else {
         Sort::Neither
@@ -205,7 +221,14 @@ fn what_is(text: &str) -> Sort {
 }
 
 /// What there is to a policy without its model, and what is wrong with it.
-type Read = (Option<Draft>, Vec<Diagnostic>);
+type Drafted = (Option<Draft>, Vec<Diagnostic>);
+
+/// What was made out of a policy's file.
+struct Read {
+    draft: Drafted,
+    /// See [`Loaded::said`].
+    said: Option<String>,
+}
 
 /// A model by file, read at most once.
 type Entry = (FileId, Option<Arc<Protocol>>);
@@ -220,7 +243,7 @@ struct Loader {
     /// Models by name, shipped ones only once they are used.
     models: BTreeMap<String, Entry>,
     /// What was read of policies whose turn comes.
-    drafts: BTreeMap<FileId, Read>,
+    drafts: BTreeMap<FileId, Drafted>,
     /// Members of a system that come as texts, in its order.
     given: Vec<LoadedPolicy>,
     /// Policies by name.
@@ -280,16 +303,30 @@ impl Loader {
         file
     }
 
-    /// What each of these files is, and what policies say: the same, whoever is first.
+    /// What each of these files is, and what policies say: parsed once.
     fn sorted(&self, files: &[FileId]) -> Vec<(Sort, Option<Read>)> {
         let jobs = std::thread::available_parallelism().map_or(1, NonZero::get);
         on_threads(jobs.min(files.len()), files.len(), |index| {
-            let (file, path) = (files[index], self.loaded.files.path(files[index]));
-            let text = self.loaded.files.text(file);
-            let sort = what_is(text);
-            let draft = matches!(sort, Sort::Policy).then(|| read::read(file, path, text));
-            (sort, draft)
+            let file = files[index];
+            let mut faults = Vec::new();
+            let document = document::parse(file, self.loaded.files.text(file), &mut faults);
+            let sort = what_is(document.as_ref(), !faults.is_empty());
+            if !matches!(sort, Sort::Policy) {
+                return (sort, None);
+            }
+            let Some(document) = document else {
+                return (sort, Some(Read { draft: (None, faults), said: None }));
+            };
+            let said = faults.is_empty().then(|| canonical_of(&document, &WEIGHED));
+            let path = self.loaded.files.path(file);
+            (sort, Some(Read { draft: read::read_document(file, path, &document, faults), said }))
         })
+    }
+
+    fn sort(&self, file: FileId) -> Sort {
+        let mut faults = Vec::new();
+        let document = document::parse(file, self.loaded.files.text(file), &mut faults);
+        what_is(document.as_ref(), !faults.is_empty())
     }
 
     fn refuse(&mut self, file: FileId) {
@@ -348,7 +385,7 @@ impl Loader {
             return None;
         }
         let file = self.open(&path)?;
-        if !matches!(what_is(self.loaded.files.text(file)), Sort::Model) {
+        if !matches!(self.sort(file), Sort::Model) {
             return None;
         }
         let protocol = self.read_model(file);
@@ -444,7 +481,7 @@ impl Loader {
             if let Some(known) = self.loaded.policies.iter().find(|policy| policy.policy_file == file) {
                 return Some(known.clone());
             }
-            if matches!(what_is(self.loaded.files.text(file)), Sort::System) {
+            if matches!(self.sort(file), Sort::System) {
                 let message = format!("`{}` is a system itself", short(&member.value));
                 self.loaded.diagnostics.push(unknown(message).help("name its members"));
                 return None;

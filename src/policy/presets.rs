@@ -4,6 +4,8 @@
 //! not say itself, and is read by the same readers as the table.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use include_dir::{Dir, include_dir};
 use serde::Serialize;
@@ -98,19 +100,30 @@ pub fn shipped(table: Fills) -> Vec<(String, &'static str)> {
 
 /// The names of a table's presets, sorted.
 pub fn names(table: Fills) -> Vec<&'static str> {
-    let files = PRESETS.get_dir(table.name()).into_iter().flat_map(Dir::files);
-    let mut names: Vec<_> = files
-        .map(include_dir::File::path)
-        .filter(|path| path.extension().is_some_and(|end| end == "toml"))
-        .filter_map(|path| path.file_stem()?.to_str())
-        .collect();
-    names.sort_unstable();
-    names
+    texts(table).map(|(name, _)| name).collect()
 }
 
 /// The text of a preset.
 pub(super) fn text(table: Fills, name: &str) -> Option<&'static str> {
-    PRESETS.get_file(format!("{}/{name}.toml", table.name()))?.contents_utf8()
+    texts(table).find(|(known, _)| *known == name).map(|(_, text)| text)
+}
+
+/// Names and texts of a table's presets, sorted. Every policy asks.
+fn texts(table: Fills) -> impl Iterator<Item = (&'static str, &'static str)> {
+    static TEXTS: LazyLock<BTreeMap<(&str, &str), &str>> = LazyLock::new(|| {
+        let files = Fills::ALL.into_iter().filter_map(|table| Some((table, PRESETS.get_dir(table.name())?)));
+        let files = files.flat_map(|(table, folder)| folder.files().map(move |file| (table, file)));
+        let texts = files.filter_map(|(table, file)| {
+            let name = file.path().file_name()?.to_str()?.strip_suffix(".toml")?;
+            Some(((table.name(), name), file.contents_utf8()?))
+        });
+        texts.collect()
+    });
+    let of = table.name();
+    TEXTS
+        .range((of, "")..)
+        .take_while(move |((table, _), _)| *table == of)
+        .map(|((_, name), text)| (*name, *text))
 }
 
 /// Every shipped preset, table by table.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use toml::de::DeValue;
+use toml::de::{DeTable, DeValue};
 
 use super::draft::{DownstreamDraft, Draft, KeyDraft, OperationDraft, RoleDraft, StoreDraft, TriggerDraft};
 use super::endpoint;
@@ -24,11 +24,22 @@ use crate::source::{FileId, Located, Span, document};
 
 /// Reads a policy; the draft is there even where diagnostics are errors, so that more can be found.
 pub fn read(file: FileId, path: &Path, text: &str) -> (Option<Draft>, Vec<Diagnostic>) {
-    let mut reader = Reader::new(file);
-    let Some(document) = document::parse(file, text, &mut reader.out) else {
-        return (None, reader.out);
-    };
-    let root = reader.root(&POLICY, &document);
+    let mut out = Vec::new();
+    match document::parse(file, text, &mut out) {
+        Some(document) => read_document(file, path, &document, out),
+        None => (None, out),
+    }
+}
+
+/// The same of a document that was parsed, with what was wrong with it.
+pub fn read_document(
+    file: FileId,
+    path: &Path,
+    document: &DeTable<'_>,
+    out: Vec<Diagnostic>,
+) -> (Option<Draft>, Vec<Diagnostic>) {
+    let mut reader = Reader { file, out };
+    let root = reader.root(&POLICY, document);
     let (choices, choices_header) = choices(&root, &mut reader);
     let (waits, waits_header) = waits(&root, &mut reader);
     let mut kinds = Vec::new();

@@ -15,14 +15,17 @@ pub fn canonical(text: &str, without: &[&str]) -> Option<String> {
     if !errors.is_empty() {
         return None;
     }
+    Some(canonical_of(document.get_ref(), without))
+}
+
+/// The same of a text that was parsed without an error.
+pub fn canonical_of(document: &DeTable<'_>, without: &[&str]) -> String {
     let mut out = String::new();
-    for (key, value) in
-        document.get_ref().iter().filter(|(key, _)| !without.contains(&key.get_ref().as_ref()))
-    {
+    for (key, value) in document.iter().filter(|(key, _)| !without.contains(&key.get_ref().as_ref())) {
         out.push_str(&format!("{:?}=", key.get_ref()));
         write(value.get_ref(), &mut out);
     }
-    Some(out)
+    out
 }
 
 /// Every value of a TOML text by its path, `store.lease` say, as it would be written; none where it is no

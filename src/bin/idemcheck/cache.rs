@@ -4,10 +4,10 @@
 //! It holds what was found; expectations, waivers and the day are weighed anew each time. Only complete
 //! results are kept. An entry that is damaged, or of somebody else, is no entry.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,8 +28,6 @@ const BYTES_MAX: u64 = 64 << 20;
 const STALE: Duration = Duration::from_secs(14 * 86_400);
 /// The folder of a build begins so: the folder around it may be anybody's.
 const PREFIX: &str = "idemcheck-";
-/// What a policy says that makes no difference to what is found.
-const WEIGHED: [&str; 5] = ["summary", "expect", "waiver", "silence", "load"];
 
 /// A folder of results of this build.
 pub struct Cache {
@@ -150,37 +148,37 @@ impl Head {
     }
 }
 
-/// Keys of results. Many policies share a model: what a file says is made out once.
+/// Keys of results. Many policies share a model: what one says is made out once.
 #[derive(Default)]
 pub struct Keys {
-    said: Mutex<HashMap<(usize, FileId, bool), Arc<str>>>,
+    models: Mutex<HashMap<(usize, FileId), Arc<str>>>,
 }
 
 impl Keys {
     /// What a result depends on: the same for policies of which the same is found. `limits` says how it is
     /// searched, and how far.
     pub fn of(&self, loaded: &Loaded, policy: &LoadedPolicy, limits: &str) -> String {
-        let mut files = vec![(policy.policy_file, true)];
+        let mut said = vec![Cow::Borrowed(limits), loaded.said(policy.policy_file)];
+        let mut models = Vec::new();
         if policy.member_files.is_empty() {
-            files.push((policy.model_file, false));
+            models.push(self.model(loaded, policy.model_file));
         }
-        files.extend(policy.member_files.iter().flat_map(|(own, model)| [(*own, true), (*model, false)]));
-        let said: Vec<Arc<str>> =
-            files.into_iter().map(|(file, weighed)| self.said(loaded, file, weighed)).collect();
-        let parts: Vec<&str> = iter::once(limits).chain(said.iter().map(|said| &**said)).collect();
-        digest(&parts)
+        for (own, model) in &policy.member_files {
+            said.push(loaded.said(*own));
+            models.push(self.model(loaded, *model));
+        }
+        let parts = said.iter().map(|said| &**said).chain(models.iter().map(|said| &**said));
+        digest(&parts.collect::<Vec<_>>())
     }
 
-    /// What a file says, without what is weighed.
-    fn said(&self, loaded: &Loaded, file: FileId, weighed: bool) -> Arc<str> {
-        let of_file = (std::ptr::from_ref(loaded).addr(), file, weighed);
-        let known = || self.said.lock().unwrap_or_else(PoisonError::into_inner);
+    fn model(&self, loaded: &Loaded, file: FileId) -> Arc<str> {
+        let of_file = (std::ptr::from_ref(loaded).addr(), file);
+        let known = || self.models.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(said) = known().get(&of_file) {
             return said.clone();
         }
         let text = loaded.files.text(file);
-        let without = if weighed { &WEIGHED[..] } else { &[] };
-        let said = Arc::from(canonical(text, without).unwrap_or_else(|| text.to_owned()));
+        let said: Arc<str> = canonical(text, &[]).unwrap_or_else(|| text.to_owned()).into();
         known().insert(of_file, Arc::clone(&said));
         said
     }
