@@ -26,7 +26,7 @@ use crate::serve::front::Front;
 use crate::serve::request;
 
 /// Headers that may always differ between an answer and its replay.
-const VOLATILE: [&str; 10] = [
+pub(super) const VOLATILE: [&str; 10] = [
     "date",
     "age",
     "server-timing",
@@ -589,7 +589,7 @@ fn digest(parts: &[&[u8]]) -> String {
 }
 
 /// Path and query of an address.
-fn path(url: &str) -> String {
+pub(super) fn path(url: &str) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     match rest.find(['/', '?']) {
         Some(at) if rest[at..].starts_with('/') => rest[at..].to_owned(),

@@ -5,6 +5,7 @@
 
 pub mod calibrate;
 pub mod effects;
+pub mod emit;
 pub mod fault;
 pub mod lab;
 pub mod power;
