@@ -389,7 +389,9 @@ codes! {
          url     = \"http://127.0.0.1:8080/ledger?key={{key}}\"\n    \
          pointer = \"/effects\"                 # or sql, redis, a command, a sink\n\n\
          `conflicting` is another payload for the same key; `[load.slow]`, `[load.failing]` and `[load.other]` have the\n\
-         headers that make the operation slow, let it fail before its effect, and send it as somebody else.";
+         headers that make the operation slow, let it fail before its effect, and send it as somebody else. Where the\n\
+         scope of the key stands in a path or a payload, write `{{tenant}}` there, and its texts in `[load.values]` and\n\
+         `[load.other.values]`.";
     ImportRefused = "IDM260", "import-refused", Error,
         "a file that can't be imported",
         "`idemcheck import KIND FILE` reads a file as the real system reads it: not the kind that was named,\n\

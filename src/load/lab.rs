@@ -21,12 +21,12 @@ use crate::check::property::Property;
 use crate::history::book::Place;
 use crate::history::record::{Count, Failure, Outcome, Record, Request};
 use crate::history::{Book, Terms};
-use crate::policy::{Errors, Headers, Http, Load, Policy};
+use crate::policy::{Errors, Http, Load, Policy};
 use crate::serve::front::Front;
 use crate::serve::request;
 
 /// Headers that may always differ between an answer and its replay.
-const VOLATILE: [&str; 10] = [
+pub(super) const VOLATILE: [&str; 10] = [
     "date",
     "age",
     "server-timing",
@@ -208,7 +208,7 @@ impl Lab<'_> {
         let outgoing: Vec<Outgoing> = shots
             .iter()
             .enumerate()
-            .map(|(n, shot)| self.outgoing(&Places { key, n, random }, shot, Some(key)))
+            .map(|(n, shot)| self.outgoing(&self.places(key, n, random, shot.other), shot, Some(key)))
             .collect();
         let does = self.downstream_does(shots);
         if let Some(does) = does {
@@ -245,7 +245,7 @@ impl Lab<'_> {
         self.may_go_on()?;
         let random = self.random(key);
         let written = if self.load.key_in_body { header.unwrap_or_default() } else { key };
-        let outgoing = self.outgoing(&Places { key: written, n: 0, random }, &Shot::default(), header);
+        let outgoing = self.outgoing(&self.places(written, 0, random, false), &Shot::default(), header);
         let exchanges = self.send(&Via::First, &[outgoing]).await?;
         Ok(exchanges[0].answer.as_ref().ok().map(|answer| answer.status))
     }
@@ -390,7 +390,7 @@ impl Lab<'_> {
 
     /// Counts the effects of a key, now.
     pub async fn count(&mut self, key: &str) -> Result<u64, Halt> {
-        let (effects, start, end) = self.ask(key, None).await?;
+        let (effects, start, end) = self.ask(key, false).await?;
         let count = Count { key: key.to_owned(), effects, start, end, source: None };
         self.note(Record::Count(count), None)?;
         Ok(effects)
@@ -419,17 +419,25 @@ impl Lab<'_> {
 
     /// Counts the effects that somebody else's key has beyond `before`.
     pub async fn count_other(&mut self, key: &str, before: u64) -> Result<(), Halt> {
-        let (effects, start, end) = self.ask(key, self.load.other.as_ref()).await?;
+        let (effects, start, end) = self.ask(key, true).await?;
         let effects = effects.saturating_sub(before);
         let count = Count { key: subject(key, true), effects, start, end, source: None };
         self.note(Record::Count(count), None)
     }
 
-    /// How many effects are counted under a key when somebody asks with these headers, too.
-    pub async fn ask(&self, key: &str, headers: Option<&Headers>) -> Result<(u64, i64, i64), Halt> {
+    /// How many effects are counted under a key; `other`: when somebody else asks.
+    pub async fn ask(&self, key: &str, other: bool) -> Result<(u64, i64, i64), Halt> {
         let start = self.moment(Instant::now());
-        let effects = self.effects.count(&Places { key, n: 0, random: self.random(key) }, headers).await?;
+        let headers = self.load.other.as_ref().filter(|_| other).map(|other| &other.headers);
+        let places = self.places(key, 0, self.random(key), other);
+        let effects = self.effects.count(&places, headers).await?;
         Ok((effects, start, self.moment(Instant::now())))
+    }
+
+    /// What stands in a request under a key; `other`: of somebody else.
+    pub(super) fn places<'p>(&'p self, key: &'p str, n: usize, random: u64, other: bool) -> Places<'p> {
+        let other = self.load.other.as_ref().filter(|_| other);
+        Places { key, n, random, values: other.map_or(&self.load.values, |other| &other.values) }
     }
 
     /// Effects often land after the answers.
@@ -476,7 +484,7 @@ impl Lab<'_> {
             Some(&load.headers),
             load.slow.as_ref().map(|(headers, _)| headers).filter(|_| shot.slow),
             load.failing.as_ref().filter(|_| shot.failing),
-            load.other.as_ref().filter(|_| shot.other),
+            load.other.as_ref().map(|other| &other.headers).filter(|_| shot.other),
         ];
         for (name, value) in variants.into_iter().flatten().flatten() {
             headers.insert(name.to_ascii_lowercase(), places.fill(value));
@@ -581,7 +589,7 @@ fn digest(parts: &[&[u8]]) -> String {
 }
 
 /// Path and query of an address.
-fn path(url: &str) -> String {
+pub(super) fn path(url: &str) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     match rest.find(['/', '?']) {
         Some(at) if rest[at..].starts_with('/') => rest[at..].to_owned(),

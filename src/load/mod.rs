@@ -5,6 +5,7 @@
 
 pub mod calibrate;
 pub mod effects;
+pub mod emit;
 pub mod fault;
 pub mod lab;
 pub mod power;
@@ -19,7 +20,9 @@ pub mod send;
 mod service;
 pub mod sink;
 
-/// What stands for `{{key}}`, `{{n}}` and `{{random}}`.
+use crate::policy::Values;
+
+/// What stands for `{{key}}`, `{{n}}`, `{{random}}` and values.
 #[derive(Clone, Copy, Debug)]
 pub struct Places<'a> {
     pub key: &'a str,
@@ -27,6 +30,8 @@ pub struct Places<'a> {
     pub n: usize,
     /// The same for all requests of a key.
     pub random: u64,
+    /// The policy's own.
+    pub values: &'a Values,
 }
 
 impl Places<'_> {
@@ -45,7 +50,10 @@ impl Places<'_> {
                 "key" => out.push_str(self.key),
                 "n" => out.push_str(&self.n.to_string()),
                 "random" => out.push_str(&self.random.to_string()),
-                other => out.push_str(&format!("{{{{{other}}}}}")),
+                name => match self.values.get(name) {
+                    Some(value) => out.push_str(value),
+                    None => out.push_str(&format!("{{{{{name}}}}}")),
+                },
             }
             rest = after;
         }
@@ -60,10 +68,12 @@ mod tests {
 
     #[test]
     fn everything_is_put_in_its_place() {
-        let places = Places { key: "k-1", n: 3, random: 77 };
+        let values = [("tenant".to_owned(), "{{n}}".to_owned())].into();
+        let places = Places { key: "k-1", n: 3, random: 77, values: &values };
         for (text, filled) in [
             ("{\"a\":\"{{key}}\",\"b\":{{ n }}}", "{\"a\":\"k-1\",\"b\":3}"),
             ("{{random}}{{random}}", "7777"),
+            ("/{{ tenant }}/pay", "/{{n}}/pay"),
             ("{{", "{{"),
             ("{{key", "{{key"),
             ("}}{{other}}", "}}{{other}}"),

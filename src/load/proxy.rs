@@ -13,6 +13,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 
+use super::send::CONNECT_TIME;
+
 /// A request that is longer is not waited for.
 const REQUEST_MAX: usize = 16 << 20;
 /// What is handed on at a time.
@@ -350,9 +352,9 @@ impl Jitter {
 impl Drop for Jitter {
     fn drop(&mut self) {
         self.ended.store(true, Ordering::SeqCst);
-        // So that it looks.
-        let _ = std::net::TcpStream::connect(self.address);
-        if let Some(thread) = self.thread.take() {
+        // So that it looks. Where that is not possible, as with no port left, nobody waits for it: it would wait for ever.
+        let told = std::net::TcpStream::connect_timeout(&self.address, CONNECT_TIME).is_ok();
+        if let Some(thread) = self.thread.take().filter(|_| told) {
             let _ = thread.join();
         }
     }

@@ -1,8 +1,9 @@
 //! A server with a race of a known window, and a control without one: what bursts find is measured against them.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 
 use super::proxy::listen;
 
@@ -71,7 +73,75 @@ type Keys = Mutex<HashMap<String, Seen>>;
 pub struct Racy {
     pub address: SocketAddr,
     keys: Arc<Keys>,
+    clock: Arc<Clock>,
     runtime: Option<tokio::runtime::Runtime>,
+}
+
+/// Wakes tasks to the microsecond, which the runtime's own clock, of milliseconds, does not. One thread waits for all: a
+/// thread for each task would take the processors from the requests that are yet to arrive.
+#[derive(Default)]
+struct Clock {
+    due: Mutex<Due>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Due {
+    /// Moments, the next one at the top, and whom to wake then.
+    next: BinaryHeap<Reverse<(Instant, u64)>>,
+    sleepers: HashMap<u64, Arc<Notify>>,
+    number: u64,
+    ended: bool,
+}
+
+impl Clock {
+    fn start() -> Result<Arc<Clock>, String> {
+        let clock: Arc<Clock> = Arc::default();
+        let own = clock.clone();
+        let thread = std::thread::Builder::new().name("clock".to_owned());
+        thread.spawn(move || own.run()).map_err(|error| error.to_string())?;
+        Ok(clock)
+    }
+
+    fn run(&self) {
+        sleep_exactly();
+        let mut due = lock(&self.due);
+        while !due.ended {
+            let Some(Reverse((moment, number))) = due.next.peek().copied() else {
+                due = self.changed.wait(due).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let left = moment.saturating_duration_since(Instant::now());
+            if !left.is_zero() {
+                due = self.changed.wait_timeout(due, left).unwrap_or_else(PoisonError::into_inner).0;
+                continue;
+            }
+            due.next.pop();
+            if let Some(sleeper) = due.sleepers.remove(&number) {
+                sleeper.notify_one();
+            }
+        }
+    }
+
+    async fn sleep(&self, time: Duration) {
+        let sleeper = Arc::new(Notify::new());
+        {
+            let mut due = lock(&self.due);
+            due.number += 1;
+            let entry = (Instant::now() + time, due.number);
+            due.sleepers.insert(entry.1, sleeper.clone());
+            due.next.push(Reverse(entry));
+            if due.next.peek() == Some(&Reverse(entry)) {
+                self.changed.notify_one();
+            }
+        }
+        sleeper.notified().await;
+    }
+
+    fn end(&self) {
+        lock(&self.due).ended = true;
+        self.changed.notify_one();
+    }
 }
 
 impl Racy {
@@ -83,13 +153,13 @@ impl Racy {
         let (listener, address) = listen(SocketAddr::from(([127, 0, 0, 1], 0)))?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(WORKERS)
-            .on_thread_start(sleep_exactly)
             .enable_all()
             .build()
             .map_err(|error| error.to_string())?;
         let keys: Arc<Keys> = Arc::default();
-        runtime.spawn(serve(listener, keys.clone()));
-        Ok(Racy { address, keys, runtime: Some(runtime) })
+        let clock = Clock::start()?;
+        runtime.spawn(serve(listener, keys.clone(), clock.clone()));
+        Ok(Racy { address, keys, clock, runtime: Some(runtime) })
     }
 
     /// What was seen of a key so far; it is forgotten.
@@ -104,6 +174,7 @@ impl Drop for Racy {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
+        self.clock.end();
     }
 }
 
@@ -113,17 +184,17 @@ fn sleep_exactly() {
     let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
 }
 
-fn lock(keys: &Keys) -> MutexGuard<'_, HashMap<String, Seen>> {
-    keys.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn serve(listener: std::net::TcpListener, keys: Arc<Keys>) {
+async fn serve(listener: std::net::TcpListener, keys: Arc<Keys>, clock: Arc<Clock>) {
     let Ok(listener) = TcpListener::from_std(listener) else { return };
     while let Ok((stream, _)) = listener.accept().await {
         let _ = stream.set_nodelay(true);
-        let keys = keys.clone();
+        let (keys, clock) = (keys.clone(), clock.clone());
         tokio::spawn(async move {
-            let service = service_fn(|request| answer(request, keys.clone()));
+            let service = service_fn(|request| answer(request, keys.clone(), clock.clone()));
             let builder = Builder::new(TokioExecutor::new());
             let _ = builder.serve_connection(TokioIo::new(stream), service).await;
         });
@@ -133,6 +204,7 @@ async fn serve(listener: std::net::TcpListener, keys: Arc<Keys>) {
 async fn answer(
     request: http::Request<Incoming>,
     keys: Arc<Keys>,
+    clock: Arc<Clock>,
 ) -> Result<http::Response<Full<Bytes>>, hyper::Error> {
     let (head, body) = request.into_parts();
     body.collect().await?;
@@ -154,10 +226,7 @@ async fn answer(
     match window {
         Window::Atomic | Window::Steps => {}
         Window::Yield => tokio::task::yield_now().await,
-        // The runtime's own clock counts in milliseconds.
-        Window::Wait(time) => {
-            let _ = tokio::task::spawn_blocking(move || std::thread::sleep(time)).await;
-        }
+        Window::Wait(time) => clock.sleep(time).await,
     }
     let mut keys = lock(&keys);
     let seen = keys.entry(key).or_default();

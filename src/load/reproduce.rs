@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use super::Places;
 use super::lab::{Lab, Shot, subject};
 use super::sink::{Behaviour, CONTROL, Does};
 use crate::history::record::{Outcome, Record, Request};
@@ -49,7 +48,7 @@ pub(super) fn script(lab: &Lab<'_>, key: &str, first: usize) -> String {
                 let _ = writeln!(out, "{}", tells(&sink.url, does.unwrap_or_default(), bare));
             }
         }
-        let places = Places { key: bare, n: *n, random: lab.random(bare) };
+        let places = lab.places(bare, *n, lab.random(bare), shot.other);
         let outgoing = lab.outgoing(&places, shot, Some(bare));
         let _ = write!(out, "curl -sS -i -X {}", outgoing.method);
         for (name, value) in &outgoing.headers {

@@ -468,7 +468,7 @@ impl Sender {
         for (place, line) in lines.iter_mut().enumerate().take(needed) {
             if let Some(open) = line
                 && !open.is_closed()
-                && open.ready().await.is_ok()
+                && tokio::time::timeout(CONNECT_TIME, open.ready()).await.is_ok_and(|ready| ready.is_ok())
             {
                 continue;
             }

@@ -16,7 +16,7 @@ use crate::source::suggest::short;
 
 pub static LOAD: Section = Section {
     doc: "The endpoint that `load` races. `{{key}}` stands for the key of a burst, `{{n}}` for the number of a \
-          request, `{{random}}` for a number that is drawn for each key.",
+          request, `{{random}}` for a number that is drawn for each key, `{{NAME}}` for a value of `[load.values]`.",
     keys: &[
         Key::new(
             "urls",
@@ -55,6 +55,13 @@ pub static LOAD: Section = Section {
             "Headers of every request; the key's own is `[http] key_header`.",
         ),
         Key::new(
+            "values",
+            Kind::Map(None, &Kind::Text),
+            "[load.values]\ntenant = \"acme\"",
+            "Texts by name: `{{tenant}}` stands for one in paths, queries, headers and payloads, and where effects are \
+             counted. `[load.other.values]` has those of somebody else.",
+        ),
+        Key::new(
             "ignore",
             Kind::Texts,
             "ignore = [\"x-served-by\"]",
@@ -90,7 +97,7 @@ pub static LOAD: Section = Section {
         .default("failures are not tried"),
         Key::new(
             "other",
-            Kind::Table(&VARIANT),
+            Kind::Table(&OTHER),
             "[load.other.headers]\nX-Tenant = \"globex\"",
             "How to ask as somebody else: the same key is then another operation.",
         )
@@ -106,7 +113,26 @@ pub static LOAD: Section = Section {
     later: &[],
 };
 
-/// Of `[load.failing]` and `[load.other]`.
+static OTHER: Section = Section {
+    doc: "What is different where somebody else asks.",
+    keys: &[
+        Key::new(
+            "headers",
+            Kind::Map(None, &Kind::Text),
+            "[load.other.headers]\nX-Tenant = \"globex\"",
+            "Sent beside, or instead of, those of `[load.headers]`.",
+        ),
+        Key::new(
+            "values",
+            Kind::Map(None, &Kind::Text),
+            "[load.other.values]\ntenant = \"globex\"",
+            "Instead of those of `[load.values]`: where the scope of the key stands in a path, a query or a payload.",
+        ),
+    ],
+    later: &[],
+};
+
+/// Of `[load.failing]`.
 static VARIANT: Section =
     Section { doc: "What is different from the ordinary request.", keys: &[VARIANT_HEADERS], later: &[] };
 
@@ -208,13 +234,27 @@ pub struct Load {
     pub slow: Option<(Headers, i64)>,
     /// Headers that make an operation fail before it has an effect.
     pub failing: Option<Headers>,
-    /// Headers of somebody else, to whom the same key is another one.
-    pub other: Option<Headers>,
+    /// What `{{NAME}}` stands for.
+    pub values: Values,
+    /// Somebody else, to whom the same key is another one.
+    pub other: Option<Other>,
     pub effects: Effects,
 }
 
 /// Names and templates of values.
 pub type Headers = BTreeMap<String, String>;
+
+/// Texts by the names that stand for them.
+pub type Values = BTreeMap<String, String>;
+
+/// `[load.other]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Other {
+    /// Beside, or instead of, those of all requests.
+    pub headers: Headers,
+    /// All values, as they are for somebody else.
+    pub values: Values,
+}
 
 /// Where the effects of a key are counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -240,14 +280,15 @@ pub enum Effects {
     },
 }
 
-/// What `{{…}}` may stand for.
+/// What `{{…}}` may stand for beside values.
 const PLACES: [&str; 3] = ["key", "n", "random"];
 
 /// The first `{{…}}` of a text that stands for nothing.
-fn unknown_place(text: &str) -> Option<&str> {
+fn unknown_place<'t>(text: &'t str, values: &Values) -> Option<&'t str> {
     text.split("{{").skip(1).find_map(|rest| {
         let (name, _) = rest.split_once("}}")?;
-        (!PLACES.contains(&name.trim())).then_some(name)
+        let known = PLACES.contains(&name.trim()) || values.contains_key(name.trim());
+        (!known).then_some(name)
     })
 }
 
@@ -285,17 +326,47 @@ pub(super) fn read(table: &Table<'_>, reader: &mut Reader) -> Option<Load> {
         let table = reader.table(table, name)?;
         Some(read_headers(&table, reader, &mut templates))
     };
-    let (failing, other) = (variant("failing"), variant("other"));
+    let failing = variant("failing");
+    let values = read_values(table, reader, None);
+    let other = reader.table(table, "other").map(|table| Other {
+        headers: read_headers(&table, reader, &mut templates),
+        values: read_values(&table, reader, Some(&values)),
+    });
+    if let Some(other) = &other
+        && other.values == values
+        && other.headers.iter().all(|(name, value)| headers.get(name) == Some(value))
+    {
+        let span = table.key_span("other").unwrap_or(table.header);
+        let diagnostic =
+            reader.fault(Code::LoadSource, "somebody else asks for the same".to_owned()).at(span, "");
+        let help = "give a header or a value that scopes the key, such as";
+        reader.push(diagnostic.help(help).paste("[load.other.headers]\nX-Tenant = \"globex\""));
+    }
     let method = reader.word(table, "method", &[]).map(|word| word.value);
     let ignore = reader.texts(table, "ignore").unwrap_or_default();
     let settle = reader.duration(table, "settle");
     let effects =
         reader.table(table, "effects").and_then(|effects| read_effects(&effects, reader, &mut templates));
     for text in &templates {
-        if let Some(place) = unknown_place(&text.value) {
+        if let Some(place) = unknown_place(&text.value, &values) {
             let message = format!("`{{{{{}}}}}` stands for nothing", short(place));
             let diagnostic = reader.fault(Code::LoadSource, message).at(text.span, "");
-            reader.push(diagnostic.help("write `{{key}}`, `{{n}}` or `{{random}}`"));
+            reader.push(
+                diagnostic.help("write `{{key}}`, `{{n}}`, `{{random}}`, or a name of `[load.values]`"),
+            );
+        }
+    }
+    for name in values.keys() {
+        let stands = |text: &str| {
+            text.split("{{").skip(1).any(|rest| rest.split("}}").next().map(str::trim) == Some(name))
+        };
+        if !templates.iter().any(|text| stands(&text.value)) {
+            let span = table.key_span("values").unwrap_or(table.header);
+            let message = format!("the value `{name}` stands nowhere");
+            let diagnostic = reader.fault(Code::LoadSource, message).at(span, "");
+            reader.push(
+                diagnostic.help(format!("write `{{{{{name}}}}}` in an address, a header or a payload")),
+            );
         }
     }
     if let (Some(body), Some(other)) = (&body, &conflicting)
@@ -317,12 +388,42 @@ pub(super) fn read(table: &Table<'_>, reader: &mut Reader) -> Option<Load> {
         late: late.is_some_and(|late| late.value),
         slow,
         failing,
+        values,
         other,
         effects: effects?,
     })
 }
 
 type Texts = Vec<Located<String>>;
+
+/// The values of a table over those that it has without it: of these alone there may be others.
+fn read_values(table: &Table<'_>, reader: &mut Reader, base: Option<&Values>) -> Values {
+    let mut values = base.cloned().unwrap_or_default();
+    for (name, value) in map(table, "values", reader).map(|map| map.entries).unwrap_or_default() {
+        let letter = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        let named = (1..=64).contains(&name.value.len()) && name.value.bytes().all(letter);
+        let text =
+            value.get_ref().as_str().filter(|text| text.bytes().all(|byte| (0x20..0x7f).contains(&byte)));
+        let (wrong, help) = match text {
+            _ if !named || PLACES.contains(&name.value.as_str()) => (
+                "is no name of a value",
+                "lower-case letters, digits and `_`, and none of `key`, `n` and `random`: such as",
+            ),
+            _ if base.is_some_and(|base| !base.contains_key(&name.value)) => {
+                ("is no value of `[load.values]`", "say there what it is for everybody else, such as")
+            }
+            None => ("is no text that can be sent", "visible ASCII, such as"),
+            Some(text) => {
+                values.insert(name.value, text.to_owned());
+                continue;
+            }
+        };
+        let message = format!("`{}` {wrong}", short(&name.value));
+        let diagnostic = reader.fault(Code::LoadSource, message).at(value.span(), "");
+        reader.push(diagnostic.help(help).paste("tenant = \"acme\""));
+    }
+    values
+}
 
 /// The headers of a table; what can't be sent is told.
 fn read_headers(table: &Table<'_>, reader: &mut Reader, templates: &mut Texts) -> Headers {

@@ -17,7 +17,7 @@ mod rules;
 pub mod schema;
 pub mod templates;
 
-pub use endpoint::{Effects, Headers, Load};
+pub use endpoint::{Effects, Headers, Load, Other, Values};
 pub use http::{FieldSource, Http};
 pub use load::{Loaded, LoadedPolicy, load, load_texts};
 

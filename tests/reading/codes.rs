@@ -133,6 +133,11 @@ const POLICIES: &[(&str, &str, &[&str])] = &[
         "[load]\nurls = [\"http://h\"]\n[load.effects]\ncommand = [\"x\"]\nkey = \"json:/order\"\n\n[expect]",
         &["IDM252 p.toml 46:1"],
     ),
+    (
+        "[expect]",
+        "[load]\nurls = [\"http://h/{{a}}\"]\n[load.values]\na = \"x\"\nb = \"x\"\nn = \"x\"\n[load.other.values]\nc = \"y\"\n[load.effects]\ncommand = [\"x\"]\n\n[expect]",
+        &["IDM252 p.toml 46:7", "IDM252 p.toml 49:5", "IDM252 p.toml 50:7", "IDM252 p.toml 51:5"],
+    ),
     ("[expect]", "[role.relay]\nruns = 1\n\n[expect]", &["IDM233 p.toml 44:7"]),
     ("pause   = \"5s\"", "duplicate_requests = 8\nlate_requests = 3", &["IDM203 p.toml 16:12"]),
     ("effect   = \"create\"", "effect   = \"creat\"", &["IDM014 p.toml 6:12"]),

@@ -8,7 +8,7 @@ use std::path::Path;
 use idemcheck::load::Places;
 use idemcheck::load::effects::Probe;
 use idemcheck::load::send::Trust;
-use idemcheck::policy::{Effects, Load};
+use idemcheck::policy::{Effects, Load, Values};
 
 use crate::harness::{durable, fresh};
 
@@ -25,6 +25,7 @@ fn load(effects: Effects) -> Load {
         late: false,
         slow: None,
         failing: None,
+        values: Values::new(),
         other: None,
         effects,
     }
@@ -37,7 +38,7 @@ fn counts(effects: Effects) -> Result<Vec<u64>, String> {
         let probe = Probe::open(&load(effects), &Trust::new(Vec::new())?).await?;
         let mut counts = Vec::new();
         for key in ["none", "one", "it's two"] {
-            counts.push(probe.count(&Places { key, n: 0, random: 0 }, None).await?);
+            counts.push(probe.count(&Places { key, n: 0, random: 0, values: &Values::new() }, None).await?);
         }
         Ok(counts)
     })
@@ -156,7 +157,9 @@ fn an_address_counts() {
         let probe = Probe::open(&load, &Trust::new(Vec::new()).unwrap()).await.unwrap();
         let mut counts = Vec::new();
         for key in ["none", "one"] {
-            counts.push(probe.count(&Places { key, n: 0, random: 0 }, None).await.unwrap());
+            counts.push(
+                probe.count(&Places { key, n: 0, random: 0, values: &Values::new() }, None).await.unwrap(),
+            );
         }
         counts
     });

@@ -191,6 +191,40 @@ fn what_is_not_to_be_raced_is_refused() {
     assert!(code == 2 && err.contains("nothing at /none"), "{err}");
 }
 
+/// P9 asks as somebody else wherever the scope of a key may stand; who looks for it elsewhere is found.
+#[test]
+fn somebody_else_may_stand_anywhere_in_a_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = std::fs::read_to_string(policy("fenced")).unwrap().replace("lease = \"1s\"", "lease = \"1h\"");
+    for place in ["query:tenant", "json:/tenant", "path"] {
+        let file = folder.path().join("placed.toml");
+        std::fs::write(&file, text.replace("header:X-Tenant", place)).unwrap();
+        let right = Server::start(&file, &["--delay", "5ms"]);
+        // The same operation, whoever asks: neither scope nor payload is looked at.
+        let blind = text.replace("[\"method\", \"path\", \"body\"]", "[\"method\"]");
+        std::fs::write(&file, blind).unwrap();
+        let wrong = Server::start(&file, &["--delay", "5ms"]);
+        for (server, found) in [(right, 0), (wrong, 1)] {
+            let (path, body) = match place {
+                "query:tenant" => ("pay?tenant={{tenant}}", "{}"),
+                "path" => ("{{tenant}}/pay", "{}"),
+                _ => ("pay", "{\"tenant\":\"{{tenant}}\"}"),
+            };
+            let address = server.address;
+            // All effects are counted: what is new is somebody else's.
+            let section = format!(
+                "\n[load]\nurls = [\"http://{address}/{path}\"]\nbody = '{body}'\nsettle = \"100ms\"\n\
+                 [load.headers]\nX-Tenant = \"one\"\n[load.values]\ntenant = \"acme\"\n\
+                 [load.other.values]\ntenant = \"globex\"\n\
+                 [load.effects]\nurl = \"http://{address}/ledger\"\npointer = \"/effects\"\n\n[expect]"
+            );
+            std::fs::write(&file, text.replace("\n[expect]", &section)).unwrap();
+            let (code, out, err) = load(&file, &["--only", "P9", "--technique", "h1"]);
+            assert_eq!(code, found, "{place}: {out}{err}");
+        }
+    }
+}
+
 /// Where nobody listens; the ports were free a moment ago.
 fn free_addresses<const N: usize>() -> [SocketAddr; N] {
     let listeners = [(); N].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());

@@ -2,6 +2,7 @@
 
 mod crashes;
 mod effects;
+mod emit;
 mod front;
 mod fuzz;
 mod gateway;

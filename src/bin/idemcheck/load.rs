@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use idemcheck::load::calibrate::{self, Calibration};
+use idemcheck::load::emit::{self, Tool};
 use idemcheck::load::lab::Caps;
 use idemcheck::load::power::bursts_for;
 use idemcheck::load::probe::Probe;
@@ -37,6 +38,10 @@ pub struct Args {
     /// --size, --bursts (of each kind), --batches, --seed and --timeout say how.
     #[arg(long, conflicts_with_all = ["policy", "url", "only", "technique", "command", "store_proxy", "downstream_proxy", "history"])]
     calibrate: bool,
+    /// Instead of sending anything, write a script that does, for the tool that a team runs already: bursts of --size,
+    /// as many as --bursts, and --patience. check-history judges what it records.
+    #[arg(long, value_enum, value_name = "TOOL", conflicts_with_all = ["calibrate", "only", "technique", "stagger", "command", "store_proxy", "downstream_proxy", "history", "output", "format", "power", "ca"])]
+    emit: Option<Emit>,
     /// A folder of models that come before the shipped ones.
     #[arg(long, value_name = "DIR")]
     models: Option<PathBuf>,
@@ -117,6 +122,14 @@ pub struct Args {
     /// Write it to a file, too, in this format; may be repeated.
     #[arg(long, value_name = "FORMAT=PATH", value_parser = destination)]
     output: Vec<(Format, PathBuf)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Emit {
+    /// JavaScript for k6, with thresholds.
+    K6,
+    /// Python for Locust, with or without workers.
+    Locust,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -227,6 +240,18 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     };
     if bursts > BURSTS_MAX {
         bail!("{bursts} bursts are needed for that, and {BURSTS_MAX} are the most of one run");
+    }
+    if let Some(tool) = args.emit {
+        let tool = match tool {
+            Emit::K6 => Tool::K6,
+            Emit::Locust => Tool::Locust,
+        };
+        let size = usize::try_from(args.size).unwrap_or(SIZE_MAX);
+        let asked = emit::Asked { size, bursts, patience: args.patience };
+        let script = emit::script(tool, &source.policy, &source.protocol, &load, asked);
+        let script = script.map_err(anyhow::Error::msg)?;
+        output::to_stdout(|out| out.write_all(script.as_bytes()))?;
+        return Ok(Exit::Holds);
     }
     let plan = Plan {
         size: usize::try_from(args.size).unwrap_or(SIZE_MAX),

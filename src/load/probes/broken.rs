@@ -71,6 +71,7 @@ async fn killed(lab: &mut Lab<'_>, number: u64, shot: Shot, when: Kill) -> Resul
     let key = lab.key(number);
     let mut services = std::mem::take(&mut lab.services);
     let (effects, random) = (lab.effects.clone(), lab.random(&key));
+    let values = &lab.load.values;
     let trips = lab.downstream.as_ref().map_or(0, Between::trips);
     let downstream = lab.downstream.take();
     let mut shot = shot;
@@ -90,7 +91,7 @@ async fn killed(lab: &mut Lab<'_>, number: u64, shot: Shot, when: Kill) -> Resul
             }
             (Kill::AnswerHeld, None, Some(downstream)) => downstream.tripped(trips).await,
             (Kill::EffectSeen | Kill::AnswerHeld, ..) => {
-                let places = Places { key: &key, n: 0, random };
+                let places = Places { key: &key, n: 0, random, values };
                 // What can't be counted now may be later.
                 while effects.count(&places, None).await.unwrap_or(0) == 0 {
                     tokio::time::sleep(Duration::from_millis(1)).await;

@@ -347,14 +347,16 @@ async fn expiry(lab: &mut Lab<'_>) -> Result<Tried, Halt> {
 
 /// P9.
 async fn other_scope(lab: &mut Lab<'_>, plan: &Plan) -> Result<Tried, Halt> {
-    let Some(other) = lab.load.other.as_ref() else { return skipped("no [load.other] in the policy") };
+    if lab.load.other.is_none() {
+        return skipped("no [load.other] in the policy");
+    }
     let payloads = if lab.load.conflicting.is_some() { 2 } else { 1 };
     let mut understood = false;
     for round in 0..plan.rounds {
         let key = lab.key(round);
         lab.one(&key, Shot::default()).await?;
         lab.let_effects_land().await;
-        let (before, ..) = lab.ask(&key, Some(other)).await?;
+        let (before, ..) = lab.ask(&key, true).await?;
         let shot = Shot { other: true, conflicting: round % payloads == 1, ..Shot::default() };
         let outcome = lab.one(&key, shot).await?;
         understood |= matches!(outcome, Outcome::Final | Outcome::Mismatch | Outcome::InFlight);
@@ -389,7 +391,7 @@ async fn malformed(lab: &mut Lab<'_>) -> Result<Tried, Halt> {
             let first = lab.one(&key, Shot::default()).await?;
             let second = lab.one(&key, Shot::default()).await?;
             // A counter, too, may refuse such a key.
-            if [first, second].contains(&Outcome::Final) || lab.ask(&key, None).await.is_ok() {
+            if [first, second].contains(&Outcome::Final) || lab.ask(&key, false).await.is_ok() {
                 lab.over(&key).await?;
             }
         }
