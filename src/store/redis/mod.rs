@@ -402,8 +402,8 @@ impl Store for Redis {
             // A transaction: one step as a script is, for less of the server's time.
             let mut asked = redis::pipe();
             asked.atomic().cmd("TIME").cmd("GET").arg(name);
-            let answer: Result<((Millis, Millis), Option<Vec<u8>>), RedisError> =
-                asked.query_async(&mut connection).await;
+            type Reply = ((Millis, Millis), Option<Vec<u8>>);
+            let answer = asked.query_async::<Reply>(&mut connection).await;
             let ((seconds, micros), value) = answer.map_err(|error| fault(&error))?;
             seen(value, seconds * 1000 + micros / 1000)
         })
