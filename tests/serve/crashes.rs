@@ -1,7 +1,11 @@
 //! Killed at every moment, started again: exactly one effect, and the same bytes for everybody.
 
+use std::path::Path;
 use std::time::Duration;
 
+use idemcheck::serve::pause::When;
+
+use crate::gateway::{Upstream, plain};
 use crate::harness::{Reply, Server, durable, fresh, policy, request, until};
 
 /// Every moment of an attempt that claims, calls and records.
@@ -122,6 +126,144 @@ fn one_effect_after_a_second_crash_at_any_moment_of_what_comes_later() {
             });
         }
     });
+}
+
+/// A service that refuses the first call, without an effect, and does what it is asked for from the second on; what it
+/// did can be looked up.
+fn moody(refused: usize) -> Upstream {
+    let effect = std::sync::Mutex::new(None::<u32>);
+    Upstream::start(move |text, number| {
+        let mut effect = effect.lock().unwrap();
+        let made = |number: u32| plain("201 Created", "", &format!("made by call {number}"));
+        Some(match (text.starts_with("GET "), *effect) {
+            (true, Some(number)) => made(number),
+            (true, None) => plain("404 Not Found", "", ""),
+            (false, _) if number as usize <= refused => plain("503 Service Unavailable", "", "busy"),
+            // Two effects would have two numbers.
+            (false, _) => {
+                *effect = Some(number);
+                made(number)
+            }
+        })
+    })
+}
+
+/// Moments that come only after an error of the service, or after another worker was quicker: the choice that the
+/// policy has to make for them, and the first server's own pauses.
+const FAILING_MOMENTS: [(&str, &str, &str, &[&str]); 8] = [
+    ("before:release", "failed    = \"retry\"", "failed    = \"retry\"", &[]),
+    ("after:release", "failed    = \"retry\"", "failed    = \"retry\"", &[]),
+    ("before:record_failure", "failed    = \"retry\"", "failed    = \"replay\"", &[]),
+    ("after:record_failure", "failed    = \"retry\"", "failed    = \"replay\"", &[]),
+    ("before:poll", "in_flight = \"reject\"", "in_flight = \"wait\"", &["--pause", "after:call=2500ms"]),
+    ("after:poll", "in_flight = \"reject\"", "in_flight = \"wait\"", &["--pause", "after:call=2500ms"]),
+    (
+        "before:reread",
+        "in_flight = \"reject\"",
+        "in_flight = \"reject\"",
+        &["--pause", "before:record=2500ms"],
+    ),
+    (
+        "after:reread",
+        "in_flight = \"reject\"",
+        "in_flight = \"reject\"",
+        &["--pause", "before:record=2500ms"],
+    ),
+];
+
+fn crash_failing(
+    url: &str,
+    folder: &Path,
+    (moment, from, to, first): (&str, &str, &str, &[&str]),
+    key: &str,
+) {
+    let state = moment.split_once(':').unwrap().1;
+    let fails = matches!(state, "release" | "record_failure");
+    let upstream = moody(usize::from(fails));
+    let path = folder.join(format!("{}.toml", fresh("failing")));
+    let text = std::fs::read_to_string(policy("lease")).unwrap();
+    assert!(text.contains(from));
+    std::fs::write(&path, text.replace(from, to)).unwrap();
+    let (to, query) =
+        (format!("http://{}", upstream.address), format!("http://{}/effects/{{key}}", upstream.address));
+    let start = |more: &[&str]| {
+        let all = ["--store", url, "--no-recovery", "--upstream", &to, "--query-url", &query];
+        Server::start(&path, &[&all, more].concat())
+    };
+    let ask = |server: &Server| {
+        let (address, asked) = (server.address, key.to_owned());
+        std::thread::spawn(move || {
+            let headers = [("Idempotency-Key", asked.as_str()), ("X-Tenant", "acme")];
+            request(address, "POST", "/pay", &headers, "{}")
+        })
+    };
+    let pause = format!("{moment}=forever");
+    let killed = start(&[&["--pause", &pause], first].concat());
+    let mut clients = vec![ask(&killed)];
+    if state == "poll" {
+        // A second one that finds the first at work.
+        killed.until_logged("after:call");
+        clients.push(ask(&killed));
+    } else if state == "reread" {
+        // Another server takes the claim over, once its lease is over, and records.
+        killed.until_logged("before:record");
+        let quicker = start(&[]);
+        until("a takeover", || quicker.post(key, "{}").status == 201);
+    }
+    killed.until_logged(moment);
+    killed.kill();
+    for client in clients {
+        client.join().unwrap();
+    }
+    let server = start(&[]);
+    let recorded = state == "record_failure" && moment.starts_with("after");
+    let last = if recorded { 503 } else { 201 };
+    let mut reply = None;
+    until("a final answer", || {
+        reply = Some(server.post(key, "{}")).filter(|reply| reply.status == last);
+        reply.is_some()
+    });
+    let (reply, again) = (reply.unwrap(), server.post(key, "{}"));
+    assert!(again.replayed(), "{url}: {moment}: {again:?}");
+    assert_eq!((again.status, &again.body), (last, &reply.body), "{url}: {moment}");
+    // One effect: every call but those that were refused.
+    let effects = upstream.calls() - u32::from(fails);
+    assert_eq!(effects, u32::from(!recorded), "{url}: {moment}");
+}
+
+#[test]
+fn one_effect_after_a_crash_at_any_moment_of_what_goes_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let stores = durable(folder.path());
+    std::thread::scope(|scope| {
+        for (_, url) in &stores {
+            let folder = folder.path();
+            scope.spawn(move || {
+                for case in FAILING_MOMENTS {
+                    crash_failing(url, folder, case, &fresh("failing"));
+                }
+            });
+        }
+    });
+}
+
+/// The list is the model's own: a state that is new is killed before and after, too, or this fails.
+#[test]
+fn no_moment_is_forgotten() {
+    let loaded = idemcheck::policy::load(&[policy("lease")], None);
+    let one = &loaded.policies[0];
+    let system = idemcheck::system::System::new(&one.policy, &one.protocol).unwrap();
+    let mut all: Vec<String> = system
+        .table
+        .iter()
+        .flat_map(|row| [When::Before, When::After].map(|when| format!("{}:{}", when.name(), row.name)))
+        .collect();
+    let later = LATER_MOMENTS.iter().map(|(moment, _)| *moment);
+    let failing = FAILING_MOMENTS.iter().map(|(moment, ..)| *moment);
+    let mut killed: Vec<&str> = MOMENTS.into_iter().chain(later).chain(failing).collect();
+    all.sort();
+    killed.sort();
+    assert_eq!(killed, all);
 }
 
 #[test]

@@ -12,14 +12,14 @@ use idemcheck::serve::proxy::{PIECE_MAX, Proxy};
 use crate::harness::{Server, policy, raw, request};
 
 /// A service that counts: each connection is one request, and its bytes are kept.
-struct Upstream {
-    address: SocketAddr,
+pub struct Upstream {
+    pub address: SocketAddr,
     calls: Arc<AtomicU32>,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl Upstream {
-    fn start(answer: impl Fn(&str, u32) -> Option<String> + Send + Sync + 'static) -> Upstream {
+    pub fn start(answer: impl Fn(&str, u32) -> Option<String> + Send + Sync + 'static) -> Upstream {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (calls, requests) = (Arc::new(AtomicU32::new(0)), Arc::new(Mutex::new(Vec::new())));
@@ -41,7 +41,7 @@ impl Upstream {
         Upstream { address, calls, requests }
     }
 
-    fn calls(&self) -> u32 {
+    pub fn calls(&self) -> u32 {
         self.calls.load(Ordering::SeqCst)
     }
 }
@@ -65,7 +65,7 @@ fn whole_request(mut stream: &TcpStream) -> Option<String> {
     }
 }
 
-fn plain(status: &str, headers: &str, body: &str) -> String {
+pub fn plain(status: &str, headers: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\n{headers}Connection: close\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 

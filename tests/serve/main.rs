@@ -13,5 +13,6 @@ mod load;
 mod no_clock;
 mod operator;
 mod races;
+mod restarts;
 mod sink;
 mod smuggling;

@@ -94,7 +94,7 @@ fn settle(address: SocketAddr, keys: &[String]) -> Vec<Vec<u8>> {
 }
 
 /// Bursts while something is done to the store, again and again; then one effect for each key, and each final.
-fn under(name: &str, url: &str, harm: impl Fn() + Send + 'static) {
+pub fn under(name: &str, url: &str, harm: impl Fn() + Send + 'static) {
     let servers = [(); 2].map(|()| Server::start(&policy("fenced"), &["--store", url, "--delay", "5ms"]));
     let addresses = [servers[0].address, servers[1].address];
     let (over, times) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));

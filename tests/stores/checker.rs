@@ -3,10 +3,14 @@
 //!
 //! A model text has every operation on a receipt as a state; the attempts of its system are put into any
 //! state at will. What a real store answers has to be among what the checker allows at these clocks, and
-//! what is then stored has to be what the checker's step leaves. Time is whole units of an hour: that a
+//! what is then stored has to be what the checker's step leaves. The checker is the reference, too, by which
+//! operations are drawn: whoever holds the claim, for it, does more with it. Time is whole units of an hour: that a
 //! test takes a moment itself does not show, and at exactly the end of a lease both readings are allowed.
 
+use std::cell::RefCell;
+use std::fmt;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -14,13 +18,14 @@ use idemcheck::model::{OPERATIONS, Operation, Outcome, Protocol};
 use idemcheck::policy::load::load_texts;
 use idemcheck::store::decide::{Me, Rules};
 use idemcheck::store::operation::{Hold, Retry};
-use idemcheck::store::{Key, Owner, SharedStore, Status};
+use idemcheck::store::{Expected, Key, Owner, SharedStore, Status, Swap, Write};
 use idemcheck::system::world::{self, Attempt, CLASS_MAIN, Slot, World};
 use idemcheck::system::{Action, Actor, Sending, Step, System};
 use idemcheck::time::TimedSystem;
 use idemcheck::time::ticks::{Values, allow, follow, later};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use proptest::test_runner::{Config, TestRunner};
+use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
 
 use crate::contract::response;
 use crate::place::{Kind, Place, runtime, server};
@@ -49,6 +54,8 @@ const STATES: &[(&str, &str)] = &[
     ("store.sweep", ""),
 ];
 const SWEEP: usize = STATES.len() - 1;
+/// What only a holder of the claim does.
+const HELD: std::ops::Range<usize> = 6..18;
 /// Attempts on the one key; the last one brings another payload.
 const ATTEMPTS: usize = 3;
 const STEPS_MAX: usize = 40;
@@ -111,8 +118,9 @@ fn policy_text(terms: Terms) -> String {
 }
 
 /// The checker's side, in integer time.
+#[derive(Clone)]
 struct Checker {
-    system: System,
+    system: Arc<System>,
     world: World,
     clocks: Values,
 }
@@ -127,7 +135,7 @@ impl Checker {
         let rules = Rules::new(&one.policy, terms.swept);
         let mut world = system.initial_world();
         let clocks = std::iter::repeat_n(0, world.number_clocks().len()).collect();
-        let mut checker = Checker { system, world, clocks };
+        let mut checker = Checker { system: Arc::new(system), world, clocks };
         for client in 0..ATTEMPTS {
             let mut sent = checker.steps(|step| {
                 step.label.actor == Actor::Client(client as u8)
@@ -151,6 +159,22 @@ impl Checker {
         self.clocks = follow(&map, &self.clocks);
     }
 
+    fn pass(&mut self, hours: i64) {
+        let cap = self.system.greatest_constant() + 1;
+        self.clocks = later(&self.clocks, hours, cap);
+    }
+
+    /// What an attempt's operation in a state may come to.
+    fn allowed(&mut self, turn: Turn, protocol: &Protocol) -> Vec<Step> {
+        let name = format!("s{}", turn.state);
+        let at = protocol.states.iter().position(|one| one.name == name).unwrap();
+        self.world.clients[turn.attempt].attempt.as_mut().unwrap().at = at as u8;
+        self.steps(|step| {
+            let operates = matches!(step.label.action, Action::Operate { .. });
+            step.label.actor == Actor::Attempt(turn.attempt as u8) && operates
+        })
+    }
+
     fn attempt(&self, number: usize) -> &Attempt {
         self.world.clients[number].attempt.as_ref().unwrap()
     }
@@ -160,21 +184,119 @@ impl Checker {
     }
 }
 
-/// Both sides of one case.
-struct Pair<'a> {
+/// The checker alone: by it operations are drawn, and what can't be asked is left out when a case shrinks.
+#[derive(Clone)]
+struct Drawn {
     terms: Terms,
     checker: Checker,
     protocol: Arc<Protocol>,
-    place: &'a Place,
+    rules: Rules,
+}
+
+impl fmt::Debug for Drawn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.terms.fmt(f)
+    }
+}
+
+struct Reference;
+
+impl ReferenceStateMachine for Reference {
+    type State = Drawn;
+    type Transition = Turn;
+
+    fn init_state() -> BoxedStrategy<Drawn> {
+        let drawn = |terms| {
+            let (checker, protocol, rules) = Checker::new(terms);
+            Drawn { terms, checker, protocol, rules }
+        };
+        terms().prop_map(drawn).boxed()
+    }
+
+    fn transitions(drawn: &Drawn) -> BoxedStrategy<Turn> {
+        let hours = || prop_oneof![5 => Just(0), 3 => 1..3i64, 1 => 3..7i64];
+        // Claims and looks more often: without a claim most operations come to nothing.
+        let any = prop_oneof![2 => 0..7usize, 3 => 0..states(drawn.terms)];
+        let turn = |(hours, attempt, state)| Turn { hours, attempt, state };
+        let turns = (hours(), 0..ATTEMPTS, any).prop_map(turn).boxed();
+        let holders: Vec<usize> = (0..ATTEMPTS).filter(|one| drawn.checker.attempt(*one).owns).collect();
+        if holders.is_empty() {
+            return turns;
+        }
+        let held = (hours(), prop::sample::select(holders), HELD).prop_map(turn);
+        prop_oneof![3 => turns, 2 => held].boxed()
+    }
+
+    fn apply(mut drawn: Drawn, turn: &Turn) -> Drawn {
+        if turn.hours > 0 {
+            drawn.checker.pass(turn.hours);
+        }
+        // Where it may come to several things, the store decides later which; this is about what to ask.
+        let first = drawn.checker.allowed(*turn, &drawn.protocol).into_iter().next();
+        if let Some(step) = first {
+            drawn.checker.take(step);
+        }
+        drawn
+    }
+
+    fn preconditions(drawn: &Drawn, turn: &Turn) -> bool {
+        turn.state < states(drawn.terms)
+    }
+}
+
+/// Where the cases of a test take place.
+struct Bench {
+    runtime: tokio::runtime::Runtime,
+    place: Place,
+    stores: [SharedStore; 2],
+}
+
+thread_local! {
+    /// Of the test that runs on this thread: a case knows no more than its reference.
+    static BENCH: RefCell<Option<Rc<Bench>>> = const { RefCell::new(None) };
+}
+
+struct OnStore;
+
+impl StateMachineTest for OnStore {
+    type SystemUnderTest = Pair;
+    type Reference = Reference;
+
+    fn init_test(drawn: &Drawn) -> Pair {
+        Pair::new(drawn, BENCH.with_borrow(|bench| bench.clone().expect("a bench")))
+    }
+
+    fn apply(mut pair: Pair, _: &Drawn, turn: Turn) -> Pair {
+        let bench = pair.bench.clone();
+        if let Err(fault) = bench.runtime.block_on(pair.turn(turn)) {
+            panic!("{turn:?}: {fault}");
+        }
+        pair
+    }
+
+    fn teardown(pair: Pair, _: Drawn) {
+        // What is left does not slow down the next case.
+        let swap = Swap::new(pair.key.clone(), Expected::Anything, Write::Delete);
+        pair.bench.runtime.block_on(pair.bench.place.done(&swap));
+    }
+}
+
+/// Both sides of one case.
+struct Pair {
+    terms: Terms,
+    checker: Checker,
+    protocol: Arc<Protocol>,
+    bench: Rc<Bench>,
     key: Key,
     holds: Vec<Hold>,
 }
 
 static CASES: AtomicU32 = AtomicU32::new(0);
 
-impl<'a> Pair<'a> {
-    fn new(terms: Terms, place: &'a Place, stores: &[SharedStore]) -> Pair<'a> {
-        let (checker, protocol, rules) = Checker::new(terms);
+impl Pair {
+    fn new(drawn: &Drawn, bench: Rc<Bench>) -> Pair {
+        let Drawn { terms, checker, protocol, rules } = drawn.clone();
+        let stores = &bench.stores;
         let key = Key::new(&["case", &CASES.fetch_add(1, Ordering::Relaxed).to_string()]);
         let holds = (0..ATTEMPTS).map(|number| {
             let me = Me {
@@ -188,23 +310,17 @@ impl<'a> Pair<'a> {
             Hold::new(stores[number % stores.len()].clone(), key.clone(), me, rules, Retry::default())
         });
         let holds = holds.collect();
-        Pair { terms, checker, protocol, place, key, holds }
+        Pair { terms, checker, protocol, bench, key, holds }
     }
 
     async fn turn(&mut self, turn: Turn) -> Result<(), String> {
         if turn.hours > 0 {
-            self.place.pass(turn.hours * self.checker.system.times.unit_ms).await;
-            self.place.renumber().await;
-            let cap = self.checker.system.greatest_constant() + 1;
-            self.checker.clocks = later(&self.checker.clocks, turn.hours, cap);
+            self.bench.place.pass(turn.hours * self.checker.system.times.unit_ms).await;
+            self.bench.place.renumber().await;
+            self.checker.pass(turn.hours);
         }
-        let state = turn.state % states(self.terms);
-        let at = self.protocol.states.iter().position(|one| one.name == format!("s{state}")).unwrap();
-        self.checker.world.clients[turn.attempt].attempt.as_mut().unwrap().at = at as u8;
-        let allowed = self.checker.steps(|step| {
-            let operates = matches!(step.label.action, Action::Operate { .. });
-            step.label.actor == Actor::Attempt(turn.attempt as u8) && operates
-        });
+        let allowed = self.checker.allowed(turn, &self.protocol);
+        let at = usize::from(self.checker.attempt(turn.attempt).at);
         let operation = self.protocol.states[at].operation.clone();
         let real = self.operate(turn.attempt, &operation).await?;
         let outcomes: Vec<Outcome> = allowed.iter().map(outcome).collect();
@@ -223,9 +339,9 @@ impl<'a> Pair<'a> {
 
     async fn operate(&mut self, attempt: usize, operation: &Operation) -> Result<Outcome, String> {
         if *operation == Operation::Sweep {
-            let there = self.place.read(&self.key).await.is_some();
-            self.place.store.sweep(None, 1000).await.map_err(|error| error.to_string())?;
-            let gone = there && self.place.read(&self.key).await.is_none();
+            let there = self.bench.place.read(&self.key).await.is_some();
+            self.bench.place.store.sweep(None, 1000).await.map_err(|error| error.to_string())?;
+            let gone = there && self.bench.place.read(&self.key).await.is_none();
             return Ok(if gone { Outcome::Swept } else { Outcome::None });
         }
         let protocol = self.protocol.clone();
@@ -241,7 +357,7 @@ impl<'a> Pair<'a> {
 
     /// In what the two sides differ now.
     async fn differs(&self, attempt: usize) -> Option<String> {
-        let seen = self.place.store.read(&self.key).await.unwrap();
+        let seen = self.bench.place.store.read(&self.key).await.unwrap();
         let gone = |at: Option<i64>| !self.terms.swept && at.is_some_and(|at| at <= seen.now);
         let real = seen.receipt.filter(|receipt| !gone(receipt.expires_at));
         let checked = self.checker.world.keys[0].receipt;
@@ -319,15 +435,6 @@ fn terms() -> impl Strategy<Value = Terms> {
     )
 }
 
-fn turns() -> impl Strategy<Value = Vec<Turn>> {
-    let hours = prop_oneof![5 => Just(0), 3 => 1..3i64, 1 => 3..7i64];
-    // Claims and looks more often: without a claim most operations come to nothing.
-    let state = prop_oneof![2 => 0..7usize, 3 => 0..STATES.len()];
-    let turn = (hours, 0..ATTEMPTS, state);
-    let turn = turn.prop_map(|(hours, attempt, state)| Turn { hours, attempt, state });
-    prop::collection::vec(turn, 1..STEPS_MAX)
-}
-
 /// Random operations on one kind of store, so many cases.
 fn agree(kind: Kind, cases: u32) {
     if server(kind).is_none() {
@@ -339,25 +446,18 @@ fn agree(kind: Kind, cases: u32) {
         let stores = [place.store.clone(), place.another().await];
         (place, stores)
     });
+    let bench = Rc::new(Bench { runtime, place, stores });
+    BENCH.set(Some(bench.clone()));
     let config = Config { cases, failure_persistence: None, max_shrink_iters: 2000, ..Config::default() };
-    let result = TestRunner::new(config).run(&(terms(), turns()), |(terms, turns)| {
-        runtime.block_on(async {
-            let mut pair = Pair::new(terms, &place, &stores);
-            for (number, turn) in turns.iter().enumerate() {
-                let turned = pair.turn(*turn).await;
-                turned.map_err(|fault| TestCaseError::fail(format!("turn {number}: {fault}")))?;
-            }
-            // What is left does not slow down the next case.
-            let key = pair.key.clone();
-            use idemcheck::store::{Expected, Swap, Write};
-            place.done(&Swap::new(key, Expected::Anything, Write::Delete)).await;
-            Ok(())
-        })
+    let cases = Reference::sequential_strategy(1..STEPS_MAX);
+    let result = TestRunner::new(config.clone()).run(&cases, |(drawn, turns, seen)| {
+        OnStore::test_sequential(config.clone(), drawn, turns, seen);
+        Ok(())
     });
     if let Err(error) = result {
         panic!("{error}");
     }
-    runtime.block_on(place.clear());
+    bench.runtime.block_on(bench.place.clear());
 }
 
 #[test]

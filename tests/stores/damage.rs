@@ -27,6 +27,23 @@ const COLUMNS: [&str; 13] = [
     "claimed_at",
 ];
 
+/// Where a column stands in a value of Redis, and how many bytes it has: of those that vary, their length.
+const PLACES: [(usize, usize); 13] = [
+    (1, 1),
+    (103, 16),
+    (3, 20),
+    (23, 20),
+    (125, 4),
+    (121, 4),
+    (119, 2),
+    (129, 4),
+    (137, 8),
+    (133, 4),
+    (63, 20),
+    (83, 20),
+    (43, 20),
+];
+
 /// What a column is set to.
 #[derive(Clone, Debug)]
 enum Value {
@@ -89,18 +106,23 @@ async fn set(place: &Place, key: &Key, column: &str, value: &Value) {
             let client = redis::Client::open(server).unwrap();
             let mut connection = client.get_multiplexed_async_connection().await.unwrap();
             let name = format!("{}receipt:{}", place.prefix(), key.as_str());
-            let mut command = redis::cmd("HSET");
-            command.arg(&name).arg(column);
-            match value {
-                Value::Number(number) => command.arg(number),
-                Value::Text(text) => command.arg(text),
-                Value::Bytes(bytes) => command.arg(bytes),
-                Value::Nothing => {
-                    command = redis::cmd("HDEL");
-                    command.arg(&name).arg(column)
-                }
+            let (from, width) = PLACES[COLUMNS.iter().position(|one| *one == column).unwrap()];
+            let mut stored: Vec<u8> =
+                redis::cmd("GET").arg(&name).query_async(&mut connection).await.unwrap();
+            let bytes = match value {
+                Value::Number(number) if width == 20 => format!("{number:>20}").into_bytes(),
+                Value::Number(number) => number.to_be_bytes()[8 - width.min(8)..].to_vec(),
+                Value::Text(text) => text.clone().into_bytes(),
+                Value::Bytes(bytes) => bytes.clone(),
+                Value::Nothing => Vec::new(),
             };
-            let _: i64 = command.query_async(&mut connection).await.unwrap();
+            let from = from.min(stored.len());
+            match value {
+                // Nothing comes after it.
+                Value::Nothing => stored.truncate(from),
+                _ => drop(stored.splice(from..(from + width).min(stored.len()), bytes)),
+            }
+            let _: () = redis::cmd("SET").arg(&name).arg(stored).query_async(&mut connection).await.unwrap();
         }
         _ => unreachable!("no back door"),
     }

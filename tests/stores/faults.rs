@@ -407,7 +407,7 @@ fn indexes_hold_no_more_than_what_is_alive() {
 #[test]
 fn a_key_of_another_type_is_corrupt() {
     redis(async |place| {
-        let script = "return redis.call('SET', ARGV[1] .. 'receipt:' .. ARGV[2], 'text')";
+        let script = "return redis.call('HSET', ARGV[1] .. 'receipt:' .. ARGV[2], 'a', 'hash')";
         place.script(script, &[key("k").as_str()]).await;
         let expect_corrupt = |result: Result<(), StoreError>| {
             assert!(matches!(result, Err(StoreError::Corrupt(_))), "{result:?}");

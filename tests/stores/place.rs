@@ -174,9 +174,11 @@ impl Place {
             Kind::Redis => {
                 let script = "
                     for _, name in ipairs(redis.call('KEYS', ARGV[1] .. 'receipt:*')) do
-                        for _, field in ipairs({'lease_until', 'expires_at', 'claimed_at'}) do
-                            if redis.call('HEXISTS', name, field) == 1 then
-                                redis.call('HINCRBY', name, field, -ARGV[2])
+                        local value = redis.call('GET', name)
+                        for _, from in ipairs({43, 63, 83}) do
+                            local at = tonumber(string.sub(value, from + 1, from + 20))
+                            if at then
+                                redis.call('SETRANGE', name, from, string.format('%20.0f', at - ARGV[2]))
                             end
                         end
                     end
@@ -215,7 +217,8 @@ impl Place {
             Kind::Postgres => self.sql(sql).await,
             Kind::Redis => {
                 let script = "for _, name in ipairs(redis.call('KEYS', ARGV[1] .. 'receipt:*')) do
-                        redis.call('HINCRBY', name, 'revision', 1000000000000) end";
+                        local at = redis.call('GETRANGE', name, 23, 42) + 1000000000000
+                        redis.call('SETRANGE', name, 23, string.format('%20.0f', at)) end";
                 self.script(script, &[]).await;
             }
             #[cfg(feature = "dynamodb")]
@@ -238,7 +241,8 @@ impl Place {
                 assert_eq!(client.execute(sql, &[&key.as_str()]).await.unwrap(), 1);
             }
             Kind::Redis => {
-                let script = "return redis.call('HSET', ARGV[1] .. 'receipt:' .. ARGV[2], 'owner', 'x')";
+                // More of a payload than there is.
+                let script = "return redis.call('SETRANGE', ARGV[1] .. 'receipt:' .. ARGV[2], 125, '\\255')";
                 self.script(script, &[key.as_str()]).await;
             }
             #[cfg(feature = "dynamodb")]

@@ -18,8 +18,9 @@ pub fn receipts(policy: &Policy) -> Markup {
         details open[kind == "postgres"] { summary { "PostgreSQL" } pre tabindex="0" { code { (statements(postgres::tables())) } } }
         details open[kind == "sqlite"] { summary { "SQLite" } pre tabindex="0" { code { (statements(sqlite::tables())) } } }
         details open[kind == "redis"] { summary { "Redis" }
-            p { "A receipt is the hash " code { (redis::PREFIX) "receipt:KEY" } " with the fields "
-                (redis::fields().join(", ")) ". Every write is this script:" }
+            p { "A receipt is the string " code { (redis::PREFIX) "receipt:KEY" } ": a version, the status, five numbers of "
+                "20 characters (token, revision, claimed, end of the lease, expiry), then owner, payload and answer. "
+                "Every write is this script:" }
             pre tabindex="0" { code { (redis::claim_script()) } }
         }
         details open[kind == "dynamodb"] { summary { "DynamoDB" } pre tabindex="0" { code { (DYNAMODB_TABLE) } } }

@@ -13,18 +13,20 @@
 //! as it would take receipts away before their time.
 
 mod scripts;
+mod value;
 
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{ErrorKind, FromRedisValue, RedisError, Script, ServerErrorKind};
 
-use self::scripts::{FIELDS, SCRIPTS};
-pub use self::scripts::{claim_script, fields};
-use super::row::{AnswerRow, EffectRow, Row, corrupt, headers_text};
+use self::scripts::SCRIPTS;
+pub use self::scripts::claim_script;
+use self::value::receipt_from;
+use super::row::{AnswerRow, EffectRow, corrupt, headers_text};
 use super::{
-    Answer, Audit, Audited, Draft, Effect, Entry, Expected, Key, Landing, LedgerCall, Listed, Millis,
-    Receipt, Seen, Stamp, Store, StoreError, Swap, Swapped, Which, Write,
+    Answer, Audit, Audited, Effect, Entry, Expected, Key, Landing, LedgerCall, Listed, Millis, Seen, Stamp,
+    Store, StoreError, Swap, Swapped, Which, Write,
 };
 
 /// How long it may take to connect.
@@ -43,10 +45,10 @@ const NUMBER_MAX: u64 = 1 << 53;
 /// What the names of all keys begin with.
 pub const PREFIX: &str = "idemcheck:";
 
-/// The values of a hash, in the order that a script asked for them.
+/// The values of an effect, in the order of a script.
 type Values = Vec<Option<Vec<u8>>>;
-/// Keys with their values.
-type Page = Vec<(Vec<u8>, Values)>;
+/// Keys with their receipts.
+type Page = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// The store: one connection that all calls share, and that comes back by itself.
 pub struct Redis {
@@ -206,26 +208,8 @@ impl Fields {
     }
 }
 
-fn receipt_from(values: Values) -> Result<Receipt, StoreError> {
-    let mut fields = Fields::of(values);
-    let row = Row {
-        status: fields.text("status")?.unwrap_or_default(),
-        owner: fields.needed("owner")?,
-        token: fields.needed_number("token")?,
-        revision: fields.needed_number("revision")?,
-        fingerprint: fields.needed("fingerprint")?,
-        checkpoint: fields.text("checkpoint")?,
-        answer: fields.answer()?,
-        request: fields.needed("request")?,
-        lease_until: fields.number("lease_until")?,
-        expires_at: fields.number("expires_at")?,
-        claimed_at: fields.needed_number("claimed_at")?,
-    };
-    row.receipt()
-}
-
-fn seen(row: Option<Values>, now: Millis) -> Result<Seen, StoreError> {
-    Ok(Seen { receipt: row.map(receipt_from).transpose()?, now })
+fn seen(value: Option<Vec<u8>>, now: Millis) -> Result<Seen, StoreError> {
+    Ok(Seen { receipt: value.map(receipt_from).transpose()?, now })
 }
 
 fn effect_from(values: Values) -> Result<Effect, StoreError> {
@@ -252,23 +236,17 @@ fn swap_args(swap: &Swap) -> Result<Vec<Vec<u8>>, StoreError> {
         Write::Delete => (b'd', None),
         Write::Nothing => (b'n', None),
     };
-    let flags = [
-        expected,
-        flag(alive)[0],
-        write,
-        flag(swap.effect.is_some())[0],
-        flag(swap.audit.is_some())[0],
-        flag(draft.is_some_and(|draft| draft.swept))[0],
-        flag(draft.is_some_and(|draft| draft.response.is_some()))[0],
-    ];
-    let mut args: Vec<Vec<u8>> =
-        vec![swap.key.as_str().into(), flags.into(), revision.to_string().into_bytes()];
+    let flags =
+        [expected, flag(alive)[0], write, flag(swap.effect.is_some())[0], flag(swap.audit.is_some())[0]];
+    let mut args: Vec<Vec<u8>> = vec![swap.key.as_str().into(), flags.into(), value::column(revision)];
     if let Some(draft) = draft {
         args.extend([
-            optional(draft.token.map(number).transpose()?).into(),
+            draft.token.map(number).transpose()?.map(value::column).unwrap_or_default(),
             moment(draft.lease).into(),
             moment(draft.expiry).into(),
-            optional(draft.claimed_at).into(),
+            draft.claimed_at.map(value::column).unwrap_or_default(),
+            value::first(draft),
+            value::rest(draft)?,
             draft.response.as_ref().map_or_else(Vec::new, |response| response.body.clone()),
         ]);
     }
@@ -286,9 +264,6 @@ fn swap_args(swap: &Swap) -> Result<Vec<Vec<u8>>, StoreError> {
     if let Some(audit) = &swap.audit {
         args.push(audit_text(&swap.key, audit).into());
     }
-    if let Some(draft) = draft {
-        args.extend(hash_pairs(draft));
-    }
     Ok(args)
 }
 
@@ -299,28 +274,6 @@ fn moment(stamp: Stamp) -> String {
         (None, Some(after)) => format!("+{after}"),
         (None, None) => String::new(),
     }
-}
-
-/// What the script puts into the hash as it is; the status comes first.
-fn hash_pairs(draft: &Draft) -> Vec<Vec<u8>> {
-    let mut pairs: Vec<Vec<u8>> = vec![
-        "status".into(),
-        draft.status.name().into(),
-        "owner".into(),
-        draft.owner.as_bytes().into(),
-        "fingerprint".into(),
-        draft.fingerprint.clone(),
-        "request".into(),
-        draft.request.clone(),
-    ];
-    if let Some(checkpoint) = &draft.checkpoint {
-        pairs.extend(["checkpoint".into(), checkpoint.clone().into()]);
-    }
-    if let Some(response) = &draft.response {
-        pairs.extend(["answer_status".into(), response.status.to_string().into()]);
-        pairs.extend(["answer_headers".into(), headers_text(&response.headers).into()]);
-    }
-    pairs
 }
 
 fn audit_text(key: &Key, audit: &Audit) -> String {
@@ -339,7 +292,7 @@ async fn swap(store: &Redis, swap: &Swap) -> Result<Swapped, StoreError> {
     swap.fits()?;
     let args = swap_args(swap)?;
     let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
-    type Reply = (String, Millis, Option<u64>, Option<u64>, Option<Values>);
+    type Reply = (String, Millis, Option<u64>, Option<u64>, Option<Vec<u8>>);
     let (what, now, granted, number, row): Reply = store.run(&SCRIPTS.swap, &args).await?;
     match what.as_str() {
         "changed" => return Ok(Swapped::Changed),
@@ -448,12 +401,11 @@ impl Store for Redis {
             let name = format!("{}receipt:{}", self.prefix, key.as_str());
             // A transaction: one step as a script is, for less of the server's time.
             let mut asked = redis::pipe();
-            asked.atomic().cmd("TIME").cmd("HMGET").arg(name).arg(&FIELDS);
-            let answer: Result<((Millis, Millis), Values), RedisError> =
-                asked.query_async(&mut connection).await;
-            let ((seconds, micros), row) = answer.map_err(|error| fault(&error))?;
-            let there = row.iter().any(Option::is_some);
-            seen(there.then_some(row), seconds * 1000 + micros / 1000)
+            asked.atomic().cmd("TIME").cmd("GET").arg(name);
+            type Reply = ((Millis, Millis), Option<Vec<u8>>);
+            let answer = asked.query_async::<Reply>(&mut connection).await;
+            let ((seconds, micros), value) = answer.map_err(|error| fault(&error))?;
+            seen(value, seconds * 1000 + micros / 1000)
         })
     }
 

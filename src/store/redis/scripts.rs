@@ -8,23 +8,6 @@ use redis::Script;
 const TIDIED_EVERY: u32 = 8;
 /// So many: more than were added meanwhile.
 const TIDIED_AT_ONCE: u32 = 4 * TIDIED_EVERY;
-/// A receipt's values, in the order in which they are read.
-pub(super) const FIELDS: [&str; 13] = [
-    "status",
-    "owner",
-    "token",
-    "revision",
-    "fingerprint",
-    "checkpoint",
-    "answer_status",
-    "answer_headers",
-    "answer_body",
-    "request",
-    "lease_until",
-    "expires_at",
-    "claimed_at",
-];
-
 /// What every script but the one that claims begins with. Arguments are bytes; the first is the prefix.
 const COMMON: &str = r"
 local prefix = ARGV[1]
@@ -35,10 +18,9 @@ local function text(number) return string.format('%.0f', number) end
 local function named(kind, name) return prefix .. kind .. ':' .. name end
 
 local function show(key)
-    if redis.call('EXISTS', named('receipt', key)) == 0 then return false end
-    local row = redis.pcall('HMGET', named('receipt', key), FIELDS)
+    local value = redis.pcall('GET', named('receipt', key))
     -- A key of another type is a receipt that does not read, and no more.
-    return row.err and {} or row
+    return type(value) == 'table' and '' or value
 end
 
 -- Of a key that has no receipt.
@@ -72,40 +54,32 @@ end
 /// and not called costs as much as a command.
 const SWAP: &str = r"
 local prefix, key, revision = ARGV[1], ARGV[2], ARGV[4]
-local expected, alive, write, with_effect, with_audit, swept, with_answer = string.byte(ARGV[3], 1, 7)
-local ABSENT, REVISION, PUT, DELETE, PLUS, YES = 97, 114, 112, 100, 43, 49
+local expected, alive, write, with_effect, with_audit = string.byte(ARGV[3], 1, 5)
+local ABSENT, REVISION, PUT, DELETE, PLUS, YES, OPEN, SWEPT = 97, 114, 112, 100, 43, 49, 105, 115
+local NONE = '                    '
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local name = prefix .. 'receipt:' .. key
 
--- What was there, as far as it matters.
-local old, row, met = false, false, true
+-- What is there. A key of another type is a receipt that does not read, and no more.
+local old = redis.pcall('GET', name)
+if type(old) == 'table' then old = '' end
+local met = true
 if expected == ABSENT then
-    met = redis.call('EXISTS', name) == 0
-elseif expected == REVISION or write == PUT then
-    old = redis.pcall('HMGET', name, 'revision', 'expires_at', 'status', 'swept')
-    -- A key of another type has no revision.
-    if old.err then old = {} end
-    if expected == REVISION then
-        met = old[1] == revision
-        if met and alive == YES and old[2] then
-            local at = tonumber(old[2])
-            met = at ~= nil and at > now
-        end
+    met = not old
+elseif expected == REVISION then
+    met = old and string.sub(old, 24, 43) == revision
+    local ends = met and alive == YES and string.sub(old, 84, 103)
+    if ends and ends ~= NONE then
+        ends = tonumber(ends)
+        met = ends ~= nil and ends > now
     end
 end
-if not met or write ~= PUT and write ~= DELETE then
-    -- Of a key of another type this is a receipt that does not read, and no more.
-    if expected == ABSENT and not met or redis.call('EXISTS', name) == 1 then
-        row = redis.pcall('HMGET', name, FIELDS)
-        if row.err then row = {} end
-    end
-    if not met then return {'conflict', now, false, false, row} end
-end
+if not met then return {'conflict', now, false, false, old} end
 
 local number, numbered = false, false
--- Where the arguments of an effect begin, then those of an audit, then the pairs of the hash.
-local at = write == PUT and 10 or 5
+-- Where the arguments of an effect begin, then those of an audit.
+local at = write == PUT and 12 or 5
 if with_effect == YES then
     numbered = function(text)
         local from, to = string.find(text, '{effect}', 1, true)
@@ -137,49 +111,47 @@ if write == PUT then
     end
 
     -- `@` and a moment, or `+` and a time from now.
-    local lease, expiry = ARGV[6] ~= '' and string.sub(ARGV[6], 2), ARGV[7] ~= '' and string.sub(ARGV[7], 2)
-    if lease and string.byte(ARGV[6]) == PLUS then lease = string.format('%.0f', lease + now) end
-    if expiry and string.byte(ARGV[7]) == PLUS then expiry = string.format('%.0f', expiry + now) end
-    local last, status = #ARGV, ARGV[at + 1]
-    ARGV[last + 1], ARGV[last + 2] = 'token', ARGV[5] ~= '' and ARGV[5] or granted
-    ARGV[last + 3], ARGV[last + 4] = 'revision', granted
-    ARGV[last + 5], ARGV[last + 6] = 'claimed_at', ARGV[8] ~= '' and ARGV[8] or now
-    last = last + 6
-    if lease then
-        ARGV[last + 1], ARGV[last + 2] = 'lease_until', lease
-        last = last + 2
+    local lease = ARGV[6] ~= '' and tonumber(string.sub(ARGV[6], 2))
+    local expiry = ARGV[7] ~= '' and tonumber(string.sub(ARGV[7], 2))
+    if lease and string.byte(ARGV[6]) == PLUS then lease = lease + now end
+    if expiry and string.byte(ARGV[7]) == PLUS then expiry = expiry + now end
+    local revised, ends = string.format('%20s', granted), expiry and string.format('%20.0f', expiry) or NONE
+    local value = ARGV[9] .. (ARGV[5] ~= '' and ARGV[5] or revised) .. revised
+        .. (ARGV[8] ~= '' and ARGV[8] or string.format('%20.0f', now))
+        .. (lease and string.format('%20.0f', lease) or NONE) .. ends .. ARGV[10]
+        .. (number and numbered(ARGV[11]) or ARGV[11])
+    local _, status, swept = string.byte(ARGV[9], 1, 3)
+    swept = swept == SWEPT
+    if not expiry or swept then
+        redis.call('SET', name, value)
+    elseif expiry > now then
+        redis.call('SET', name, value, 'PX', string.format('%.0f', expiry - now))
+    else
+        redis.call('DEL', name)
     end
-    if expiry then
-        ARGV[last + 1], ARGV[last + 2] = 'expires_at', expiry
-        last = last + 2
-    end
-    if with_answer == YES then
-        ARGV[last + 1], ARGV[last + 2] = 'answer_body', number and numbered(ARGV[9]) or ARGV[9]
-        last = last + 2
-    end
-    if swept == YES then ARGV[last + 1], ARGV[last + 2] = 'swept', '1' end
 
     -- Of one that expired by itself there may be entries still.
-    local first = not (old and old[1])
-    if expected ~= ABSENT then redis.call('DEL', name) end
-    redis.call('HSET', name, unpack(ARGV, at))
+    local first = not old or #old < 103
+    local was_open, was_swept, ended = false, false, NONE
+    if not first then
+        local _, before, kept = string.byte(old, 1, 3)
+        was_open, was_swept, ended = before == OPEN, kept == SWEPT, string.sub(old, 84, 103)
+    end
     if first then redis.call('ZADD', prefix .. 'keys', 0, key) end
-    if status ~= 'in_progress' then
-        if first or old[3] == 'in_progress' then redis.call('ZREM', prefix .. 'open', key) end
-    elseif first or old[3] ~= 'in_progress' then
+    if status ~= OPEN then
+        if first or was_open then redis.call('ZREM', prefix .. 'open', key) end
+    elseif first or not was_open then
         redis.call('ZADD', prefix .. 'open', 0, key)
     end
-    local was_swept = old and old[4]
-    if expiry and swept ~= YES then
-        redis.call('PEXPIREAT', name, expiry)
-        if first or was_swept or old[2] ~= expiry then
-            redis.call('ZADD', prefix .. 'expiries', expiry, key)
+    if expiry and not swept then
+        if first or was_swept or ended ~= ends then
+            redis.call('ZADD', prefix .. 'expiries', string.format('%.0f', expiry), key)
         end
-    elseif first or old[2] and not was_swept then
+    elseif first or ended ~= NONE and not was_swept then
         redis.call('ZREM', prefix .. 'expiries', key)
     end
-    if expiry and swept == YES then
-        redis.call('ZADD', prefix .. 'sweepable', expiry, key)
+    if expiry and swept then
+        redis.call('ZADD', prefix .. 'sweepable', string.format('%.0f', expiry), key)
     elseif was_swept then
         redis.call('ZREM', prefix .. 'sweepable', key)
     end
@@ -200,27 +172,12 @@ elseif write == DELETE then
         redis.call('ZREM', prefix .. index, key)
     end
 end
-return {'done', now, granted, number, row}
+return {'done', now, granted, number, write ~= PUT and write ~= DELETE and old}
 ";
-
-/// The fields of the hash that a receipt is.
-pub fn fields() -> &'static [&'static str] {
-    &FIELDS
-}
 
 /// The script that claims, records, renews and releases, as it is run.
 pub fn claim_script() -> String {
-    with_fields(
-        &SWAP.replace("TIDIED", &TIDIED_AT_ONCE.to_string()).replace("EVERY", &TIDIED_EVERY.to_string()),
-    )
-}
-
-fn with_fields(script: &str) -> String {
-    script.replace("FIELDS", &format!("'{}'", FIELDS.join("', '")))
-}
-
-fn with_common(own: &str) -> String {
-    with_fields(&format!("{COMMON}{own}"))
+    SWAP.replace("TIDIED", &TIDIED_AT_ONCE.to_string()).replace("EVERY", &TIDIED_EVERY.to_string())
 }
 
 const LAND: &str = r"
@@ -265,8 +222,9 @@ for _, key in ipairs(keys) do
     if not row then
         forget(key)
     else
-        local lease = row[11] and tonumber(row[11])
-        if which == 'all' or row[1] == 'in_progress' and (which == 'in_progress' or lease and lease <= now) then
+        local lease = tonumber(string.sub(row, 64, 83))
+        if which == 'all' or string.sub(row, 2, 2) == 'i'
+            and (which == 'in_progress' or lease and lease <= now) then
             page[#page + 1] = {key, row}
             if #page >= shown then break end
         end
@@ -307,7 +265,7 @@ pub(super) struct Scripts {
 }
 
 pub(super) static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| {
-    let script = |own: &str| Script::new(&with_common(own));
+    let script = |own: &str| Script::new(&format!("{COMMON}{own}"));
     Scripts {
         swap: Script::new(&claim_script()),
         land: script(LAND),
