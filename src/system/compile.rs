@@ -116,6 +116,8 @@ pub struct System {
     pub(super) asks_latest: bool,
     /// Some record overwrites whatever is there, so that the age of a receipt shows.
     pub(super) unfenced_records: bool,
+    /// Some transaction records an outcome, also where the claim is gone, under the token of an old one.
+    pub(super) commits_receipts: bool,
     /// States from which an attempt can still send an effect or show its token.
     pub(super) lands: Vec<bool>,
     /// A claim whose owner is gone can be taken, sooner or later.
@@ -248,6 +250,8 @@ impl System {
             || policy.key.replay == Replay::Latest
             || policy.operation.effect.naturally_idempotent();
         let unfenced_records = any(&|op| matches!(op, Operation::Record { fenced: false, .. }));
+        let commits_receipts =
+            any(&|op| matches!(op, Operation::Commit { writes, .. } if writes.contains(&WriteKind::Receipt)));
         let lands = (0..count).map(|at| can_land(&table, at)).collect();
         let waits = used.iter().filter_map(|at| table[*at].wait).collect();
         let declared = parts.iter().zip(&firsts);
@@ -298,6 +302,7 @@ impl System {
             holder_looks,
             asks_latest,
             unfenced_records,
+            commits_receipts,
             lands,
             idempotent_effect: policy.operation.effect.naturally_idempotent(),
             abandoned_claimable: claimable_after.is_some(),

@@ -468,7 +468,9 @@ impl System {
 
     /// Forgets what no step will ask of a token. An attempt's token says whether the receipt is
     /// its own; beyond that, only the order of those that can still reach the resource matters, and
-    /// of these the ones that came too late already are all alike.
+    /// of these the ones that came too late already are all alike. Not so where a transaction records an
+    /// outcome: when the claim is gone, an old attempt brings its token back into the receipt, and only
+    /// that attempt may find its own there.
     fn forget_tokens(&self, world: &mut World) {
         if self.unfenced_records || self.splits || self.keeps_past {
             return;
@@ -506,7 +508,7 @@ impl System {
             }
         }
         for attempt in attempts {
-            if attempt.token != receipt && old(attempt.token) {
+            if attempt.token != receipt && old(attempt.token) && !self.commits_receipts {
                 attempt.token = old_attempt;
             }
         }

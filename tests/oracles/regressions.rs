@@ -422,3 +422,55 @@ fn runs_that_are_overtaken_before_they_act_take_part() {
         assert!(run.is_some_and(|run| run.repeats_from.is_some()), "{property}: {then}");
     }
 }
+
+/// A claim that came back: what an old attempt commits after the receipt's TTL is not the own record of
+/// another old attempt, however alike the two were to the resource.
+#[test]
+fn old_attempts_do_not_own_what_one_of_them_commits() {
+    let model = r#"
+        model = "m"
+        title = "Calls, then commits the receipt; records where that is lost"
+        start = "claim"
+        [state.claim]
+        do = "store.insert"
+        recognise_own = true
+        inserted = "call"
+        in_progress = "respond.in_flight"
+        expired = "steal"
+        succeeded = "respond.replay"
+        failed = "respond.replay"
+        mismatch = "respond.mismatch"
+        [state.steal]
+        do = "store.take_over"
+        recognise_own = true
+        taken = "call"
+        lost = "respond.in_flight"
+        [state.call]
+        do = "downstream.call"
+        ok = "commit"
+        error = "respond.error"
+        timeout = "respond.unknown"
+        [state.commit]
+        do = "store.commit"
+        writes = ["receipt"]
+        committed = "respond.success"
+        lost = "record"
+        aborted = "call"
+        unknown = "respond.unknown"
+        [state.record]
+        do = "store.record"
+        as = "succeeded"
+        fenced = true
+        recorded = "respond.success"
+        lost = "respond.unknown"
+    "#;
+    let tables = "[trigger]\nkind = \"http\"\nrequests = 3\nretries = 0\n\n\
+                  [store]\nkind = \"postgres\"\nlease = \"1ms\"\nttl = \"2ms\"\n\n\
+                  [downstream]\nlatency = [\"0s\", \"1ms\"]\ntimeout = \"2ms\"\nlate = \"0s\"\nerrors = \"never\"\n\n\
+                  [faults]\ncrashes = 0\nlost_responses = 0\npause = \"8ms\"\n";
+    // Three attempts are too many for integer time.
+    let result = ask(&case(model, tables), Engine::Zones, idemcheck::check::Reductions::ALL);
+    let found = result.expect("it can be checked").properties;
+    let of = found.iter().find(|p| p.property == Property::NoSelfConflict).expect("every property is there");
+    assert_eq!(of.verdict, Verdict::Holds, "{of:?}");
+}
