@@ -92,6 +92,8 @@ const WIDE: u32 = 860;
 const ROW: u32 = 26;
 const LABELS: u32 = 260;
 const LABEL_CHARS: usize = 36;
+/// Room for the text of a mark on an axis, in pixels.
+const TICK: f64 = 36.0;
 /// More rows than this are in the table only.
 pub const ROWS_MAX: usize = 60;
 
@@ -239,6 +241,17 @@ fn ticks(unit: Unit, least: f64, most: f64) -> Vec<(f64, String)> {
     }
 }
 
+/// Marks whose texts have room: the first, and each that is far enough from the one before.
+fn apart(ticks: Vec<(f64, String)>, room: f64) -> Vec<(f64, String)> {
+    let mut kept: Vec<(f64, String)> = Vec::new();
+    for tick in ticks {
+        if kept.last().is_none_or(|last| tick.0 - last.0 >= room) {
+            kept.push(tick);
+        }
+    }
+    kept
+}
+
 /// An axis with marks where we want them.
 struct Marked {
     from: f64,
@@ -281,14 +294,15 @@ fn drawn(unit: Unit, axis: &str, rows: &[Row]) -> Option<String> {
     let most = if logarithmic { most.max(least + 1.0) } else { most.max(1.0) };
     let slack = (most - least) * 0.03;
     let (left, right) = (least - if logarithmic { slack } else { 0.0 }, most + slack);
-    let ticks = ticks(unit, left, right);
+    let ticks = apart(ticks(unit, left, right), (right - left) * TICK / f64::from(WIDE - LABELS - 30));
     let count = rows.len();
     let mut out = String::new();
     {
         let root = SVGBackend::with_string(&mut out, (WIDE, count as u32 * ROW + 70)).into_drawing_area();
         let mut builder = ChartBuilder::on(&root);
         builder.margin_right(30).margin_top(6).x_label_area_size(48).y_label_area_size(LABELS);
-        let down = (0..count).into_segmented();
+        // From the first segment to the last one.
+        let down = (0..count - 1).into_segmented();
         let across = Marked { from: left, to: right, at: ticks.iter().map(|(place, _)| *place).collect() };
         // Drawing into a string can fail only in the drawing itself.
         let mut chart = builder.build_cartesian_2d(across, down).ok()?;
@@ -296,7 +310,6 @@ fn drawn(unit: Unit, axis: &str, rows: &[Row]) -> Option<String> {
             ticks.iter().find(|(tick, _)| tick == place).map_or(String::new(), |(_, text)| text.clone())
         };
         let label = |at: &SegmentValue<usize>| match at {
-            // The axis asks for one segment more than there are.
             SegmentValue::CenterOf(row) => {
                 let row = count.checked_sub(row + 1).and_then(|index| rows.get(index));
                 row.map_or_else(String::new, |row| cut(&row.label))
@@ -442,6 +455,15 @@ mod tests {
             table,
         })
         .into_string()
+    }
+
+    #[test]
+    fn marks_of_an_axis_do_not_touch() {
+        let (left, right) = (0.0, (400.0 * 86_400_000.0_f64).log10());
+        let kept = apart(ticks(Unit::Milliseconds, left, right), 0.7);
+        assert!(kept.windows(2).all(|two| two[1].0 - two[0].0 >= 0.7), "{kept:?}");
+        assert!(kept.len() > 8 && kept[0].1 == "1ms", "{kept:?}");
+        assert!(kept.iter().all(|(_, text)| text != "400d"), "{kept:?}");
     }
 
     fn row(label: &str, spans: &[(f64, f64)], marks: &[(f64, Mark)]) -> Row {
