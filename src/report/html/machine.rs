@@ -57,24 +57,14 @@ pub fn live(protocol: &Protocol, policy: &Policy) -> Vec<bool> {
 /// The diagram, the `number`th of its page. `untaken` are outcomes that no run took, as `state: outcome`.
 pub fn drawing(number: usize, protocol: &Protocol, policy: &Policy, untaken: &[String]) -> Markup {
     let mut places = places(protocol, policy);
-    let next = |state: usize| {
-        protocol.states[state].next.iter().map(|(_, target)| chosen(protocol, policy, target).0)
-    };
     // Those that lead back need room above.
-    let is_back = |(x, _): (usize, usize), target: &Target| match target {
-        Target::State(next) => places[*next].is_some_and(|(to, _)| to <= x + WIDE),
-        _ => false,
-    };
-    let of_state = |state: usize| {
-        places[state].map_or(0, |place| next(state).filter(|target| is_back(place, target)).count())
-    };
-    let top = 14 + APART * (0..places.len()).map(of_state).sum::<usize>();
+    let top = 14 + APART * ways_back(&places, protocol, policy);
     places.iter_mut().flatten().for_each(|(_, y)| *y += top);
     let size = |state: usize| HEAD + protocol.states[state].next.len() * LINE + 8;
     let width = places.iter().flatten().map(|(x, _)| x + WIDE).max().unwrap_or(0) + GAP;
     let height = (0..places.len()).filter_map(|state| places[state].map(|(_, y)| y + size(state))).max();
     let height = height.unwrap_or(0) + 30;
-    let (mut edges, mut ways_back) = (Vec::new(), 0);
+    let (mut edges, mut back_count) = (Vec::new(), 0);
     for (state, place) in places.iter().enumerate() {
         let Some((x, y)) = place else { continue };
         for (row, (outcome, target)) in protocol.states[state].next.iter().enumerate() {
@@ -85,8 +75,8 @@ pub fn drawing(number: usize, protocol: &Protocol, policy: &Policy, untaken: &[S
             let way = if to_x > from_x {
                 forward((from_x, from_y), (to_x, to_y + 20))
             } else {
-                ways_back += 1;
-                back((from_x, from_y), (to_x, to_y), ways_back - 1)
+                back_count += 1;
+                back((from_x, from_y), (to_x, to_y), back_count - 1)
             };
             edges.push((way, never));
         }
@@ -154,6 +144,19 @@ fn places(protocol: &Protocol, policy: &Policy) -> Vec<Option<(usize, usize)>> {
         places[state] = Some((10 + depth * (WIDE + GAP), y));
     }
     places
+}
+
+/// How many outcomes lead to their own column or to one further left.
+fn ways_back(places: &[Option<(usize, usize)>], protocol: &Protocol, policy: &Policy) -> usize {
+    let mut count = 0;
+    for (state, place) in places.iter().enumerate() {
+        let Some((x, _)) = place else { continue };
+        for (_, target) in &protocol.states[state].next {
+            let (Target::State(next), _) = chosen(protocol, policy, target) else { continue };
+            count += usize::from(places[*next].is_some_and(|(to_x, _)| to_x <= x + WIDE));
+        }
+    }
+    count
 }
 
 /// From the right of a line to the left of a box further right.
