@@ -345,6 +345,52 @@ fn run_action(folder: &Path, inputs: &[(&str, &str)]) -> (i32, String, String) {
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
+/// The action's first step, with a `cargo` that notes what it is asked for and hands out the binary under test.
+#[test]
+fn the_action_installs_itself_from_its_own_revision() {
+    if !there_is("bash") {
+        return;
+    }
+    let action = document("action.yml");
+    let step = &action["runs"]["steps"][0];
+    assert_eq!(step["if"], "inputs.install == 'true'");
+    assert_eq!(step["env"]["SOURCE"], "${{ github.action_path }}");
+    let folder = tempfile::tempdir().unwrap();
+    let temp = folder.path().join("a runner's");
+    let tools = folder.path().join("tools");
+    fs::create_dir_all(&tools).unwrap();
+    let binary = assert_cmd::cargo::cargo_bin("idemcheck");
+    let script = "#!/bin/sh\nprintf '%s\\n' \"$@\" > \"$NOTED\"\n\
+        while [ \"$1\" != --root ]; do shift; done\nmkdir -p \"$2/bin\" && ln -s \"$BINARY\" \"$2/bin/idemcheck\"\n";
+    fs::write(tools.join("cargo"), script).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(tools.join("cargo"), mode).unwrap();
+    let run = |search: &Path, script: &str| {
+        let path = format!("{}:{}", search.display(), std::env::var("PATH").unwrap());
+        let mut command = Command::new("bash");
+        command.args(["--noprofile", "--norc", "-eo", "pipefail", "-c", script]).env("PATH", path);
+        command.env("SOURCE", ROOT).env("RUNNER_TEMP", &temp).env("BINARY", &binary);
+        command.env("NOTED", folder.path().join("noted")).env("GITHUB_PATH", folder.path().join("path"));
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    run(&tools, step["run"].as_str().unwrap());
+    let root = temp.join("idemcheck").display().to_string();
+    let noted = fs::read_to_string(folder.path().join("noted")).unwrap();
+    assert_eq!(
+        noted.lines().collect::<Vec<_>>(),
+        ["install", "--quiet", "--locked", "--path", ROOT, "--root", &root]
+    );
+    // What the path has there is a package with a lock and a program of that name.
+    assert!(Path::new(ROOT).join("Cargo.lock").exists());
+    let added = fs::read_to_string(folder.path().join("path")).unwrap();
+    assert_eq!(added, format!("{root}/bin\n"));
+    // The next step finds it there.
+    let version = run(Path::new(added.trim_end()), "command -v idemcheck; idemcheck --version");
+    assert_eq!(version, format!("{root}/bin/idemcheck\nidemcheck {}\n", env!("CARGO_PKG_VERSION")));
+}
+
 #[test]
 fn the_action_hands_on_the_exit_code_and_writes_every_format() {
     if !there_is("bash") {

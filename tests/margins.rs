@@ -434,3 +434,78 @@ fn from_the_command_line() {
     assert_eq!((code, err.contains("exactly one policy")), (2, true), "{err}");
     assert_eq!(idemcheck(&["verify", lease, "--margins", "--engine", "stateright"]).0, 2);
 }
+
+/// As a note at the line that declares it, and as a row of a comment.
+#[test]
+fn margins_stand_in_every_format() {
+    let path = "policies/write-path/lease-12s.toml";
+    let said = |format: &str| {
+        let args =
+            ["verify", path, "--margins=store.lease,downstream.latency", "--no-cache", "--format", format];
+        let (code, out, err) = idemcheck(&args);
+        assert_eq!(code, 0, "{err}");
+        out
+    };
+    let sarif: serde_json::Value = serde_json::from_str(&said("sarif")).unwrap();
+    let run = &sarif["runs"][0];
+    let notes: Vec<_> =
+        run["results"].as_array().unwrap().iter().filter(|one| one["ruleId"] == "margin").collect();
+    assert_eq!(notes.len(), 3);
+    let text = std::fs::read_to_string(path).unwrap();
+    for note in &notes {
+        assert_eq!(
+            run["tool"]["driver"]["rules"][note["ruleIndex"].as_u64().unwrap() as usize]["id"],
+            "margin"
+        );
+        assert_eq!((&note["kind"], &note["level"]), (&"fail".into(), &"note".into()));
+        let line = note["locations"][0]["physicalLocation"]["region"]["startLine"].as_u64().unwrap() as usize;
+        let message = note["message"]["text"].as_str().unwrap();
+        let key = if message.contains("store.lease") { "lease " } else { "latency " };
+        assert!(text.lines().nth(line - 1).unwrap().starts_with(key), "{line}: {message}");
+    }
+    let lease =
+        notes.iter().find_map(|one| one["message"]["text"].as_str().filter(|text| text.contains("lease is")));
+    let lease = lease.unwrap();
+    assert!(
+        lease.contains("store.lease is 12s: every verdict stays, 1s to 15s; 16s, 4s away: violated → holds"),
+        "{lease}"
+    );
+    let comment = said("markdown");
+    assert!(
+        comment.contains("| store.lease | 12s | 1s to 15s | 4s | 16s, 4s away: violated → holds: "),
+        "{comment}"
+    );
+}
+
+/// What the README shows of margins and suggestions is what is printed, apart from times.
+#[test]
+fn the_readme_shows_what_is_printed() {
+    let readme = std::fs::read_to_string("README.md").unwrap();
+    let section =
+        readme.split("\n## Margins and suggestions\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let without_times = |text: &str| -> Vec<String> {
+        // How long a check may take goes by how long the policy's own took, too.
+        let is_time = |next: Option<&&str>| next.is_some_and(|next| ["s", "s,", "s;"].contains(next));
+        let line = |line: &str| {
+            let words: Vec<&str> = line.split(' ').collect();
+            let shown = |(at, word): (usize, &&str)| {
+                if is_time(words.get(at + 1)) { "TIME".to_owned() } else { (*word).to_owned() }
+            };
+            words.iter().enumerate().map(shown).collect::<Vec<String>>().join(" ")
+        };
+        text.trim_matches('\n').lines().map(line).collect()
+    };
+    let mut commands = 0;
+    for part in section.split("\n    idemcheck ").skip(1) {
+        let (command, rest) = part.split_once('\n').unwrap();
+        let shown = rest.split("```text\n").nth(1).unwrap().split("```").next().unwrap();
+        let args: Vec<&str> = command.split(' ').collect();
+        let (code, out, err) = idemcheck(&args);
+        assert_eq!(code, 0, "{command}: {err}");
+        let (shown, out) = (without_times(shown), without_times(&out));
+        let is_there = out.windows(shown.len()).any(|lines| lines == shown);
+        assert!(is_there, "{command} prints\n{}\nand the README shows\n{}", out.join("\n"), shown.join("\n"));
+        commands += 1;
+    }
+    assert_eq!(commands, 2);
+}

@@ -315,8 +315,15 @@ impl<'a, 's> Race<'a, 's> {
     fn set(&mut self, mut nodes: Vec<u32>) -> u32 {
         nodes.sort_unstable();
         nodes.dedup();
-        let inside =
-            |node: &u32| nodes.iter().any(|other| other != node && self.that.is_inside(*node, *other));
+        // Only nodes of one state can be inside one another.
+        let mut of_state: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
+        for node in &nodes {
+            of_state.entry(self.that.state(*node)).or_default().push(*node);
+        }
+        let inside = |node: &u32| {
+            let others = &of_state[&self.that.state(*node)];
+            others.iter().any(|other| other != node && self.that.is_inside(*node, *other))
+        };
         let kept: Rc<[u32]> = nodes.iter().copied().filter(|node| !inside(node)).collect();
         if let Some(number) = self.numbers.get(&kept) {
             return *number;
@@ -379,9 +386,12 @@ impl<'a, 's> Race<'a, 's> {
                 break;
             }
             if at % LOOK == 0
-                && best.is_none()
                 && let Some(by) = self.limit(limits, deadline, cancel)
             {
+                // What was found is as short as any; another one might have fewer faults.
+                if best.is_some() {
+                    break;
+                }
                 return Ok(End::Stopped { up_to: depth.min(whole_up_to), by });
             }
             let arcs = self.this.arcs(node)?;

@@ -52,6 +52,15 @@ pub fn interval(margin: &Margin) -> String {
     format!("{least}{} to {most}{to}", shown(below))
 }
 
+/// A margin in one line: `store.lease is 12s: no other verdict from 1s to 15s; at 16s, 4s away, violated → holds: …`.
+pub fn line(margin: &Margin) -> String {
+    let ends = [&margin.below, &margin.above].into_iter().filter_map(|side| end(margin, side));
+    let parts =
+        [format!("{} is {}: every verdict stays, {}", name(margin), margin.written, interval(margin))];
+    let parts: Vec<String> = parts.into_iter().chain(ends).chain(inside(margin)).collect();
+    parts.join("; ")
+}
+
 /// A distance in the unit of the declaration.
 pub fn amount(margin: &Margin, distance: i64) -> String {
     match margin.unit {

@@ -5,7 +5,7 @@
 use std::io::{self, Write};
 
 use super::lanes::{self, Kind};
-use super::words;
+use super::{margins as margin_words, words};
 use crate::check::verdict::{
     Change, Counterexample, PolicyResult, PropertyResult, Report, Standing, Step, format_moment, format_ms,
     grouped,
@@ -31,6 +31,7 @@ pub fn render(report: &Report, bytes: usize, out: &mut dyn Write) -> io::Result<
     table(report, &mut page);
     findings(report, &mut page);
     waivers(report, &mut page);
+    margins(report, &mut page);
     lints(report, &mut page);
     out.write_all(page.text.as_bytes())
 }
@@ -181,6 +182,38 @@ fn waivers(report: &Report, page: &mut Page) {
             .collect();
         page.add_all(lines.into_iter(), "stale entries");
     }
+}
+
+/// The margins of each policy, folded: what is near an edge is for a review to see.
+fn margins(report: &Report, page: &mut Page) {
+    let mut parts = Vec::new();
+    let measured = report.policies.iter().filter_map(|policy| Some((policy, policy.margins.as_ref()?)));
+    for (policy, margins) in measured {
+        if let Some(why) = &margins.open {
+            parts.push(format!("\nMargins of {}: none, because {}\n", code(&policy.policy), plain(why)));
+            continue;
+        }
+        let mut text = format!(
+            "\n<details><summary>Margins of {}</summary>\n\n| declaration | now | every verdict stays | to the nearest edge | then |\n\
+             |---|---|---|---|---|\n",
+            plain(&policy.policy)
+        );
+        for margin in &margins.declarations {
+            let nearest =
+                margin.distance().map_or_else(|| "–".to_owned(), |far| margin_words::amount(margin, far));
+            let sides = [&margin.below, &margin.above].into_iter();
+            let then =
+                sides.filter_map(|side| margin_words::end(margin, side)).chain(margin_words::inside(margin));
+            let then: Vec<String> = then.map(|text| plain(&text)).collect();
+            let cells =
+                [margin_words::name(margin), margin.written.clone(), margin_words::interval(margin), nearest];
+            let cells = cells.map(|cell| plain(&cell)).join(" | ");
+            text.push_str(&format!("| {cells} | {} |\n", then.join("<br>")));
+        }
+        text.push_str(&format!("\n{}\n\n</details>\n", plain(&margin_words::summary(margins))));
+        parts.push(text);
+    }
+    page.add_all(parts.into_iter(), "policies' margins");
 }
 
 fn lints(report: &Report, page: &mut Page) {

@@ -79,6 +79,18 @@ impl<'a> Origins<'a> {
         Some(self.place(self.loaded.files.get(source.policy_file), Some(waiver.span)))
     }
 
+    /// The declaration that a margin is of, `downstream.latency (longest)`; of a member where that was read by
+    /// itself, too; else the policy.
+    pub fn of_declaration(&self, path: &str, member: Option<&str>, name: &str) -> Place {
+        let keys: Vec<&str> = name.split(" (").next().unwrap_or(name).split('.').collect();
+        let of_member = |name: &str| {
+            let source = self.loaded.policies.iter().find(|source| source.policy.name == name)?;
+            self.of_key(&source.policy.path.display().to_string(), &keys)
+        };
+        let found = member.map_or_else(|| self.of_key(path, &keys), of_member);
+        found.unwrap_or_else(|| self.of_policy(path))
+    }
+
     /// The first declaration that an inequality names, `store.lease` or `guard NAME`, or the policy.
     pub fn of_lint(&self, path: &str, says: &str) -> Place {
         let words: Vec<&str> =

@@ -9,7 +9,8 @@ use std::io::{self, Write};
 use serde_json::{Value, json};
 
 use super::origin::{Origins, Place};
-use super::words;
+use super::{margins, words};
+use crate::check::margins::Margin;
 use crate::check::properties;
 use crate::check::verdict::{
     Counterexample, LintResult, PolicyResult, PropertyResult, Report, Standing, format_moment,
@@ -35,6 +36,8 @@ pub fn render(report: &Report, origins: &Origins, out: &mut dyn Write) -> io::Re
         }
         let waivers = policy.waivers.iter();
         results.extend(waivers.filter_map(|waiver| of_waiver(policy, waiver, origins, &mut rules)));
+        let margins = policy.margins.iter().flat_map(|margins| &margins.declarations);
+        results.extend(margins.map(|margin| of_margin(policy, margin, origins, &mut rules)));
         results.extend(policy.lints.iter().map(|lint| of_lint(policy, lint, origins, &mut rules)));
     }
     let mut notifications: Vec<Value> = report
@@ -212,6 +215,27 @@ fn of_waiver(
         "locations": [location(&place)],
         "partialFingerprints": { "waiver/v1": fingerprint },
     }))
+}
+
+/// How far a declaration is from another verdict, at the line that declares it: nothing to mend, so a note.
+fn of_margin(policy: &PolicyResult, margin: &Margin, origins: &Origins, rules: &mut Rules) -> Value {
+    let index = rules.index("margin", || {
+        let what = "how far a declared value can go, by itself, with every verdict as it is";
+        let help =
+            "Look at values that are near an edge: a small change of theirs is another verdict.".to_owned();
+        Text { brief: what.to_owned(), what: what.to_owned(), markdown: help.clone(), help, level: "note" }
+    });
+    let place = origins.of_declaration(&policy.path, margin.member.as_deref(), &margin.declaration);
+    json!({
+        "ruleId": "margin",
+        "ruleIndex": index,
+        // Another kind would have no level, and so be shown as nothing in particular.
+        "kind": "fail",
+        "level": "note",
+        "message": { "text": format!("{}: {}", policy.policy, margins::line(margin)) },
+        "locations": [location(&place)],
+        "partialFingerprints": { "margin/v1": digest(&[&policy.policy, &margins::name(margin)]) },
+    })
 }
 
 fn of_lint(policy: &PolicyResult, lint: &LintResult, origins: &Origins, rules: &mut Rules) -> Value {

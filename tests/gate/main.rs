@@ -6,6 +6,7 @@ mod cache;
 mod diff;
 mod oracle;
 mod parts;
+mod suggest;
 mod support;
 mod waivers;
 mod watch;

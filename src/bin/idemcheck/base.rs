@@ -4,7 +4,7 @@
 //! the end. Only files that end in `.toml` are taken.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -163,6 +163,8 @@ fn git(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new("git");
     command.arg("-C").arg(folder).args(args).stdin(Stdio::null());
     command.env("GIT_OPTIONAL_LOCKS", "0").env("GIT_TERMINAL_PROMPT", "0").env("LC_ALL", "C");
+    // A clone without all objects is not filled from the network.
+    command.env("GIT_NO_LAZY_FETCH", "1");
     // A hook has them set for the repository that it runs in; this one is told by the folder.
     for name in [
         "GIT_DIR",
@@ -229,14 +231,13 @@ fn inside(path: &Path, root: &Path) -> anyhow::Result<PathBuf> {
 /// A file of a commit.
 struct Listed {
     object: String,
-    bytes: u64,
     path: PathBuf,
 }
 
 /// The `.toml` files of a commit. Models and members may be anywhere; where there are too many, only those
 /// below the wanted paths are taken.
 fn listed(root: &Path, commit: &str, wanted: &[PathBuf]) -> anyhow::Result<Vec<Listed>> {
-    let listing = said(git(root, &["ls-tree", "-r", "-z", "-l", "--full-tree", commit]))?;
+    let listing = said(git(root, &["ls-tree", "-r", "-z", "--full-tree", commit]))?;
     let mut files = Vec::new();
     for line in listing.split(|byte| *byte == 0).filter(|line| !line.is_empty()) {
         let line = std::str::from_utf8(line).ok();
@@ -251,9 +252,8 @@ fn listed(root: &Path, commit: &str, wanted: &[PathBuf]) -> anyhow::Result<Vec<L
             ["120000", ..] if below => {
                 eprintln!("note: {} is a link in the base, and is not followed", path.display())
             }
-            [mode, "blob", object, bytes] if mode.starts_with("100") => {
-                let bytes = bytes.parse().unwrap_or(u64::MAX);
-                files.push((below, Listed { object: object.to_owned(), bytes, path }));
+            [mode, "blob", object] if mode.starts_with("100") => {
+                files.push((below, Listed { object: object.to_owned(), path }));
             }
             _ => {}
         }
@@ -268,19 +268,11 @@ fn listed(root: &Path, commit: &str, wanted: &[PathBuf]) -> anyhow::Result<Vec<L
 
 /// Writes the files of a commit into a folder, each from Git's objects.
 fn take(root: &Path, files: &[Listed], target: &Path) -> anyhow::Result<()> {
-    let (small, large): (Vec<&Listed>, Vec<&Listed>) =
-        files.iter().partition(|file| file.bytes <= FILE_BYTES_MAX);
     let create = |path: &Path| {
         let path = target.join(path);
         path.parent().map_or(Ok(()), fs::create_dir_all)?;
         fs::File::create(path)
     };
-    for file in large {
-        // As large as it takes for the reader to refuse it as it refuses such a file here.
-        create(&file.path)
-            .and_then(|made| made.set_len(FILE_BYTES_MAX + 1))
-            .context("cannot write the base")?;
-    }
     let mut command = git(root, &["cat-file", "--batch"]);
     let mut child = command
         .stdin(Stdio::piped())
@@ -291,24 +283,28 @@ fn take(root: &Path, files: &[Listed], target: &Path) -> anyhow::Result<()> {
     let (Some(mut asks), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
         bail!("cannot speak to git")
     };
-    let objects: String = small.iter().map(|file| format!("{}\n", file.object)).collect();
+    let objects: String = files.iter().map(|file| format!("{}\n", file.object)).collect();
     // Git answers while it is asked: one of both has to be done elsewhere.
     let asking = std::thread::spawn(move || asks.write_all(objects.as_bytes()));
     let mut answers = BufReader::new(answers);
-    for file in small {
+    for file in files {
         let mut head = String::new();
         answers.read_line(&mut head).context("cannot read from git")?;
         let size = match head.split_ascii_whitespace().collect::<Vec<_>>()[..] {
             [_, "blob", size] => size.parse::<u64>().ok(),
             _ => None,
         };
-        let size = size.filter(|size| *size == file.bytes);
-        let size = size.with_context(|| format!("git has no object for {}", file.path.display()))?;
-        let mut bytes = Vec::new();
-        (&mut answers).take(size + 1).read_to_end(&mut bytes).context("cannot read from git")?;
-        ensure!(bytes.len() as u64 == size + 1, "git ended early");
-        bytes.pop();
-        create(&file.path).and_then(|mut made| made.write_all(&bytes)).context("cannot write the base")?;
+        let size = size.with_context(|| {
+            let (path, object) = (file.path.display(), &file.object);
+            format!("git has no object for {path} here: a partial clone must fetch it first (git cat-file -e {object})")
+        })?;
+        let mut made = create(&file.path).context("cannot write the base")?;
+        // What the reader refuses it refuses when it has a byte too many.
+        let kept = size.min(FILE_BYTES_MAX + 1);
+        let written = io::copy(&mut (&mut answers).take(kept), &mut made).context("cannot write the base")?;
+        let rest = io::copy(&mut (&mut answers).take(size - kept + 1), &mut io::sink());
+        let rest = rest.context("cannot read from git")?;
+        ensure!(written + rest == size + 1, "git ended early");
     }
     drop(answers);
     asking.join().map_err(|_| anyhow!("cannot speak to git"))?.context("cannot speak to git")?;

@@ -29,12 +29,13 @@ pub struct Args {
 }
 
 impl Args {
-    /// Adds the margins to the results, where they are asked for.
+    /// Adds the margins to the results, where they are asked for. `limits` says what is left for the next
+    /// policy's.
     pub fn measure(
         &self,
         loaded: &Loaded,
         results: &mut [PolicyResult],
-        limits: &Limits,
+        limits: impl Fn() -> Limits,
         jobs: usize,
         quiet: bool,
         cancel: &AtomicBool,
@@ -48,10 +49,11 @@ impl Args {
                 loaded.policies.iter().find(|one| one.policy.path.display().to_string() == result.path);
             let Some(source) = source else { continue };
             line.begin(index, &format!("margins of {}", result.policy));
+            let limits = limits();
             let options = MarginOptions {
-                limits: limits.clone(),
+                time_max: limits.time_max.map_or(self.margin_time, |left| left.min(self.margin_time)),
+                limits,
                 only: &only,
-                time_max: self.margin_time,
                 probes_max: self.margin_probes.get(),
                 jobs,
                 today: &today,

@@ -71,7 +71,7 @@ pub struct Args {
     #[command(flatten)]
     pub common: Common,
     /// Stop a policy's search at its first violation that is neither expected nor waived.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "baseline")]
     fail_fast: bool,
     /// Accept the violations in this file, which `verify --write-baseline` wrote: the same run against the
     /// same property of the same policy. Each is shown as such.
@@ -139,7 +139,7 @@ pub fn run(
         report = report.against(baseline, &path.display().to_string(), is_elsewhere(&loaded));
     }
     let jobs = finder.jobs(usize::MAX);
-    args.margins.measure(&loaded, &mut report.policies, &finder.limits(jobs), jobs, quiet, finder.cancel());
+    args.margins.measure(&loaded, &mut report.policies, || finder.limits(jobs), jobs, quiet, finder.cancel());
     Ok(Some(Searched { loaded, report }))
 }
 

@@ -2,7 +2,7 @@
 
 use std::num::NonZero;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::bail;
 use clap::ValueEnum;
@@ -62,7 +62,7 @@ enum Format {
 
 /// Checks the policy, looks for changes, and writes what was found. 0: there is something to change, or no need to.
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
-    let cancel = search::cancel_on_interrupt()?;
+    let (began, cancel) = (Instant::now(), search::cancel_on_interrupt()?);
     let loaded = input::read(std::slice::from_ref(&args.policy), args.models.as_deref());
     if loaded.failed() {
         return Ok(Exit::CouldNotRun);
@@ -90,7 +90,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let result = check::verify(&source.policy, &source.protocol, &options)?;
     let options = SuggestOptions {
         limits: limits(jobs),
-        time_max: args.timeout,
+        time_max: args.timeout.saturating_sub(began.elapsed()),
         most: args.most.get().max(args.patch.map_or(0, NonZero::get)),
         changes_max: args.changes.into(),
         jobs,

@@ -253,8 +253,7 @@ impl<'p> Line<'p> {
         let probe = |value| prober.probe(changed(prober.base, file, &one, value));
         for (index, up) in [(0, false), (1, true)] {
             let edge = self.walk.outward(up, &probe);
-            let end = self.confirm(&edge, up);
-            self.sides[index] = (edge, end);
+            self.sides[index] = self.confirmed(edge, up);
         }
     }
 
@@ -265,24 +264,36 @@ impl<'p> Line<'p> {
         for (index, up) in [(0, false), (1, true)] {
             let before = self.sides[index].0.clone();
             let edge = self.walk.inward(before.clone(), durations, &probe);
-            if (edge.safe, &edge.next) != (before.safe, &before.next) {
-                self.sides[index].1 = self.confirm(&edge, up);
+            if (edge.safe, &edge.next) == (before.safe, &before.next) {
+                self.sides[index].0 = edge;
+            } else {
+                self.sides[index] = self.confirmed(edge, up);
             }
-            self.sides[index].0 = edge;
         }
     }
 
-    /// The full check on both sides of an edge.
-    fn confirm(&self, edge: &Edge, up: bool) -> End {
+    /// An edge with what the full checks say of it. Where they don't bear out that its safe value is one, the
+    /// declared value is all that is known.
+    fn confirmed(&self, mut edge: Edge, up: bool) -> (Edge, End) {
+        let (is_safe, end) = self.confirm(&edge, up);
+        if !is_safe {
+            (edge.safe, edge.inside) = (self.one.value, Inside::EveryValue);
+        }
+        (edge, end)
+    }
+
+    /// The full check on both sides of an edge: whether its safe value is one, and what comes after it.
+    fn confirm(&self, edge: &Edge, up: bool) -> (bool, End) {
         let Edge { safe, next, .. } = edge.clone();
         let at = if up { safe + self.one.step() } else { safe - self.one.step() };
         let at_written = || self.one.show(at);
         let kept = match self.changed(safe) {
             _ if safe == self.one.value => Ok(Vec::new()),
             Some(changed) => self.prober.confirm(&changed),
-            None => Ok(Vec::new()),
+            None => Err("it can't be written here".to_owned()),
         };
-        match (kept, next) {
+        let is_safe = kept.as_ref().is_ok_and(Vec::is_empty);
+        let end = match (kept, next) {
             (Err(why), _) => End::Open { why: format!("the full check of {}: {why}", self.one.show(safe)) },
             (Ok(changes), _) if !changes.is_empty() => {
                 let shown = self.one.show(safe);
@@ -304,7 +315,8 @@ impl<'p> Line<'p> {
                     Err(why) => End::Open { why: format!("the full check of {}: {why}", at_written()) },
                 }
             }
-        }
+        };
+        (is_safe, end)
     }
 
     fn margin(self) -> Margin {

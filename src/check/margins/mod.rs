@@ -136,13 +136,19 @@ impl Margin {
         (self.below.safe, self.above.safe)
     }
 
-    /// How far the nearest value is at which a verdict is another one; none: there is none that is known.
+    /// How far the nearest value is at which a verdict is another one; none: there is none that is known, or one
+    /// that is not known may be nearer.
     pub fn distance(&self) -> Option<i64> {
+        let sides = [&self.below, &self.above];
         let flips = |side: &Side| match side.end {
             End::Flips { at, .. } => Some((at - self.value).abs()),
             _ => None,
         };
-        flips(&self.below).into_iter().chain(flips(&self.above)).min()
+        let nearest = sides.into_iter().filter_map(flips).min()?;
+        let is_open_before = |side: &Side| {
+            matches!(side.end, End::Open { .. }) && (side.safe - self.value).abs() + self.step < nearest
+        };
+        (!sides.into_iter().any(is_open_before)).then_some(nearest)
     }
 }
 

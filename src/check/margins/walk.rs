@@ -167,7 +167,11 @@ impl Walk {
         };
         let mut seen = BTreeSet::new();
         let mut out = Vec::new();
-        for place in critical(&durations, self.value.max(safe)) {
+        // More than can be asked about, so that what was left out is not taken for tried.
+        let enough =
+            usize::try_from(self.probes_max).unwrap_or(usize::MAX).saturating_mul(4).clamp(1_000, 100_000);
+        let within = (self.value.min(safe) - self.step)..=self.value.max(safe);
+        for place in critical(&durations, within, enough) {
             let below = place / self.step * self.step;
             for point in [below, below + self.step] {
                 if point != safe && inside(self.value, safe, point) && seen.insert(point) {

@@ -7,11 +7,11 @@
 //! actions) is left alone. A change of what somebody else has to keep is a promise, and is named as such.
 
 mod changes;
+mod patch;
 mod search;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use similar::TextDiff;
 
 use super::property::Property;
 
@@ -64,7 +64,7 @@ pub struct Suggestion {
     pub distance: f64,
     /// Lines of `[expect]` that are no longer true, and are taken out as well.
     pub expectations: Vec<Property>,
-    /// For `patch -p1` and `git apply`.
+    /// For `patch -p1` and `git apply`, in the current folder or in the one that its first line says.
     pub patch: String,
 }
 
@@ -89,17 +89,4 @@ impl Edit {
         let from = self.from.as_deref().unwrap_or("not declared");
         format!("{} {from} → {}", self.name, self.to)
     }
-}
-
-/// A patch from one text of a file to another.
-fn patch(path: &str, old: &str, new: &str) -> String {
-    // A path from the root stays one: it is for `patch -p0` then.
-    let (a, b) = match path.strip_prefix('/') {
-        Some(_) => (path.to_owned(), path.to_owned()),
-        None => {
-            let path = path.strip_prefix("./").unwrap_or(path);
-            (format!("a/{path}"), format!("b/{path}"))
-        }
-    };
-    TextDiff::from_lines(old, new).unified_diff().context_radius(3).header(&a, &b).to_string()
 }

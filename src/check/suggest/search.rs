@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::changes::{self, Change, Kind};
-use super::{Edit, Suggestion, Suggestions, Tried, patch};
+use super::patch::{Changed, patch};
+use super::{Edit, Suggestion, Suggestions, Tried};
 use crate::check::margins::ZONES_MORE;
 use crate::check::margins::base::Base;
 use crate::check::margins::critical::{critical, others};
@@ -33,10 +34,12 @@ pub struct SuggestOptions<'a> {
 
 /// Values of one declaration that are tried in each direction.
 const VALUES_MAX: usize = 40;
-/// What a full check of a suggestion may take, whatever time is left.
+/// What the full checks of suggestions may take, all together, where no time is left.
 const FULL_CHECK: Duration = Duration::from_secs(10);
 /// Values of one declaration that are tried together with another change.
 const VALUES_OF_PAIR: usize = 8;
+/// Pairs of changes that are held, each in eight bytes.
+const PAIRS_MAX: usize = 1_000_000;
 
 /// Looks for the smallest changes that make the violated properties hold. `result` is that of the policy as it is;
 /// with `wanted`, only these are to hold, and the others not to get worse.
@@ -146,11 +149,15 @@ impl Candidate {
         Some(texts)
     }
 
+    /// Whether both are about the same thing.
+    fn is_about(&self, other: &Candidate) -> bool {
+        let is_same = |one: &Change, other: &Change| one.file == other.file && one.name == other.name;
+        self.changes.iter().any(|one| other.changes.iter().any(|change| is_same(one, change)))
+    }
+
     /// The two together; none where they are about the same thing.
     fn with(&self, other: &Candidate) -> Option<Candidate> {
-        let place = |change: &Change| (change.file, change.name.clone());
-        let mut places = self.changes.iter().map(place);
-        if places.any(|one| other.changes.iter().any(|change| place(change) == one)) {
+        if self.is_about(other) {
             return None;
         }
         let changes = [self.changes.clone(), other.changes.clone()].concat();
@@ -336,11 +343,7 @@ impl Search<'_> {
             }
         }
         atoms.retain(|atom| !is_enough(&atom.changes[0]));
-        let mut pairs: Vec<Candidate> = Vec::new();
-        for (index, first) in atoms.iter().enumerate() {
-            pairs.extend(atoms[index + 1..].iter().filter_map(|second| first.with(second)));
-        }
-        pairs.sort_by(|a, b| a.kind().cmp(&b.kind()).then(a.distance().total_cmp(&b.distance())));
+        let pairs = pairs_of(&atoms, PAIRS_MAX);
         tried.pairs = pairs.len() as u64;
         let place = |one: &Candidate| -> Vec<(usize, String)> {
             one.changes.iter().map(|change| (change.file, change.name.clone())).collect()
@@ -352,11 +355,12 @@ impl Search<'_> {
             let Ok(places) = places.lock() else { return true };
             places.len() >= most || places.contains(&place(one))
         };
-        let found = self.each(&pairs, |one| {
-            if done(one) || !self.works(one) {
+        let found = self.each(&pairs, |(first, second)| {
+            let one = atoms[*first as usize].with(&atoms[*second as usize])?;
+            if done(&one) || !self.works(&one) {
                 return None;
             }
-            places.lock().ok()?.insert(place(one)).then(|| one.clone())
+            places.lock().ok()?.insert(place(&one)).then_some(one)
         });
         found.into_iter().map(|one| self.nearer(one)).collect()
     }
@@ -402,11 +406,16 @@ impl Search<'_> {
         found.into_inner().unwrap_or_default().into_values().collect()
     }
 
-    /// The full check. It has some time even where the search has none left.
+    /// The full check. There is some time for it even where the search has none left, once for all of them.
     fn check(&self, texts: &[String], candidate: &Candidate) -> Option<PolicyResult> {
         let source = self.base.read(texts, candidate.model.as_ref()).ok()?;
+        let end = self.end.and_then(|end| end.checked_add(FULL_CHECK));
+        let time_max = end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()));
+        if time_max.is_zero() {
+            self.undecided.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
         self.checks.fetch_add(1, Ordering::Relaxed);
-        let time_max = self.left().unwrap_or_default().max(FULL_CHECK);
         let options = self.verify_options(self.options.limits.states_max, Some(time_max));
         verify(&source.policy, &source.protocol, &options).ok()
     }
@@ -423,8 +432,12 @@ impl Search<'_> {
         let mut result = self.check(&texts, candidate)?;
         let mut expectations = Vec::new();
         for found in result.properties.iter().filter(|one| one.expected == Some(Verdict::Violated)) {
+            let path = ["expect", found.property.name()];
+            // In `expect = { … }` nothing has a line of its own, and the word is turned round.
+            let without =
+                || edit::remove(&texts[0], &path).or_else(|| edit::set(&texts[0], &path, "\"holds\""));
             if found.verdict == Verdict::Holds
-                && let Some(text) = edit::remove(&texts[0], &["expect", found.property.name()])
+                && let Some(text) = without()
             {
                 texts[0] = text;
                 expectations.push(found.property);
@@ -454,17 +467,49 @@ impl Search<'_> {
             keeper: change.keeper.map(str::to_owned),
         };
         let files = self.base.texts().iter().zip(&texts).enumerate();
-        let patches = files
-            .filter(|(_, (old, new))| old != new)
-            .map(|(file, (old, new))| patch(&self.base.path(file).display().to_string(), old, new));
+        let changed = files.filter(|(_, (old, new))| old != new).map(|(file, (old, new))| Changed {
+            path: self.base.path(file),
+            old,
+            new,
+        });
         Some(Suggestion {
             changes: candidate.changes.iter().map(edit).collect(),
             kind: candidate.kind(),
             distance: candidate.distance(),
             expectations,
-            patch: patches.collect(),
+            patch: patch(&changed.collect::<Vec<_>>()),
         })
     }
+}
+
+/// Every two of these that can go together, by their places: those that promise least first, then the smallest;
+/// no more than `most`, of which the smallest single changes are.
+fn pairs_of(atoms: &[Candidate], most: usize) -> Vec<(u32, u32)> {
+    let mut sizes: Vec<(u32, Kind, f64)> =
+        (0..).zip(atoms).map(|(index, one)| (index, one.kind(), one.distance())).collect();
+    sizes.sort_by(|a, b| a.1.cmp(&b.1).then(a.2.total_cmp(&b.2)));
+    let mut pairs = Vec::new();
+    'all: for (place, second) in sizes.iter().enumerate() {
+        for first in &sizes[..place] {
+            if !atoms[first.0 as usize].is_about(&atoms[second.0 as usize]) {
+                if pairs.len() == most {
+                    break 'all;
+                }
+                pairs.push((first.0.min(second.0), first.0.max(second.0)));
+            }
+        }
+    }
+    let mut by_index = sizes;
+    by_index.sort_by_key(|(index, ..)| *index);
+    let size = |(first, second): &(u32, u32)| {
+        let (first, second) = (&by_index[*first as usize], &by_index[*second as usize]);
+        (first.1.max(second.1), first.2 + second.2)
+    };
+    pairs.sort_by(|a, b| {
+        let ((kind, distance), (other_kind, other)) = (size(a), size(b));
+        kind.cmp(&other_kind).then(distance.total_cmp(&other)).then(a.cmp(b))
+    });
+    pairs
 }
 
 /// Whether a model calls, and whether its effect is a write of its own store. That a call can become a write
@@ -495,8 +540,8 @@ fn values(one: &Declared, durations: &[i64], up: bool) -> Vec<i64> {
     match one.what {
         What::Count { .. } => out.extend((least..=greatest).take(101)),
         What::Duration { .. } => {
-            let places = critical(&others(durations, one.value), greatest).into_iter();
-            let places = places.filter(|place| (*place > one.value) == up).take(VALUES_MAX / 3);
+            let within = if up { one.value + 1..=greatest } else { 1..=one.value };
+            let places = critical(&others(durations, one.value), within, VALUES_MAX / 3).into_iter();
             out.extend(places.flat_map(|place| [place / step * step, place / step * step + step]));
             let mut far = one.value.max(step);
             for _ in 0..VALUES_MAX / 3 {
@@ -511,4 +556,33 @@ fn values(one: &Declared, durations: &[i64], up: bool) -> Vec<i64> {
         out.reverse();
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn atom(name: String, kind: Kind) -> Candidate {
+        let (path, to) = (vec![name.clone()], "1".to_owned());
+        Candidate::of(Change { file: 0, path, name, from: None, to, kind, keeper: None, declared: None })
+    }
+
+    #[test]
+    fn pairs_are_in_order_and_few() {
+        let kind = |number: usize| if number % 2 == 0 { Kind::Promise } else { Kind::Protocol };
+        let atoms: Vec<Candidate> = (0..9).map(|n| atom(format!("name {}", n / 2), kind(n))).collect();
+        let all = pairs_of(&atoms, PAIRS_MAX);
+        // 36, without the four that are two values of one thing.
+        assert_eq!(all.len(), 32);
+        let once: BTreeSet<_> = all.iter().collect();
+        assert_eq!(once.len(), all.len());
+        let of = |(a, b): &(u32, u32)| atoms[*a as usize].with(&atoms[*b as usize]).unwrap().kind();
+        assert!(all.is_sorted_by_key(of));
+        assert_eq!(all.iter().filter(|pair| of(pair) == Kind::Protocol).count(), 6);
+        let few = pairs_of(&atoms, 6);
+        assert!(few.len() == 6 && few.iter().all(|pair| of(pair) == Kind::Protocol));
+        // As many as three members of a system have.
+        let many: Vec<Candidate> = (0..3_000).map(|n| atom(n.to_string(), Kind::Protocol)).collect();
+        assert_eq!(pairs_of(&many, PAIRS_MAX).len(), PAIRS_MAX);
+    }
 }

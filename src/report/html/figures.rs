@@ -56,8 +56,8 @@ fn of_unit(margins: &Margins, unit: MarginUnit) -> Markup {
     chart(Chart {
         id,
         title,
-        about: "Circle: the value now. Bar: every verdict stays. Cross: a verdict is another one. Triangle: not \
-                allowed. A bar without either goes as far as a value can, or as far as the search came.",
+        about: "Circle: the value now. Bar: no other verdict was found. Cross: a verdict is another one. Triangle: \
+                not allowed. Small circle: the search came no further. A bar without any goes as far as a value can.",
         axis,
         unit: scale,
         rows: &rows,
@@ -70,14 +70,16 @@ fn margin_row(margin: &Margin) -> Row {
     let mark = |side: &Side| match side.end {
         End::Flips { at, .. } => Some((at as f64, Mark::Edge)),
         End::NotAllowed { at, .. } => Some((at.max(0) as f64, Mark::Notable)),
-        End::EndOfRange | End::Open { .. } => None,
+        End::Open { .. } => Some((side.safe as f64, Mark::Step)),
+        End::EndOfRange => None,
     };
     let (least, most) = margin.interval();
     let marks = mark(&margin.below).into_iter().chain(mark(&margin.above));
     Row {
         label: words::name(margin),
         spans: vec![(least as f64, most as f64)],
-        marks: marks.chain([(margin.value as f64, Mark::Here)]).collect(),
+        // What comes later lies above: an end that is not known is seen on the value, too.
+        marks: [(margin.value as f64, Mark::Here)].into_iter().chain(marks).collect(),
     }
 }
 
@@ -247,6 +249,9 @@ pub fn worst(results: &[PolicyResult]) -> Markup {
     }
 }
 
+/// How a number ends that is the least of what it may be.
+const OR_MORE: &str = "or more";
+
 fn numbers(results: &[PolicyResult], id: &str, title: &str, unit: Unit, axis: &str) -> Markup {
     let mut found: Vec<(&str, i64, &str)> = Vec::new();
     for result in results {
@@ -258,10 +263,10 @@ fn numbers(results: &[PolicyResult], id: &str, title: &str, unit: Unit, axis: &s
     }
     // The worst first: those are drawn where not all can be.
     found.sort_by_key(|(_, exact, _)| std::cmp::Reverse(*exact));
-    let row = |(policy, exact, _): &(&str, i64, &str)| Row {
+    let row = |(policy, exact, value): &(&str, i64, &str)| Row {
         label: (*policy).to_owned(),
         spans: vec![(0.0, *exact as f64)],
-        marks: vec![(*exact as f64, Mark::Here)],
+        marks: vec![(*exact as f64, if value.ends_with(OR_MORE) { Mark::Notable } else { Mark::Here })],
     };
     let rows: Vec<Row> = found.iter().map(row).collect();
     let shown = |exact: i64| if unit == Unit::Count { exact.to_string() } else { format_ms(exact) };
@@ -272,7 +277,7 @@ fn numbers(results: &[PolicyResult], id: &str, title: &str, unit: Unit, axis: &s
     chart(Chart {
         id,
         title,
-        about: "Circle: the worst that the check found of each policy, in its scope.",
+        about: "Circle: the worst that the check found of each policy, in its scope. Triangle: it may be more.",
         axis,
         unit,
         rows: &rows,

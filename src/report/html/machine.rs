@@ -8,6 +8,8 @@ use crate::model::{Operation, Protocol, Target};
 use crate::policy::Policy;
 
 const WIDE: usize = 240;
+/// Between two ways back.
+const APART: usize = 6;
 const GAP: usize = 56;
 const LINE: usize = 19;
 const HEAD: usize = 42;
@@ -54,12 +56,15 @@ pub fn live(protocol: &Protocol, policy: &Policy) -> Vec<bool> {
 
 /// The diagram, the `number`th of its page. `untaken` are outcomes that no run took, as `state: outcome`.
 pub fn drawing(number: usize, protocol: &Protocol, policy: &Policy, untaken: &[String]) -> Markup {
-    let places = places(protocol, policy);
+    let mut places = places(protocol, policy);
+    // Those that lead back need room above.
+    let top = 14 + APART * ways_back(&places, protocol, policy);
+    places.iter_mut().flatten().for_each(|(_, y)| *y += top);
     let size = |state: usize| HEAD + protocol.states[state].next.len() * LINE + 8;
     let width = places.iter().flatten().map(|(x, _)| x + WIDE).max().unwrap_or(0) + GAP;
     let height = (0..places.len()).filter_map(|state| places[state].map(|(_, y)| y + size(state))).max();
     let height = height.unwrap_or(0) + 30;
-    let mut edges = Vec::new();
+    let (mut edges, mut back_count) = (Vec::new(), 0);
     for (state, place) in places.iter().enumerate() {
         let Some((x, y)) = place else { continue };
         for (row, (outcome, target)) in protocol.states[state].next.iter().enumerate() {
@@ -67,7 +72,13 @@ pub fn drawing(number: usize, protocol: &Protocol, policy: &Policy, untaken: &[S
             let Some((to_x, to_y)) = places[*next] else { continue };
             let never = untaken.contains(&format!("{}: {outcome}", protocol.states[state].name));
             let (from_x, from_y) = (x + WIDE, y + HEAD + row * LINE + 8);
-            edges.push((edge((from_x, from_y), (to_x, to_y + 20), row), never));
+            let way = if to_x > from_x {
+                forward((from_x, from_y), (to_x, to_y + 20))
+            } else {
+                back_count += 1;
+                back((from_x, from_y), (to_x, to_y), back_count - 1)
+            };
+            edges.push((way, never));
         }
     }
     html! {
@@ -124,7 +135,7 @@ fn places(protocol: &Protocol, policy: &Policy) -> Vec<Option<(usize, usize)>> {
             order.push(state);
         }
     }
-    let mut next_y = vec![20; protocol.states.len() + 1];
+    let mut next_y = vec![0; protocol.states.len() + 1];
     let mut places = vec![None; protocol.states.len()];
     for state in order {
         let Some(depth) = column[state] else { continue };
@@ -135,16 +146,30 @@ fn places(protocol: &Protocol, policy: &Policy) -> Vec<Option<(usize, usize)>> {
     places
 }
 
-/// From the right of a line to the left of a box; back over the top of the boxes between.
-fn edge((x, y): (usize, usize), (to_x, to_y): (usize, usize), row: usize) -> String {
-    if to_x > x {
-        let half = (to_x - x) / 2;
-        return format!("M {x} {y} C {} {y} {} {to_y} {to_x} {to_y}", x + half, to_x - half);
+/// How many outcomes lead to their own column or to one further left.
+fn ways_back(places: &[Option<(usize, usize)>], protocol: &Protocol, policy: &Policy) -> usize {
+    let mut count = 0;
+    for (state, place) in places.iter().enumerate() {
+        let Some((x, _)) = place else { continue };
+        for (_, target) in &protocol.states[state].next {
+            let (Target::State(next), _) = chosen(protocol, policy, target) else { continue };
+            count += usize::from(places[*next].is_some_and(|(to_x, _)| to_x <= x + WIDE));
+        }
     }
-    // Round the right side of its own column, and into the top of the box.
-    let out = x + 14 + row * 5;
-    let top = 4 + row * 2;
-    let into = to_x + WIDE - 30 - row * 6;
-    let box_top = to_y - 20;
+    count
+}
+
+/// From the right of a line to the left of a box further right.
+fn forward((x, y): (usize, usize), (to_x, to_y): (usize, usize)) -> String {
+    let half = (to_x - x) / 2;
+    format!("M {x} {y} C {} {y} {} {to_y} {to_x} {to_y}", x + half, to_x - half)
+}
+
+/// Round the right side of its own column, over the boxes, and into the top of one. Each way back has a height of
+/// its own, so that two can be told apart.
+fn back((x, y): (usize, usize), (to_x, box_top): (usize, usize), number: usize) -> String {
+    let out = x + 10 + (number % 8) * 5;
+    let top = 4 + number * APART;
+    let into = to_x + WIDE - 20 - (number % 12) * 16;
     format!("M {x} {y} H {out} V {top} H {into} V {box_top}")
 }

@@ -10,7 +10,7 @@ use crate::report::words;
 /// Steps at each end of a run that are shown.
 const SHOWN: usize = 100;
 const GUTTER: usize = 92;
-const LANE: usize = 168;
+const LANE: usize = 184;
 const HEAD: usize = 44;
 const LINE: usize = 17;
 const PAD: usize = 22;
@@ -147,9 +147,9 @@ fn drawn(run: &Counterexample, diagram: &Diagram, shown: &[usize]) -> Markup {
             @for (index, lane) in diagram.lanes.iter().enumerate() {
                 line.lane x1=(x(index)) x2=(x(index)) y1=(HEAD - 8) y2=(height - 12) {}
                 @for top in heads.iter() {
-                    rect.box x=(x(index) - 79) y=(top) width="158" height="28" rx="6" {}
+                    rect.box x=(x(index) - 87) y=(top) width="174" height="28" rx="6" {}
                     text.title x=(x(index)) y=(top + 19) text-anchor="middle" {
-                        (short(&lane.name, 22)) @if lane.name.chars().count() > 22 { title { (lane.name) } } }
+                        (short(&lane.name, 24)) @if lane.name.chars().count() > 24 { title { (lane.name) } } }
                 }
             }
             @for (place, &index) in shown.iter().enumerate() {
