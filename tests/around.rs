@@ -322,73 +322,131 @@ fn what_is_emitted_holds_nothing_that_another_program_evaluates() {
     assert!(text.contains("idemcheck verify 'x; touch $$(y)' --partition"), "{text}");
 }
 
-/// The script of the action's last step, run as a runner does.
-fn run_action(folder: &Path, inputs: &[(&str, &str)]) -> (i32, String, String) {
+/// A step of the action, run as a runner does: what it is given, and what is on the PATH.
+fn run_step(
+    name: &str,
+    folder: &Path,
+    inputs: &[(&str, &str)],
+    source: &Path,
+    path: &str,
+) -> (i32, String, String) {
     let action = document("action.yml");
-    let steps = action["runs"]["steps"].as_array().unwrap();
-    let step = steps.last().unwrap();
+    let mut steps = action["runs"]["steps"].as_array().unwrap().iter();
+    let step = steps.find(|step| step["name"] == name).unwrap();
+    let runner = folder.join("runner temp");
+    fs::create_dir_all(&runner).unwrap();
+    let script = runner.join("step.sh");
+    fs::write(&script, step["run"].as_str().unwrap()).unwrap();
     let mut command = Command::new("bash");
     // As runners have it for `shell: bash`.
-    command.args(["--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"].as_str().unwrap()]);
+    command.args(["--noprofile", "--norc", "-eo", "pipefail"]).arg(script);
     for (name, value) in step["env"].as_object().unwrap() {
-        let input = value.as_str().unwrap().trim_start_matches("${{ inputs.").trim_end_matches(" }}");
+        let expression = value.as_str().unwrap().trim_start_matches("${{ ").trim_end_matches(" }}");
+        if expression == "github.action_path" {
+            command.env(name, source);
+            continue;
+        }
+        let input = expression.strip_prefix("inputs.").unwrap();
         let default = action["inputs"][input]["default"].as_str().unwrap();
         let given = inputs.iter().find(|(name, _)| *name == input).map_or(default, |(_, value)| value);
         command.env(name, given);
     }
-    let binary = assert_cmd::cargo::cargo_bin("idemcheck");
-    let path = format!("{}:{}", binary.parent().unwrap().display(), std::env::var("PATH").unwrap());
-    command.env("PATH", path).current_dir(folder);
-    command.env("GITHUB_OUTPUT", folder.join("output")).env("GITHUB_STEP_SUMMARY", folder.join("summary"));
+    command.env("PATH", path).env("RUNNER_TEMP", &runner).current_dir(folder);
+    for (name, file) in
+        [("GITHUB_OUTPUT", "output"), ("GITHUB_STEP_SUMMARY", "summary"), ("GITHUB_PATH", "path")]
+    {
+        command.env(name, folder.join(file));
+    }
+    // What runs the tests says where Cargo builds, and where idemcheck keeps results; a runner does not.
+    command.env_remove("CARGO_TARGET_DIR").env_remove("RUSTUP_TOOLCHAIN");
     let output = command.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
-/// The action's first step, with a `cargo` that notes what it is asked for and hands out the binary under test.
+/// The action's last step with the tool on the PATH.
+fn run_action(folder: &Path, inputs: &[(&str, &str)]) -> (i32, String, String) {
+    let binary = assert_cmd::cargo::cargo_bin("idemcheck");
+    let path = format!("{}:{}", binary.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    run_step("Verify", folder, inputs, Path::new(ROOT), &path)
+}
+
+/// The steps one after the other, by Cargo itself. To build all of the tool would take minutes: what is
+/// installed is a package of the same shape that hands on to it.
 #[test]
-fn the_action_installs_itself_from_its_own_revision() {
+fn the_action_installs_itself_whatever_the_workspace_says_of_cargo() {
+    if !there_is("bash") || !there_is("cargo") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("an action");
+    fs::create_dir_all(source.join("src")).unwrap();
+    // `--locked` wants a lock, and a package that is one.
+    assert!(Path::new(ROOT).join("Cargo.lock").exists());
+    let package = "[package]\nname = \"idemcheck\"\nversion = \"0.1.0\"\nedition = \"2024\"\n";
+    assert!(fs::read_to_string(Path::new(ROOT).join("Cargo.toml")).unwrap().contains("name = \"idemcheck\""));
+    fs::write(source.join("Cargo.toml"), format!("{package}\n[workspace]\n")).unwrap();
+    let lock = "version = 4\n\n[[package]]\nname = \"idemcheck\"\nversion = \"0.1.0\"\n";
+    fs::write(source.join("Cargo.lock"), lock).unwrap();
+    let binary = assert_cmd::cargo::cargo_bin("idemcheck");
+    let program = format!(
+        "fn main() {{ let all = std::env::args_os().skip(1); let status = \
+         std::process::Command::new({:?}).args(all).status().unwrap(); \
+         std::process::exit(status.code().unwrap()) }}",
+        binary.to_str().unwrap()
+    );
+    fs::write(source.join("src/main.rs"), program).unwrap();
+
+    let workspace = folder.path().join("work space");
+    fs::create_dir_all(workspace.join("my-policies")).unwrap();
+    fs::create_dir_all(workspace.join(".cargo")).unwrap();
+    fs::write(workspace.join(".cargo/config.toml"), "[build]\ntarget = \"no-such-target\"\n").unwrap();
+    fs::write(workspace.join("rust-toolchain.toml"), "[toolchain]\nchannel = \"1.0.0\"\n").unwrap();
+    let text = fs::read_to_string(Path::new(ROOT).join("policies/write-path/lease-12s.toml")).unwrap();
+    fs::write(workspace.join("my-policies/charge.toml"), text.split("[expect]").next().unwrap()).unwrap();
+
+    let path = std::env::var("PATH").unwrap();
+    let (code, _, stderr) = run_step("Install", &workspace, &[], &source, &path);
+    assert_eq!(code, 0, "{stderr}");
+    let added = fs::read_to_string(workspace.join("path")).unwrap();
+    let [bin] = added.lines().collect::<Vec<_>>()[..] else { panic!("{added}") };
+    assert!(Path::new(bin).join("idemcheck").exists(), "{bin}");
+    // A runner puts what is in that file before the PATH of the steps that follow.
+    let (code, stdout, stderr) =
+        run_step("Verify", &workspace, &[("paths", "my-policies/")], &source, &format!("{bin}:{path}"));
+    assert_eq!(code, 1, "{stdout}{stderr}");
+    assert!(stdout.contains("::error"), "{stdout}");
+}
+
+#[test]
+fn the_action_installs_nothing_where_it_is_told_not_to() {
+    let action = document("action.yml");
+    let steps = action["runs"]["steps"].as_array().unwrap();
+    let names: Vec<&str> = steps.iter().map(|step| step["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["Install", "Verify"]);
+    assert_eq!(steps[0]["if"], "inputs.install == 'true'");
+    assert_eq!(action["inputs"]["install"]["default"], "true");
+    assert!(steps[1].get("if").is_none());
+}
+
+/// Lists of several lines, as YAML has them with `|`: no path and no argument is dropped without a word.
+#[test]
+fn the_action_reads_every_line_of_its_inputs() {
     if !there_is("bash") {
         return;
     }
-    let action = document("action.yml");
-    let step = &action["runs"]["steps"][0];
-    assert_eq!(step["if"], "inputs.install == 'true'");
-    assert_eq!(step["env"]["SOURCE"], "${{ github.action_path }}");
     let folder = tempfile::tempdir().unwrap();
-    let temp = folder.path().join("a runner's");
-    let tools = folder.path().join("tools");
-    fs::create_dir_all(&tools).unwrap();
-    let binary = assert_cmd::cargo::cargo_bin("idemcheck");
-    let script = "#!/bin/sh\nprintf '%s\\n' \"$@\" > \"$NOTED\"\n\
-        while [ \"$1\" != --root ]; do shift; done\nmkdir -p \"$2/bin\" && ln -s \"$BINARY\" \"$2/bin/idemcheck\"\n";
-    fs::write(tools.join("cargo"), script).unwrap();
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    fs::set_permissions(tools.join("cargo"), mode).unwrap();
-    let run = |search: &Path, script: &str| {
-        let path = format!("{}:{}", search.display(), std::env::var("PATH").unwrap());
-        let mut command = Command::new("bash");
-        command.args(["--noprofile", "--norc", "-eo", "pipefail", "-c", script]).env("PATH", path);
-        command.env("SOURCE", ROOT).env("RUNNER_TEMP", &temp).env("BINARY", &binary);
-        command.env("NOTED", folder.path().join("noted")).env("GITHUB_PATH", folder.path().join("path"));
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    };
-    run(&tools, step["run"].as_str().unwrap());
-    let root = temp.join("idemcheck").display().to_string();
-    let noted = fs::read_to_string(folder.path().join("noted")).unwrap();
-    assert_eq!(
-        noted.lines().collect::<Vec<_>>(),
-        ["install", "--quiet", "--locked", "--path", ROOT, "--root", &root]
-    );
-    // What the path has there is a package with a lock and a program of that name.
-    assert!(Path::new(ROOT).join("Cargo.lock").exists());
-    let added = fs::read_to_string(folder.path().join("path")).unwrap();
-    assert_eq!(added, format!("{root}/bin\n"));
-    // The next step finds it there.
-    let version = run(Path::new(added.trim_end()), "command -v idemcheck; idemcheck --version");
-    assert_eq!(version, format!("{root}/bin/idemcheck\nidemcheck {}\n", env!("CARGO_PKG_VERSION")));
+    let text = fs::read_to_string(Path::new(ROOT).join("policies/write-path/lease-12s.toml")).unwrap();
+    let broken = text.split("[expect]").next().unwrap();
+    fs::create_dir(folder.path().join("good")).unwrap();
+    fs::create_dir(folder.path().join("bad")).unwrap();
+    let good = broken.replace("lease = \"12s\"", "lease = \"36s\"");
+    fs::write(folder.path().join("good/charge.toml"), good.replace("\"lease-12s\"", "\"good\"")).unwrap();
+    fs::write(folder.path().join("bad/charge.toml"), broken).unwrap();
+    assert_eq!(run_action(folder.path(), &[("paths", "good\n")]).0, 0);
+    assert_eq!(run_action(folder.path(), &[("paths", "good\nbad\n")]).0, 1);
+    let args = [("paths", "good"), ("args", "--timeout 10m\n--max-states 3\n")];
+    assert_eq!(run_action(folder.path(), &args).0, 3);
 }
 
 #[test]
