@@ -392,8 +392,44 @@ fn junit_is_valid() {
         assert_eq!(junit_errors(&in_format(&report, "junit")), "");
     }
     let text = in_format(&sample(), "junit");
-    for (from, to) in [("<failure ", "<failed "), (" tests=\"", " test=\""), ("</testsuites>", "")] {
+    for (from, to) in [
+        ("<failure ", "<failed "),
+        (" tests=\"", " test=\""),
+        ("</testsuites>", ""),
+        // Jenkins' xUnit plugin rejects a file for it.
+        ("<testsuites ", "<testsuites skipped=\"0\" "),
+        (" classname=\"holds\"", ""),
+        (" classname=\"holds\" time=\"0.000\"", " classname=\"holds\""),
+        (" time=\"0.400\"", " time=\"1,000.400\""),
+        (" type=\"violated\"", ""),
+        (" tests=\"1\"", " tests=\"4294967296\""),
+        ("</failure>", "</failure><skipped/>"),
+        ("<property name=\"model\"", "<property name=\" \""),
+    ] {
+        assert!(text.contains(from), "{from}");
         assert!(!there || !junit_errors(&text.replace(from, to)).is_empty(), "{from}");
+    }
+}
+
+/// What is written of all suites is what they come to.
+#[test]
+fn junit_counts_add_up() {
+    for report in [sample(), hostile(), report(Vec::new())] {
+        let text = in_format(&report, "junit");
+        let counts = |element: &str, name: &str| -> Vec<u64> {
+            let (start, name) = (format!("<{element} "), format!(" {name}=\""));
+            let heads = text.split(&start).skip(1).map(|rest| rest.split_once('>').unwrap().0);
+            let value = heads.filter_map(|head| head.split_once(&name));
+            value.map(|(_, rest)| rest.split_once('"').unwrap().0.parse().unwrap()).collect()
+        };
+        for (name, element) in [("tests", "testcase"), ("failures", "failure"), ("errors", "error")] {
+            let there = text.matches(&format!("<{element} ")).count() as u64;
+            assert_eq!(counts("testsuites", name), [there], "{name}");
+            assert_eq!(counts("testsuite", name).iter().sum::<u64>(), there, "{name}");
+        }
+        let skipped = text.matches("<skipped").count() as u64;
+        assert_eq!(counts("testsuite", "skipped").iter().sum::<u64>(), skipped);
+        assert!(counts("testsuites", "skipped").is_empty());
     }
 }
 

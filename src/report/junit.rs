@@ -2,6 +2,10 @@
 //!
 //! A failure is a verdict that the policy does not expect, an error what has none. What is waived, in the
 //! baseline, or has no meaning for the policy, is skipped with its reason; each waiver is a property of its suite.
+//!
+//! There is no standard. What is written is valid by the schema that Jenkins' xUnit plugin rejects files with
+//! (`junit-10.xsd`), and keeps to that of Ant's output (windyroad's `JUnit.xsd`) but for what says when and where
+//! a test was run, which no result depends on.
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -36,22 +40,32 @@ pub fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         };
         document.add_test_suite(suite("files", error("read", &says)));
     }
-    let text = document.to_string().map_err(io::Error::other)?;
-    out.write_all(without_skipped(&text).as_bytes())?;
-    out.flush()
+    write(document, out)
 }
 
-/// Jenkins' schema has no `skipped` for all suites together, and refuses what it does not know.
-fn without_skipped(text: &str) -> String {
-    let Some(start) = text.find("<testsuites") else { return text.to_owned() };
-    let end = text[start..].find('>').map_or(text.len(), |length| start + length);
-    let (head, rest) = (&text[start..end], &text[end..]);
-    let attribute = head.find(" skipped=\"").and_then(|at| {
-        let value = at + " skipped=\"".len();
-        Some((at, value + head[value..].find('"')? + 1))
+/// Writes a document as the schemas want it.
+///
+/// # Errors
+/// Whatever writing comes to.
+pub(super) fn write(mut document: quick_junit::Report, out: &mut dyn Write) -> io::Result<()> {
+    for suite in &mut document.test_suites {
+        suite.time.get_or_insert_default();
+        for case in &mut suite.test_cases {
+            case.classname.get_or_insert_with(|| suite.name.clone());
+            // One search decides all properties, so that none takes time of its own.
+            case.time.get_or_insert_default();
+        }
+    }
+    let text = document.to_string().map_err(io::Error::other)?;
+    // No schema knows `skipped` of all suites, and Jenkins' xUnit plugin rejects a file for it.
+    let (before, root) = text.split_once("<testsuites ").unwrap_or(("", &text));
+    let (root, suites) = root.split_once('>').unwrap_or((root, ""));
+    let kept = root.split_once(" skipped=\"").and_then(|(first, rest)| {
+        let (_count, last) = rest.split_once('"')?;
+        Some(format!("{first}{last}"))
     });
-    let (at, over) = attribute.unwrap_or((head.len(), head.len()));
-    format!("{}{}{}{rest}", &text[..start], &head[..at], &head[over..])
+    write!(out, "{before}<testsuites {}>{suites}", kept.as_deref().unwrap_or(root))?;
+    out.flush()
 }
 
 fn of_policy(policy: &PolicyResult) -> TestSuite {

@@ -50,8 +50,7 @@ pub fn junit(report: &LoadReport, out: &mut dyn Write) -> io::Result<()> {
     }));
     let mut document = quick_junit::Report::new("idemcheck load");
     document.add_test_suite(suite);
-    document.serialize(&mut *out).map_err(io::Error::other)?;
-    out.flush()
+    super::junit::write(document, out)
 }
 
 fn name(outcome: ProbeOutcome) -> &'static str {
