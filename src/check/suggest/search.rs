@@ -569,7 +569,7 @@ mod tests {
 
     #[test]
     fn pairs_are_in_order_and_few() {
-        let kind = |number: usize| if number % 2 == 0 { Kind::Promise } else { Kind::Protocol };
+        let kind = |number: usize| if number.is_multiple_of(2) { Kind::Promise } else { Kind::Protocol };
         let atoms: Vec<Candidate> = (0..9).map(|n| atom(format!("name {}", n / 2), kind(n))).collect();
         let all = pairs_of(&atoms, PAIRS_MAX);
         // 36, without the four that are two values of one thing.
