@@ -9,6 +9,7 @@ mod cases;
 mod kinds;
 mod pins;
 mod policies;
+mod proofs;
 mod reference;
 mod regressions;
 mod regressions_delivery;

@@ -6,6 +6,7 @@ mod audit;
 mod base;
 mod cache;
 mod check_history;
+mod check_proof;
 mod completions;
 mod concepts;
 mod diff;
@@ -68,6 +69,8 @@ enum Command {
     Audit(audit::Args),
     /// Judge recorded histories of requests, and logs of remediation, against what is promised.
     CheckHistory(check_history::Args),
+    /// Check a proof file that `verify --proofs` wrote, without trust in what wrote it.
+    CheckProof(check_proof::Args),
     /// Print a script by which a shell completes commands, options and values.
     Completions(completions::Args),
     /// Say what a change means: verdicts gained and lost, and what is possible now that was not before.
@@ -114,6 +117,7 @@ fn main() -> ExitCode {
         Command::Alerts(args) => alerts::run(&args),
         Command::Audit(args) => audit::run(&args),
         Command::CheckHistory(args) => check_history::run(&args),
+        Command::CheckProof(args) => check_proof::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Explain(args) => explain::run(&args),
