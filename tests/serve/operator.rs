@@ -170,9 +170,15 @@ fn spoil(name: &str, url: &str, key: &str) {
         "redis" => {
             let mut connection = redis::Client::open(url).unwrap().get_connection().unwrap();
             let row = format!("idemcheck:receipt:{key}");
-            let added: u32 =
-                redis::cmd("HSET").arg(row).arg("owner").arg("x").query(&mut connection).unwrap();
-            assert_eq!(added, 0);
+            let length: u32 = redis::cmd("STRLEN").arg(&row).query(&mut connection).unwrap();
+            // The length of the fingerprint: nothing is that long.
+            let new: u32 = redis::cmd("SETRANGE")
+                .arg(&row)
+                .arg(125)
+                .arg(&b"\xfe\xfe\xfe\xfe"[..])
+                .query(&mut connection)
+                .unwrap();
+            assert_eq!(new, length);
         }
         _ => panic!("no way into {name}"),
     }
