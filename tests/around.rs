@@ -316,6 +316,16 @@ fn what_is_emitted_holds_nothing_that_another_program_evaluates() {
     said(&["--emit", "github", "--install", "true", "--parts", "1"], "2..=1000");
     said(&["--emit", "github", "--watch"], "cannot be used");
     said(&["--parts", "3"], "--emit");
+    #[cfg(unix)]
+    {
+        let odd = std::os::unix::ffi::OsStrExt::from_bytes(b"policies-\xff");
+        let odd: &std::ffi::OsStr = odd;
+        let mut command = assert_cmd::Command::cargo_bin("idemcheck").unwrap();
+        let output =
+            command.args(["verify", "--emit", "kubernetes", "--image", "i"]).arg(odd).output().unwrap();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0));
+        assert!(String::from_utf8_lossy(&output.stderr).contains("not Unicode"));
+    }
     // A name is a word for the shell, whatever is in it; and Kubernetes leaves it alone.
     let args = ["verify", "x; touch $(y)", "--emit", "kubernetes", "--image", "i"];
     let (_, text, _) = idemcheck(&args);

@@ -1,7 +1,9 @@
 //! `verify --emit`: the same run on many machines, as a workflow for GitHub or as Jobs for Kubernetes. It runs
 //! nothing here. Each machine checks its part (`--partition`), and the last step puts the parts together.
 
-use anyhow::{anyhow, bail};
+use std::ffi::OsString;
+
+use anyhow::{Context as _, anyhow, bail};
 use clap::ValueEnum;
 use idemcheck::check::partition::PARTS_MAX;
 
@@ -37,7 +39,7 @@ pub enum Target {
 }
 
 /// Writes it to stdout. `words` are the arguments of `verify` as they were given.
-pub fn run(target: Target, args: &Args, words: &[String]) -> anyhow::Result<Exit> {
+pub fn run(target: Target, args: &Args, words: &[OsString]) -> anyhow::Result<Exit> {
     let checks = checked_words(words)?;
     let text = match target {
         Target::Github => {
@@ -63,10 +65,13 @@ pub fn run(target: Target, args: &Args, words: &[String]) -> anyhow::Result<Exit
 }
 
 /// What is to be checked, and how: all but the options of this module.
-fn checked_words(words: &[String]) -> anyhow::Result<Vec<&str>> {
+fn checked_words(words: &[OsString]) -> anyhow::Result<Vec<&str>> {
     const OWN: [&str; 5] = ["--emit", "--parts", "--install", "--image", "--claim"];
     let mut checks = Vec::new();
-    let mut words = words.iter().map(String::as_str);
+    let texts = words.iter().map(|word| {
+        word.to_str().with_context(|| format!("{} is not Unicode, which YAML has to be", word.display()))
+    });
+    let mut words = texts.collect::<anyhow::Result<Vec<&str>>>()?.into_iter();
     while let Some(word) = words.next() {
         let name = word.split('=').next().unwrap_or(word);
         if !OWN.contains(&name) {

@@ -53,7 +53,7 @@ pub struct Args {
 /// Load, check, write traces, render: the whole run.
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
     if let Some(target) = args.emit.emit {
-        let words: Vec<String> = std::env::args().skip_while(|word| word != "verify").skip(1).collect();
+        let words: Vec<_> = std::env::args_os().skip(1).skip_while(|word| word != "verify").skip(1).collect();
         return emit::run(target, &args.emit, &words);
     }
     if args.watch {
