@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::base::Base;
@@ -16,6 +16,7 @@ use crate::check::verdict::{PolicyResult, Verdict};
 use crate::check::{Engine, Limits, VerifyOptions, verdicts, verify};
 use crate::policy::declared::{Declared, What};
 use crate::policy::load::{Loaded, LoadedPolicy};
+use crate::threads::on_threads;
 
 /// How the margins of a policy are searched for.
 pub struct MarginOptions<'a> {
@@ -105,20 +106,11 @@ pub fn measure(
 
 /// Does something to each line, several at a time.
 fn each<'p>(lines: &[Mutex<Line<'p>>], jobs: usize, work: impl Fn(&mut Line<'p>) + Sync) {
-    let next = AtomicUsize::new(0);
-    let run = || {
-        while let Some(line) = lines.get(next.fetch_add(1, Ordering::Relaxed)) {
-            // Nobody else has this line; poisoned only if a worker panicked, which the scope passes on.
-            if let Ok(mut line) = line.lock() {
-                work(&mut line);
-            }
+    on_threads(jobs, lines.len(), |index| {
+        // Nobody else has this line; poisoned only if a worker panicked, which is passed on.
+        if let Ok(mut line) = lines[index].lock() {
+            work(&mut line);
         }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..jobs.min(lines.len()) {
-            scope.spawn(run);
-        }
-        run();
     });
 }
 

@@ -1,7 +1,8 @@
 //! The search for suggestions.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,7 @@ use crate::model::{Operation, Protocol, WriteKind, read, shipped};
 use crate::policy::declared::{Declared, What};
 use crate::policy::load::{Loaded, LoadedPolicy};
 use crate::source::{FileId, edit};
+use crate::threads::found_on_threads;
 
 /// How suggestions are searched for.
 pub struct SuggestOptions<'a> {
@@ -383,27 +385,10 @@ impl Search<'_> {
 
     /// Does something with each, several at a time; what comes of it in the order of the list.
     fn each<T: Sync>(&self, list: &[T], work: impl Fn(&T) -> Option<Candidate> + Sync) -> Vec<Candidate> {
-        let next = AtomicUsize::new(0);
-        let found = Mutex::new(BTreeMap::new());
-        let run = || {
-            loop {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                let Some(one) = list.get(index) else { break };
-                if self.left().is_none() {
-                    break;
-                }
-                if let (Some(candidate), Ok(mut found)) = (work(one), found.lock()) {
-                    found.insert(index, candidate);
-                }
-            }
-        };
-        std::thread::scope(|scope| {
-            for _ in 1..self.options.jobs.min(list.len()) {
-                scope.spawn(run);
-            }
-            run();
-        });
-        found.into_inner().unwrap_or_default().into_values().collect()
+        found_on_threads(self.options.jobs, list.len(), |index| match self.left() {
+            Some(_) => ControlFlow::Continue(work(&list[index])),
+            None => ControlFlow::Break(()),
+        })
     }
 
     /// The full check. There is some time for it even where the search has none left, once for all of them.
