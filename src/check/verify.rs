@@ -74,6 +74,8 @@ pub struct Reductions {
     pub symmetry: bool,
     /// See [`SearchOptions::surplus`].
     pub surplus: bool,
+    /// Whether what no step will ask of a token is forgotten: see [`System::keeping_tokens`].
+    pub tokens: bool,
     /// After how many zones the lean system is searched for what there is to find (see
     /// [`System::lean`]), and the plain one only for the runs that show it; none: never.
     pub lean_after: Option<u64>,
@@ -85,6 +87,7 @@ impl Reductions {
         lower_upper: true,
         symmetry: true,
         surplus: true,
+        tokens: true,
         lean_after: Some(10_000),
     };
 }
@@ -137,6 +140,7 @@ fn find_with(
 ) -> Result<PolicyResult, CheckError> {
     let system = System::new(policy, protocol).map_err(CheckError::Compile)?;
     let system = system.with_symmetry(reductions.symmetry);
+    let system = if reductions.tokens { system } else { system.keeping_tokens() };
     if let Some(states) = system.loop_without_time() {
         return Err(CheckError::LoopWithoutTime(states));
     }

@@ -163,6 +163,8 @@ pub struct System {
     pub symmetry: bool,
     /// Actions of an episode are counted, for the number in the report.
     pub counts: bool,
+    /// See [`System::keeping_tokens`].
+    pub(super) keeps_tokens: bool,
     /// Steps whose moment nobody can tell are one: see [`super::lean`].
     pub(super) lean: Lean,
     /// No state has more clocks than this.
@@ -311,6 +313,7 @@ impl System {
             merged,
             symmetry: true,
             counts: true,
+            keeps_tokens: false,
             clocks_most: match &remedy {
                 Some(rules) => rules.clocks_most(),
                 None => clocks_most(policy, splits),
@@ -350,6 +353,13 @@ impl System {
     /// The same system with symmetry on or off.
     pub fn with_symmetry(mut self, symmetry: bool) -> System {
         self.symmetry = symmetry;
+        self
+    }
+
+    /// The same system, in which tokens that no step will ask of are kept, for tests that compare: what is
+    /// forgotten of them makes no difference.
+    pub fn keeping_tokens(mut self) -> System {
+        self.keeps_tokens = true;
         self
     }
 
