@@ -15,7 +15,7 @@ use crate::check::verdict::{
 use crate::check::weigh::WaiverResult;
 use crate::policy::Policy;
 use crate::policy::load::{Loaded, LoadedPolicy};
-use crate::source::canonical::{canonical, declarations};
+use crate::source::canonical::{declarations, said};
 use behaviour::Behaviour;
 
 /// The version of [`DiffReport`] that this build writes.
@@ -242,8 +242,7 @@ pub fn properties(before: Option<&PolicyResult>, after: Option<&PolicyResult>) -
 /// Everything that a policy was read from, by what it says: the same text for policies that say the same.
 pub fn content(loaded: &Loaded, policy: &LoadedPolicy) -> String {
     let texts = files(loaded, policy);
-    let said = |text: &str| canonical(text, &[]).unwrap_or_else(|| text.to_owned());
-    texts.into_iter().map(|(name, text)| format!("{name}\n{}\n", said(text))).collect()
+    texts.into_iter().map(|(name, text)| format!("{name}\n{}\n", said(text, &[]))).collect()
 }
 
 /// The files of a policy, by what they are to it.

@@ -15,7 +15,7 @@ use super::draft::Draft;
 use super::{Policy, check, composed, presets, read};
 use crate::diag::{Code, Diagnostic, Severity, any_error};
 use crate::model::{self, Protocol};
-use crate::source::canonical::{canonical, canonical_of};
+use crate::source::canonical::{canonical_of, said};
 use crate::source::suggest::{closest, list, short};
 use crate::source::walk::{self, WalkFault, walk};
 use crate::source::{FileId, Files, Located, SourceFile, document, nesting, open::open};
@@ -65,7 +65,7 @@ impl Loaded {
         let text = self.files.text(policy_file);
         match self.said.get(&policy_file) {
             Some(said) => said.into(),
-            None => canonical(text, &WEIGHED).map_or(text.into(), Cow::Owned),
+            None => said(text, &WEIGHED),
         }
     }
 
@@ -113,7 +113,7 @@ pub fn load(paths: &[PathBuf], models_dir: Option<&Path>) -> Loaded {
     if let Some(folder) = models_dir {
         for path in loader.walked(&[folder.to_owned()]) {
             let Some(file) = loader.open(&path) else { continue };
-            match loader.sort(file) {
+            match loader.parsed(file).0 {
                 Sort::Model => loader.add_model(file),
                 // Models may live beside the policies that use them.
                 Sort::Policy | Sort::System => {}
@@ -306,11 +306,9 @@ impl Loader {
     /// What each of these files is, and what policies say: parsed once.
     fn sorted(&self, files: &[FileId]) -> Vec<(Sort, Option<Read>)> {
         let jobs = std::thread::available_parallelism().map_or(1, NonZero::get);
-        on_threads(jobs.min(files.len()), files.len(), |index| {
+        on_threads(jobs, files.len(), |index| {
             let file = files[index];
-            let mut faults = Vec::new();
-            let document = document::parse(file, self.loaded.files.text(file), &mut faults);
-            let sort = what_is(document.as_ref(), !faults.is_empty());
+            let (sort, document, faults) = self.parsed(file);
             if !matches!(sort, Sort::Policy) {
                 return (sort, None);
             }
@@ -323,10 +321,11 @@ impl Loader {
         })
     }
 
-    fn sort(&self, file: FileId) -> Sort {
+    /// What a file is, with its document, where it has one, and what is wrong with that.
+    fn parsed(&self, file: FileId) -> (Sort, Option<DeTable<'_>>, Vec<Diagnostic>) {
         let mut faults = Vec::new();
         let document = document::parse(file, self.loaded.files.text(file), &mut faults);
-        what_is(document.as_ref(), !faults.is_empty())
+        (what_is(document.as_ref(), !faults.is_empty()), document, faults)
     }
 
     fn refuse(&mut self, file: FileId) {
@@ -385,7 +384,7 @@ impl Loader {
             return None;
         }
         let file = self.open(&path)?;
-        if !matches!(self.sort(file), Sort::Model) {
+        if !matches!(self.parsed(file).0, Sort::Model) {
             return None;
         }
         let protocol = self.read_model(file);
@@ -481,7 +480,7 @@ impl Loader {
             if let Some(known) = self.loaded.policies.iter().find(|policy| policy.policy_file == file) {
                 return Some(known.clone());
             }
-            if matches!(self.sort(file), Sort::System) {
+            if matches!(self.parsed(file).0, Sort::System) {
                 let message = format!("`{}` is a system itself", short(&member.value));
                 self.loaded.diagnostics.push(unknown(message).help("name its members"));
                 return None;

@@ -1,5 +1,7 @@
 //! What a file says, without how it says it: comments and formatting make no difference.
 
+use std::borrow::Cow;
+
 use sha2::{Digest as _, Sha256};
 use toml::de::{DeTable, DeValue};
 
@@ -18,7 +20,12 @@ pub fn canonical(text: &str, without: &[&str]) -> Option<String> {
     Some(canonical_of(document.get_ref(), without))
 }
 
-/// The same of a text that was parsed without an error.
+/// The canonical form of a text; the text, if it is no TOML.
+pub fn said<'t>(text: &'t str, without: &[&str]) -> Cow<'t, str> {
+    canonical(text, without).map_or(text.into(), Cow::Owned)
+}
+
+/// The canonical form of a text that was parsed without an error.
 pub fn canonical_of(document: &DeTable<'_>, without: &[&str]) -> String {
     let mut out = String::new();
     for (key, value) in document.iter().filter(|(key, _)| !without.contains(&key.get_ref().as_ref())) {

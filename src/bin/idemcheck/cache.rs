@@ -17,7 +17,7 @@ use idemcheck::BUILD;
 use idemcheck::check::verdict::{PolicyResult, Verdict};
 use idemcheck::policy::load::{Loaded, LoadedPolicy};
 use idemcheck::source::FileId;
-use idemcheck::source::canonical::{canonical, digest};
+use idemcheck::source::canonical::{digest, said};
 use serde::{Deserialize, Serialize};
 
 /// The version of an entry's form.
@@ -177,8 +177,7 @@ impl Keys {
         if let Some(said) = known().get(&of_file) {
             return said.clone();
         }
-        let text = loaded.files.text(file);
-        let said: Arc<str> = canonical(text, &[]).unwrap_or_else(|| text.to_owned()).into();
+        let said: Arc<str> = said(loaded.files.text(file), &[]).into();
         known().insert(of_file, Arc::clone(&said));
         said
     }
