@@ -132,13 +132,18 @@ pub struct Number {
 }
 
 impl Number {
+    /// Whether it may be worse than it says: the search did not see all, or counts no further.
+    pub fn is_open(&self) -> bool {
+        self.value.ends_with(" or more") || self.value.ends_with(" or less")
+    }
+
     /// Whether it is worse than another one of the same kind: more, or less of what should be much. `7 or more`
     /// is worse than `7`.
     pub fn is_worse_than(&self, other: &Number) -> bool {
         let rank = |number: &Number| {
             let exact = number.exact.unwrap_or(i64::MAX);
             let bad = if number.name.starts_with("lowest") { -exact } else { exact };
-            (bad, number.value.ends_with(" or more") || number.value.ends_with(" or less"))
+            (bad, number.is_open())
         };
         rank(self) > rank(other)
     }

@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::charts::{Chart, Curve, Mark, Row, Unit, chart, curve};
 use super::text;
 use crate::check::margins::{End, Margin, MarginUnit, Margins, Side};
-use crate::check::verdict::{Counterexample, PolicyResult, format_moment, format_ms};
+use crate::check::verdict::{Counterexample, Number, PolicyResult, format_moment, format_ms};
 use crate::load::power::upper_bound;
 use crate::load::report::LoadReport;
 use crate::policy::load::LoadedPolicy;
@@ -249,29 +249,26 @@ pub fn worst(results: &[PolicyResult]) -> Markup {
     }
 }
 
-/// How a number ends that is the least of what it may be.
-const OR_MORE: &str = "or more";
-
 fn numbers(results: &[PolicyResult], id: &str, title: &str, unit: Unit, axis: &str) -> Markup {
-    let mut found: Vec<(&str, i64, &str)> = Vec::new();
+    let mut found: Vec<(&str, i64, &Number)> = Vec::new();
     for result in results {
         let numbers = result.properties.iter().filter_map(|property| property.number.as_ref());
         let number = numbers.filter(|number| number.name == title.to_lowercase()).max_by_key(|n| n.exact);
         if let Some((number, exact)) = number.and_then(|number| Some((number, number.exact?))) {
-            found.push((&result.policy, exact, &number.value));
+            found.push((&result.policy, exact, number));
         }
     }
     // The worst first: those are drawn where not all can be.
     found.sort_by_key(|(_, exact, _)| std::cmp::Reverse(*exact));
-    let row = |(policy, exact, value): &(&str, i64, &str)| Row {
+    let row = |(policy, exact, number): &(&str, i64, &Number)| Row {
         label: (*policy).to_owned(),
         spans: vec![(0.0, *exact as f64)],
-        marks: vec![(*exact as f64, if value.ends_with(OR_MORE) { Mark::Notable } else { Mark::Here })],
+        marks: vec![(*exact as f64, if number.is_open() { Mark::Notable } else { Mark::Here })],
     };
     let rows: Vec<Row> = found.iter().map(row).collect();
     let shown = |exact: i64| if unit == Unit::Count { exact.to_string() } else { format_ms(exact) };
-    let table = found.iter().map(|(policy, exact, value)| {
-        let value = if value.is_empty() { shown(*exact) } else { (*value).to_owned() };
+    let table = found.iter().map(|(policy, exact, number)| {
+        let value = if number.value.is_empty() { shown(*exact) } else { number.value.clone() };
         vec![text(policy), text(value)]
     });
     chart(Chart {
