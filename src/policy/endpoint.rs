@@ -283,13 +283,14 @@ pub enum Effects {
 /// What `{{…}}` may stand for beside values.
 const PLACES: [&str; 3] = ["key", "n", "random"];
 
+/// What stands between `{{` and `}}` in a text.
+fn places(text: &str) -> impl Iterator<Item = &str> {
+    text.split("{{").skip(1).filter_map(|rest| Some(rest.split_once("}}")?.0))
+}
+
 /// The first `{{…}}` of a text that stands for nothing.
 fn unknown_place<'t>(text: &'t str, values: &Values) -> Option<&'t str> {
-    text.split("{{").skip(1).find_map(|rest| {
-        let (name, _) = rest.split_once("}}")?;
-        let known = PLACES.contains(&name.trim()) || values.contains_key(name.trim());
-        (!known).then_some(name)
-    })
+    places(text).find(|name| !PLACES.contains(&name.trim()) && !values.contains_key(name.trim()))
 }
 
 pub(super) fn read(table: &Table<'_>, reader: &mut Reader) -> Option<Load> {
@@ -357,9 +358,7 @@ pub(super) fn read(table: &Table<'_>, reader: &mut Reader) -> Option<Load> {
         }
     }
     for name in values.keys() {
-        let stands = |text: &str| {
-            text.split("{{").skip(1).any(|rest| rest.split("}}").next().map(str::trim) == Some(name))
-        };
+        let stands = |text: &str| places(text).any(|place| place.trim() == name);
         if !templates.iter().any(|text| stands(&text.value)) {
             let span = table.key_span("values").unwrap_or(table.header);
             let message = format!("the value `{name}` stands nowhere");

@@ -241,12 +241,12 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     if bursts > BURSTS_MAX {
         bail!("{bursts} bursts are needed for that, and {BURSTS_MAX} are the most of one run");
     }
+    let size = usize::try_from(args.size).unwrap_or(SIZE_MAX);
     if let Some(tool) = args.emit {
         let tool = match tool {
             Emit::K6 => Tool::K6,
             Emit::Locust => Tool::Locust,
         };
-        let size = usize::try_from(args.size).unwrap_or(SIZE_MAX);
         let asked = emit::Asked { size, bursts, patience: args.patience };
         let script = emit::script(tool, &source.policy, &source.protocol, &load, asked);
         let script = script.map_err(anyhow::Error::msg)?;
@@ -254,7 +254,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         return Ok(Exit::Holds);
     }
     let plan = Plan {
-        size: usize::try_from(args.size).unwrap_or(SIZE_MAX),
+        size,
         bursts,
         batches: args.batches,
         rest: Duration::from_millis(100),
