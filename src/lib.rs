@@ -3,6 +3,7 @@
 
 pub mod audit;
 pub mod check;
+pub mod conform;
 pub mod diag;
 pub mod diff;
 pub mod guard;

@@ -79,7 +79,7 @@ pub fn read(name: &str, mut from: impl BufRead, book: &mut Book) -> io::Result<F
 }
 
 /// Appends a line without its end; of one that is too long, the beginning. False at the end of the file.
-fn next_line(from: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
+pub(crate) fn next_line(from: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
     loop {
         let bytes = match from.fill_buf() {
             Ok(bytes) => bytes,

@@ -561,6 +561,12 @@ impl Times {
         self.waits.iter_mut().for_each(f);
     }
 
+    /// The same times in units that are so much smaller.
+    pub(super) fn scale(&mut self, factor: i64) {
+        self.unit_ms /= factor;
+        self.each(|time| *time *= factor);
+    }
+
     /// How long the answer to a query can be on its way; none: for ever.
     pub(super) fn ask_at_most(&self) -> Option<i64> {
         self.call_timeout.into_iter().chain(self.latency_max).min()

@@ -11,6 +11,7 @@ mod downstream;
 pub mod facts;
 mod lean;
 mod lock;
+mod logs;
 mod loops;
 mod outbox;
 mod queue;

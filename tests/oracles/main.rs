@@ -6,6 +6,7 @@
 
 mod agree;
 mod cases;
+mod conform;
 mod kinds;
 mod pins;
 mod policies;
