@@ -265,9 +265,10 @@ impl<'a> Reader<'a> {
 
     /// All that was read, as runs.
     pub fn finish(self) -> Log {
-        let Reader { tolerance, open, mut log, .. } = self;
+        let Reader { system, tolerance, open, mut log, .. } = self;
+        let early = system.begins_before();
         for Open { mut run, unfit, .. } in open {
-            settle(&mut run, tolerance);
+            settle(&mut run, tolerance, early);
             log.runs.push(run);
             log.unfit.push(unfit);
         }
@@ -291,8 +292,8 @@ impl Open {
 }
 
 /// Puts records into the order of their ends, and times, so far in microseconds, into milliseconds since the
-/// first one, each wider by the tolerance.
-fn settle(run: &mut Run, tolerance: i64) {
+/// first one, each wider by the tolerance. The run's clock begins `early` and the tolerance before that.
+fn settle(run: &mut Run, tolerance: i64, early: i64) {
     const MS: i64 = 1_000;
     run.records.sort_by_key(|record| record.to);
     for (index, record) in run.records.iter().enumerate() {
@@ -304,11 +305,10 @@ fn settle(run: &mut Run, tolerance: i64) {
     let ceil = |micros: i64| (micros + MS - 1).div_euclid(MS);
     for record in &mut run.records {
         record.shown = ceil(record.to) - first;
-        record.from = (record.from.div_euclid(MS) - first).max(0);
-        // Zero is `tolerance` before the first record.
-        record.to = record.shown + 2 * tolerance;
+        record.from = early + record.from.div_euclid(MS) - first;
+        record.to = early + record.shown + 2 * tolerance;
     }
     for attempt in &mut run.attempts {
-        attempt.seen = attempt.seen.div_euclid(MS) - first;
+        attempt.seen = early + attempt.seen.div_euclid(MS) - first;
     }
 }

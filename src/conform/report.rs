@@ -226,8 +226,9 @@ fn finding(log: &Log, system: &System, run: &Run, judgement: Judgement, toleranc
             finding.verdict = Verdict::NotAllowed;
             (finding.allowed, finding.step, finding.over) = (at, Some(told(at)), over);
             finding.before = (at.saturating_sub(BEFORE_MAX)..at).map(told).collect();
-            // The log's clock begins `tolerance` early.
-            let shown = |ms: i64| (ms - tolerance).max(0);
+            // The run's clock begins earlier than the log.
+            let early = tolerance + system.begins_before();
+            let shown = |ms: i64| (ms - early).max(0);
             finding.instead = possible
                 .into_iter()
                 .map(|it| Possible { from_ms: shown(it.from_ms), to_ms: it.to_ms.map(shown), ..it })

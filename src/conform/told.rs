@@ -5,8 +5,8 @@
 //! passes beyond that of a record that was not met.
 //!
 //! When an attempt was sent is not told. It is sent at the moment when it first does something: that it was
-//! sent earlier, and stalled, allows nothing more (see [`System::for_logs`]). Steps that take no time follow
-//! an attempt's sending at once, by a second clock.
+//! sent earlier, and stalled, allows nothing more (see [`System::for_logs`]). A second clock sees to it that no
+//! time passes in between. Where a model begins with a wait, the sending is as early as that takes.
 
 use smallvec::SmallVec;
 
@@ -121,6 +121,9 @@ impl<'a> Told<'a> {
         let attempt = &self.run.attempts[attempt];
         let Some(first) = attempt.records.first() else { return attempt.seen };
         let first = &self.run.records[*first];
+        if let Some(wait) = self.system.waits_first() {
+            return (first.from - wait).max(0);
+        }
         let calls = matches!(
             self.system.table[self.system.first_state()].operation,
             Operation::Call { .. } | Operation::Query { .. }
@@ -231,7 +234,7 @@ impl<'a> Told<'a> {
             let Actor::Client(index) = step.label.actor else { continue };
             let mut edge = self.edge(at, step.clone(), |target, world| {
                 let name = attempt as u16 + 1;
-                target.urgent = name;
+                target.urgent = if self.system.waits_first().is_some() { 0 } else { name };
                 if self.run.attempts[attempt].records.is_empty() {
                     target.sent.push(name);
                     target.sent.sort_unstable();

@@ -1,6 +1,7 @@
 //! One renderer per format over one result. A renderer takes a report and a writer and runs nothing.
 
 pub mod calibration;
+pub mod conform;
 pub mod diff;
 pub mod github;
 pub mod history;

@@ -6,12 +6,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
 use super::downstream::{Downstream, Found, Heard, Outgoing};
 use super::pause::{Pauses, When};
 use super::request::Request;
-use super::watch::Watch;
+use super::watch::{Watch, Who};
 use crate::model::{Answer, Operation, Outcome, Protocol, WriteKind};
 use crate::policy::{Policy, TriggerKind};
 use crate::store::decide::{Me, Rules};
@@ -40,6 +41,15 @@ pub struct Asked {
     pub request: Request,
     /// For logs: the same for all that one request leads to.
     pub correlation: String,
+}
+
+impl Asked {
+    /// What logs say in the payload's place: eight hexadecimal digits of a SHA-256 that has the key in it, so
+    /// that the same payload under another key is another one.
+    fn payload(&self) -> String {
+        let digest = Sha256::new().chain_update(self.key.as_str()).chain_update([0]).chain_update(&self.fingerprint);
+        digest.finalize()[..4].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
 /// What an attempt may take.
@@ -234,9 +244,12 @@ impl Machine {
     }
 
     async fn walk(&self, asked: &Asked, start: usize, only: Option<u64>) -> Said {
-        let owner = match Owner::random() {
-            Ok(owner) => owner,
-            Err(error) => return Said::GaveUp(format!("no randomness for an owner id: {error}")),
+        // Who can read the log can't say that a claim is his.
+        let (owner, name) = match (Owner::random(), Owner::random()) {
+            (Ok(owner), Ok(name)) => (owner, name),
+            (Err(error), _) | (_, Err(error)) => {
+                return Said::GaveUp(format!("no randomness for an owner id: {error}"));
+            }
         };
         let me = Me {
             owner,
@@ -249,6 +262,8 @@ impl Machine {
         let mut attempt = Attempt {
             machine: self,
             correlation: &asked.correlation,
+            name: name.to_string(),
+            payload: asked.payload(),
             request: asked.request.clone(),
             hold: self.hold(asked.key.clone(), me.clone()).taking_up(only),
             lock: self.lock(&asked.key, me),
@@ -257,6 +272,7 @@ impl Machine {
             executed: false,
             maybe: false,
         };
+        self.core.watch.begins(attempt.who());
         attempt.walk(start).await
     }
 
@@ -392,6 +408,9 @@ impl Since {
 struct Attempt<'a> {
     machine: &'a Machine,
     correlation: &'a str,
+    /// For logs: see [`Who`].
+    name: String,
+    payload: String,
     request: Request,
     hold: Hold,
     lock: Option<Hold>,
@@ -406,17 +425,23 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
+    fn who(&self) -> Who<'_> {
+        let (attempt, payload) = (self.name.as_str(), self.payload.as_str());
+        Who { key: &self.hold.key, correlation: self.correlation, attempt, payload }
+    }
+
     async fn walk(&mut self, start: usize) -> Said {
         let machine = self.machine;
         let mut at = start;
         loop {
             let row = &machine.core.system.table[at];
             machine.core.pauses.at(When::Before, &row.name).await;
+            let asked = Instant::now();
             let outcome = match self.operate(&row.operation, row.wait).await {
                 Ok(outcome) => outcome,
                 Err(broken) => return Said::GaveUp(broken.to_string()),
             };
-            machine.core.watch.step(&self.hold.key, self.correlation, &row.name, &row.operation, outcome);
+            machine.core.watch.step(self.who(), asked, &row.name, &row.operation, outcome);
             self.count(&row.operation, outcome);
             machine.core.pauses.at(When::After, &row.name).await;
             let next = row.next[outcome as usize];

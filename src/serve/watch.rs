@@ -3,7 +3,7 @@
 //! Keys and payloads are never shown; a key's hash tells attempts of one operation together.
 
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -22,8 +22,22 @@ struct Kind {
     answer: String,
 }
 
+/// An attempt, as logs tell it from others.
+#[derive(Clone, Copy, Debug)]
+pub struct Who<'a> {
+    pub key: &'a Key,
+    pub correlation: &'a str,
+    /// Drawn at random: the same for all steps of one attempt, and for nothing else.
+    pub attempt: &'a str,
+    /// The same for the same payload under the same key.
+    pub payload: &'a str,
+}
+
 /// The counters of one machine.
 pub struct Watch {
+    policy: String,
+    /// One moment by both clocks: between two steps, the wall's may be set.
+    began: (Instant, SystemTime),
     registry: Mutex<Registry>,
     answers: Family<Kind, Histogram>,
     executions: Counter,
@@ -74,6 +88,8 @@ impl Watch {
         registry.register("attempts_under_way", "Attempts that have not answered yet", under_way.clone());
         registry.register("stuck_claims", "Claims over their lease at the last look", stuck.clone());
         Watch {
+            policy: policy.to_owned(),
+            began: (Instant::now(), SystemTime::now()),
             registry: Mutex::new(registry),
             answers,
             executions,
@@ -105,15 +121,34 @@ impl Watch {
         self.calls.inc();
     }
 
+    /// Microseconds since 1970 at this moment, by a clock that is never set back.
+    fn micros(&self, at: Instant) -> u64 {
+        let now = self.began.1 + at.saturating_duration_since(self.began.0);
+        let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// An attempt is there. What it does is told step by step: `idemcheck conform` reads it.
+    pub(super) fn begins(&self, who: Who) {
+        let Who { key, correlation, attempt, payload } = who;
+        let at_ms = self.micros(Instant::now()) / 1_000;
+        tracing::debug!(target: "idemcheck", policy = self.policy, key = %key.hash(), correlation, attempt, payload, at_ms, "attempt begins");
+    }
+
+    /// An attempt's operation, begun at `asked`, is done.
     pub(super) fn step(
         &self,
-        key: &Key,
-        correlation: &str,
+        who: Who,
+        asked: Instant,
         state: &str,
         operation: &Operation,
         outcome: Outcome,
     ) {
-        tracing::debug!(target: "idemcheck", key = %key.hash(), correlation, state, operation = operation.name(), outcome = outcome.name(), "step");
+        let Who { key, correlation, attempt, payload } = who;
+        // Whatever it did, it did it between these.
+        let (from_ms, at_ms) =
+            (self.micros(asked) / 1_000, self.micros(Instant::now()).div_ceil(1_000));
+        tracing::debug!(target: "idemcheck", policy = self.policy, key = %key.hash(), correlation, attempt, payload, from_ms, at_ms, state, operation = operation.name(), outcome = outcome.name(), "step");
         let local =
             matches!(operation, Operation::Commit { writes, .. } if writes.contains(&WriteKind::Effect));
         match (operation, outcome) {

@@ -16,8 +16,10 @@ impl System {
         self.roles.iter_mut().for_each(|role| role.every *= unit);
         self.claimable_after = self.claimable_after.map(|after| after * unit);
         let times = &mut self.times;
-        // What is sent in time may stall before it is first seen.
-        times.within = times.within.zip(times.pause).map(|(within, pause)| within + pause);
+        // What is sent in time may stall before it is first seen; a wait is as long as it says.
+        if self.table[usize::from(self.first)].wait.is_none() {
+            times.within = times.within.zip(times.pause).map(|(within, pause)| within + pause);
+        }
         (times.client_timeout, times.backoff) = (None, 0);
         let Budget { ambiguous_acks, aborts, failovers, store_errors, lock_losses, .. } = self.start.budget;
         let some = |count: u8| count.min(1);
@@ -74,6 +76,17 @@ impl System {
     /// Until when an attempt has to leave where it is, counted from when it came there, in units.
     pub fn leaves_within(&self, attempt: &Attempt) -> Option<i64> {
         self.stay_at_most(attempt)
+    }
+
+    /// How long an attempt waits before it first does something; none: it does something at once.
+    pub fn waits_first(&self) -> Option<i64> {
+        self.table[usize::from(self.first)].wait
+    }
+
+    /// How long before the first step that a log tells the run can have begun, where that matters.
+    pub fn begins_before(&self) -> i64 {
+        let call = self.call_at_most().unwrap_or(self.times.latency_min);
+        self.waits_first().unwrap_or(0).max(call)
     }
 
     /// The longest time that a call can be under way before its caller goes on; none: any.

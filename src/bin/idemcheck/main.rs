@@ -8,6 +8,7 @@ mod cache;
 mod check_history;
 mod completions;
 mod concepts;
+mod conform;
 mod diff;
 mod docs;
 mod emit;
@@ -70,6 +71,8 @@ enum Command {
     CheckHistory(check_history::Args),
     /// Print a script by which a shell completes commands, options and values.
     Completions(completions::Args),
+    /// Hold logs of real runs against a policy: each is allowed, or its first step that is not is shown.
+    Conform(conform::Args),
     /// Say what a change means: verdicts gained and lost, and what is possible now that was not before.
     Diff(Box<diff::Args>),
     /// Say what a property, a concept, an operation, a key, a fault, a format or a diagnostic code means.
@@ -114,6 +117,7 @@ fn main() -> ExitCode {
         Command::Alerts(args) => alerts::run(&args),
         Command::Audit(args) => audit::run(&args),
         Command::CheckHistory(args) => check_history::run(&args),
+        Command::Conform(args) => conform::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Explain(args) => explain::run(&args),

@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 use idemcheck::check::baseline;
+use idemcheck::conform::{map::Map, report as conform};
 use idemcheck::diff;
 use idemcheck::history::report as history;
 use idemcheck::model::schema::model_schema;
@@ -36,6 +37,10 @@ enum Format {
     History,
     /// What `check-history --format json` writes.
     HistoryReport,
+    /// What `conform --format json` writes.
+    ConformReport,
+    /// What `conform --map` reads, as JSON has it.
+    ConformMap,
     /// What `load --format json` writes.
     LoadReport,
     /// What `suggest --format json` writes.
@@ -54,6 +59,8 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         Format::Baseline => baseline::schema().to_value(),
         Format::History => history::record_schema().to_value(),
         Format::HistoryReport => history::report_schema().to_value(),
+        Format::ConformReport => conform::schema().to_value(),
+        Format::ConformMap => schemars::schema_for!(Map).to_value(),
         Format::LoadReport => load::schema().to_value(),
         Format::Suggestions => suggest::schema().to_value(),
         Format::Calibration => calibration::schema().to_value(),
