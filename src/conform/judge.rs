@@ -25,7 +25,7 @@ pub enum Verdict {
         possible: Vec<Possible>,
         /// No run gets to the record's time: the latest moment that one gets to, and whoever has to act by then.
         held_up: Option<(i64, Vec<(usize, u8)>)>,
-        /// Its attempt is known to be over, or is in one of these states.
+        /// Its attempt is over by then in every run.
         over: bool,
     },
     /// A limit came first. So many records can be met.
@@ -91,46 +91,47 @@ pub fn judge(
     Ok(Judged { verdict, zones })
 }
 
+/// What can come of an attempt, by state and outcome: the earliest and the latest moment.
+type Ways = BTreeMap<(u8, Outcome), (i64, Option<i64>)>;
+
 /// What could have come where a record can't.
 fn refusal(told: &Told, run: &Run, at: usize, found: &Exploration<Told>) -> Verdict {
     let record = &run.records[at];
     let name = record.attempt as u16 + 1;
-    let mut possible: BTreeMap<(u8, Outcome), (i64, Option<i64>)> = BTreeMap::new();
+    let mut ways = Ways::new();
     let mut latest: Option<(i64, Vec<(usize, u8)>)> = None;
     let mut alive = false;
-    for (state, zone) in found.nodes().filter(|(state, _)| state.low as usize == at) {
-        let now = told.now(state);
+    for (state, zone) in found.nodes().filter(|(state, _)| state.low as usize == at && state.urgent == 0) {
         let world = told.world(state);
-        let begun = told.next_of(state, record.attempt) != run.attempts[record.attempt].records.first().copied();
-        alive |= !begun || world.live().any(|(_, attempt)| name_of(attempt.name) == name);
-        if state.urgent == 0 {
-            let reaches = zone.upper(now).unwrap_or(i64::MAX);
-            if latest.as_ref().is_none_or(|(latest, _)| *latest < reaches) {
-                let bound = |attempt: &&crate::system::world::Attempt| told.system.leaves_within(attempt).is_some();
-                let live = world.live().map(|(_, attempt)| attempt).filter(bound);
-                let who = live.filter(|attempt| name_of(attempt.name) > 0);
-                let who = who.map(|attempt| (usize::from(name_of(attempt.name)) - 1, attempt.at));
-                latest = Some((reaches, who.collect()));
-            }
+        let waits = told.next_of(state, record.attempt) == run.attempts[record.attempt].records.first().copied();
+        let is_there = world.live().any(|(_, attempt)| name_of(attempt.name) == name);
+        alive |= waits || is_there;
+        let reaches = zone.upper(told.now(state)).unwrap_or(i64::MAX);
+        if latest.as_ref().is_none_or(|(latest, _)| *latest < reaches) {
+            let who = world.live().map(|(_, attempt)| attempt).filter(|attempt| {
+                name_of(attempt.name) > 0 && told.system.leaves_within(attempt).is_some()
+            });
+            let who = who.map(|attempt| (usize::from(name_of(attempt.name)) - 1, attempt.at));
+            latest = Some((reaches, who.collect()));
         }
-        let Some(zone) = later(told, state, &zone) else { continue };
-        let mut steps = Vec::new();
-        told.system.steps(&world, &mut steps);
-        for step in steps {
-            let acts = world.acting(step.label.actor).is_some_and(|attempt| name_of(attempt.name) == name);
-            let Action::Operate { outcome } = step.label.action else { continue };
-            let mut when = zone.clone();
-            if !acts || state.urgent > 0 && state.urgent != name || !when.constrain_all(&step.guard) {
-                continue;
+        let Some(zone) = later(told, state, zone) else { continue };
+        if is_there {
+            add(told, state, &zone, name, &mut ways);
+            continue;
+        }
+        // It is sent, and does something at once.
+        let mut edges = Vec::new();
+        told.edges(state, &mut edges);
+        for edge in edges.into_iter().filter(|edge| edge.target.urgent == name) {
+            let mut sent = zone.clone();
+            if sent.constrain_all(&edge.guard) {
+                add(told, &edge.target, &sent.map(&edge.clocks), name, &mut ways);
             }
-            let (from, to) = (when.lower(now), when.upper(now));
-            let entry = possible.entry((step.label.at, outcome)).or_insert((from, to));
-            *entry = (entry.0.min(from), entry.1.zip(to).map(|(one, other)| one.max(other)));
         }
     }
     let held_up = latest.filter(|(latest, _)| *latest < record.from);
     let row = |at: u8| told.system.table[usize::from(at)].name.clone();
-    let possible = possible.into_iter().map(|((state, outcome), (from_ms, to_ms))| Possible {
+    let possible = ways.into_iter().map(|((state, outcome), (from_ms, to_ms))| Possible {
         state: row(state),
         outcome: outcome.name().to_owned(),
         from_ms,
@@ -139,18 +140,28 @@ fn refusal(told: &Told, run: &Run, at: usize, found: &Exploration<Told>) -> Verd
     Verdict::NotAllowed { at, possible: possible.collect(), held_up, over: !alive }
 }
 
-/// The zone with what comes later than the record allows.
-fn later(told: &Told, state: &At, zone: &Zone) -> Option<Zone> {
-    let mut zone = zone.clone();
-    if state.urgent == 0 {
-        zone.elapse();
-        let mut invariant = Vec::new();
-        told.invariant(state, &mut invariant);
-        let now = told.now(state);
-        invariant.retain(|constraint| constraint.left != now);
-        if !zone.constrain_all(&invariant) {
-            return None;
+/// Adds what an attempt can do in a state, within a zone.
+fn add(told: &Told, state: &At, zone: &Zone, name: u16, ways: &mut Ways) {
+    let (now, world) = (told.now(state), told.world(state));
+    let mut steps = Vec::new();
+    told.system.steps(&world, &mut steps);
+    for step in steps {
+        let acts = world.acting(step.label.actor).is_some_and(|attempt| name_of(attempt.name) == name);
+        let Action::Operate { outcome } = step.label.action else { continue };
+        let mut when = zone.clone();
+        if !acts || !when.constrain_all(&step.guard) {
+            continue;
         }
+        let (from, to) = (when.lower(now), when.upper(now));
+        let way = ways.entry((step.label.at, outcome)).or_insert((from, to));
+        *way = (way.0.min(from), way.1.zip(to).map(|(one, other)| one.max(other)));
     }
-    Some(zone)
+}
+
+/// The zone with what comes later than the record allows; none: nothing does.
+fn later(told: &Told, state: &At, mut zone: Zone) -> Option<Zone> {
+    zone.elapse();
+    let mut invariant = Vec::new();
+    told.system.world_invariant(&told.world(state), &mut invariant);
+    zone.constrain_all(&invariant).then_some(zone)
 }

@@ -165,6 +165,15 @@ pub fn request(
     raw(address, text.as_bytes())
 }
 
+/// A POST whose answer is not waited for.
+pub fn brief_request(address: SocketAddr, path: &str, headers: &[(&str, &str)], body: &str) -> Option<Reply> {
+    let mut text = format!("POST {path} HTTP/1.1\r\nHost: {address}\r\n");
+    for (name, value) in headers {
+        text.push_str(&format!("{name}: {value}\r\n"));
+    }
+    brief(address, format!("{text}Content-Length: {}\r\n\r\n{body}", body.len()).as_bytes())
+}
+
 /// Bytes as they are, and the one answer to them.
 pub fn raw(address: SocketAddr, bytes: &[u8]) -> Option<Reply> {
     exchange(address, bytes, Duration::from_secs(20))

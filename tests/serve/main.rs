@@ -1,5 +1,6 @@
 //! `idemcheck serve` as its clients see it: the real binary, real stores, real connections, on loopback only.
 
+mod conform;
 mod crashes;
 mod effects;
 mod emit;
