@@ -27,9 +27,14 @@ pub enum Verdict {
         held_up: Option<(i64, Vec<(usize, u8)>)>,
         /// Its attempt is over by then in every run.
         over: bool,
+        /// It begins later than attempts do.
+        late: bool,
     },
     /// A limit came first. So many records can be met.
-    Unknown { met: usize, stopped_by: String },
+    Unknown {
+        met: usize,
+        stopped_by: String,
+    },
 }
 
 /// A run with what is said of it, and what that took.
@@ -100,17 +105,20 @@ fn refusal(told: &Told, run: &Run, at: usize, found: &Exploration<Told>) -> Verd
     let name = record.attempt as u16 + 1;
     let mut ways = Ways::new();
     let mut latest: Option<(i64, Vec<(usize, u8)>)> = None;
-    let mut alive = false;
+    let (mut alive, mut begun) = (false, false);
     for (state, zone) in found.nodes().filter(|(state, _)| state.low as usize == at && state.urgent == 0) {
         let world = told.world(state);
-        let waits = told.next_of(state, record.attempt) == run.attempts[record.attempt].records.first().copied();
+        let waits =
+            told.next_of(state, record.attempt) == run.attempts[record.attempt].records.first().copied();
         let is_there = world.live().any(|(_, attempt)| name_of(attempt.name) == name);
         alive |= waits || is_there;
+        begun |= !waits || is_there;
         let reaches = zone.upper(told.now(state)).unwrap_or(i64::MAX);
         if latest.as_ref().is_none_or(|(latest, _)| *latest < reaches) {
-            let who = world.live().map(|(_, attempt)| attempt).filter(|attempt| {
-                name_of(attempt.name) > 0 && told.system.leaves_within(attempt).is_some()
-            });
+            let who = world
+                .live()
+                .map(|(_, attempt)| attempt)
+                .filter(|attempt| name_of(attempt.name) > 0 && told.system.leaves_within(attempt).is_some());
             let who = who.map(|attempt| (usize::from(name_of(attempt.name)) - 1, attempt.at));
             latest = Some((reaches, who.collect()));
         }
@@ -137,7 +145,9 @@ fn refusal(told: &Told, run: &Run, at: usize, found: &Exploration<Told>) -> Verd
         from_ms,
         to_ms,
     });
-    Verdict::NotAllowed { at, possible: possible.collect(), held_up, over: !alive }
+    let possible: Vec<Possible> = possible.collect();
+    let late = !begun && possible.is_empty() && held_up.is_none() && told.system.times.within.is_some();
+    Verdict::NotAllowed { at, possible, held_up, over: !alive, late }
 }
 
 /// Adds what an attempt can do in a state, within a zone.

@@ -130,7 +130,9 @@ pub fn field<'v>(line: &'v Value, name: &str) -> Option<&'v Value> {
 
 /// Whether a line has these values.
 pub fn has(line: &Value, wanted: &BTreeMap<String, String>) -> bool {
-    wanted.iter().all(|(name, value)| field(line, name).is_some_and(|found| text_of(found).as_deref() == Some(value)))
+    wanted
+        .iter()
+        .all(|(name, value)| field(line, name).is_some_and(|found| text_of(found).as_deref() == Some(value)))
 }
 
 /// A text, a number or a truth value as text.

@@ -143,12 +143,14 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         if self.is_full() {
-            let message = format!("more than {RECORDS_MAX} steps, or than {} MiB of names", NAMES_BYTES_MAX >> 20);
+            let message =
+                format!("more than {RECORDS_MAX} steps, or than {} MiB of names", NAMES_BYTES_MAX >> 20);
             return Err(wrong(message, "judge the log in parts: all lines of one key in one part"));
         }
         let text = |name: &str, what: &str| {
             let value = map::field(&line, name).and_then(map::text_of);
-            let missing = || wrong(format!("`{name}`, {what}, is missing"), format!("each step needs `{name}`"));
+            let missing =
+                || wrong(format!("`{name}`, {what}, is missing"), format!("each step needs `{name}`"));
             value.ok_or_else(missing)
         };
         let named = |name: &str, what: &str| {
@@ -161,7 +163,8 @@ impl<'a> Reader<'a> {
         };
         let time = |name: &str| {
             let value = map::field(&line, name);
-            let value = value.ok_or_else(|| wrong(format!("`{name}`, the time, is missing"), "each step needs one"))?;
+            let value = value
+                .ok_or_else(|| wrong(format!("`{name}`, the time, is missing"), "each step needs one"))?;
             let said = || format!("`{name}` is {}", short(&value.to_string()));
             map.time(value).map_err(|wanted| wrong(said(), format!("write {wanted}")))
         };

@@ -85,6 +85,8 @@ pub struct Finding {
     pub instead: Vec<Possible>,
     /// The attempt of that step is over by then, whatever happened.
     pub over: bool,
+    /// It begins later than attempts do.
+    pub late: bool,
     pub held_up: Option<HeldUp>,
     /// The last steps before that one.
     pub before: Vec<Told>,
@@ -213,6 +215,7 @@ fn finding(log: &Log, system: &System, run: &Run, judgement: Judgement, toleranc
         step: None,
         instead: Vec::new(),
         over: false,
+        late: false,
         held_up: None,
         before: Vec::new(),
         reason: None,
@@ -222,9 +225,10 @@ fn finding(log: &Log, system: &System, run: &Run, judgement: Judgement, toleranc
         Judgement::Unknown { met, stopped_by } => {
             (finding.allowed, finding.reason) = (met, Some(stopped_by));
         }
-        Judgement::NotAllowed { at, possible, held_up, over } => {
+        Judgement::NotAllowed { at, possible, held_up, over, late } => {
             finding.verdict = Verdict::NotAllowed;
-            (finding.allowed, finding.step, finding.over) = (at, Some(told(at)), over);
+            (finding.allowed, finding.step) = (at, Some(told(at)));
+            (finding.over, finding.late) = (over, late);
             finding.before = (at.saturating_sub(BEFORE_MAX)..at).map(told).collect();
             // The run's clock begins earlier than the log.
             let early = tolerance + system.begins_before();

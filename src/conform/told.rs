@@ -219,7 +219,9 @@ impl<'a> Told<'a> {
         let has_begun = |attempt: usize| {
             let first = self.run.attempts[attempt].records.first();
             let name = attempt as u16 + 1;
-            first.is_some_and(|first| Self::met(at, *first)) || at.names.contains(&name) || at.sent.contains(&name)
+            first.is_some_and(|first| Self::met(at, *first))
+                || at.names.contains(&name)
+                || at.sent.contains(&name)
         };
         for attempt in soon.chain(self.silent.iter().copied()).filter(|attempt| !has_begun(*attempt)) {
             let class = self.run.attempts[attempt].class;

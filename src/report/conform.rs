@@ -32,7 +32,11 @@ pub fn human(report: &ConformReport, out: &mut dyn Write) -> io::Result<()> {
     }
     let hidden = report.findings.len().saturating_sub(SHOWN_MAX) as u64 + report.more_findings;
     if hidden > 0 {
-        writeln!(out, "and {hidden} more; --format json has up to {}\n", crate::conform::report::FINDINGS_MAX)?;
+        writeln!(
+            out,
+            "and {hidden} more; --format json has up to {}\n",
+            crate::conform::report::FINDINGS_MAX
+        )?;
     }
     let keys = report.keys;
     let total = keys.allowed + keys.not_allowed + keys.unknown;
@@ -94,19 +98,27 @@ fn show(finding: &Finding, report: &ConformReport, out: &mut dyn Write) -> io::R
     writeln!(out, "  {RED}>{PLAIN} {}", line(step))?;
     let attempt = short(&step.attempt);
     if let Some(held) = &finding.held_up {
-        let who = held.by.iter().map(|(who, state)| format!("`{}` leaves `{state}`", short(who)));
-        let who: Vec<String> = who.collect();
-        let until = format_ms(held.until_ms);
-        writeln!(out, "  no run lets it become so late: by {until}, {} or is heard of no more", who.join(", "))?;
+        let who = held.by.iter().map(|(who, state)| {
+            format!("`{}` has to leave `{state}` by +{}", short(who), format_ms(held.until_ms))
+        });
+        writeln!(out, "  no run goes on for so long: {}", who.collect::<Vec<_>>().join(", or "))?;
     }
     if finding.over {
         writeln!(out, "  allowed there: nothing; `{attempt}` is over by then")?;
+    } else if finding.late {
+        writeln!(out, "  allowed there: nothing; no attempt begins so late, says `within` in [trigger]")?;
     } else if finding.instead.is_empty() {
         writeln!(out, "  allowed there: nothing that `{attempt}` does")?;
     } else {
         writeln!(out, "  allowed there:")?;
         for possible in finding.instead.iter().take(INSTEAD_MAX) {
-            writeln!(out, "    {} -> {}  {}", possible.state, possible.outcome, when(possible, step, report))?;
+            writeln!(
+                out,
+                "    {} -> {}  {}",
+                possible.state,
+                possible.outcome,
+                when(possible, step, report)
+            )?;
         }
         if finding.instead.len() > INSTEAD_MAX {
             writeln!(out, "    and {} more", finding.instead.len() - INSTEAD_MAX)?;

@@ -47,7 +47,8 @@ impl Asked {
     /// What logs say in the payload's place: eight hexadecimal digits of a SHA-256 that has the key in it, so
     /// that the same payload under another key is another one.
     fn payload(&self) -> String {
-        let digest = Sha256::new().chain_update(self.key.as_str()).chain_update([0]).chain_update(&self.fingerprint);
+        let digest =
+            Sha256::new().chain_update(self.key.as_str()).chain_update([0]).chain_update(&self.fingerprint);
         digest.finalize()[..4].iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }

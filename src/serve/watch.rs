@@ -146,8 +146,7 @@ impl Watch {
     ) {
         let Who { key, correlation, attempt, payload } = who;
         // Whatever it did, it did it between these.
-        let (from_ms, at_ms) =
-            (self.micros(asked) / 1_000, self.micros(Instant::now()).div_ceil(1_000));
+        let (from_ms, at_ms) = (self.micros(asked) / 1_000, self.micros(Instant::now()).div_ceil(1_000));
         tracing::debug!(target: "idemcheck", policy = self.policy, key = %key.hash(), correlation, attempt, payload, from_ms, at_ms, state, operation = operation.name(), outcome = outcome.name(), "step");
         let local =
             matches!(operation, Operation::Commit { writes, .. } if writes.contains(&WriteKind::Effect));

@@ -244,7 +244,8 @@ fn tick_by_tick(system: &System, run: &Run, most: usize) -> Option<usize> {
             let names: Vec<_> = place.point.world.live().map(|(_, attempt)| attempt.name.0).collect();
             let packed = place.point.world.pack();
             let clients: Vec<_> = place.point.world.clients.iter().map(|client| client.name).collect();
-            let key = (packed, names, clients, place.point.clocks.clone(), place.met.clone(), place.spent.clone());
+            let key =
+                (packed, names, clients, place.point.clocks.clone(), place.met.clone(), place.spent.clone());
             if !seen.insert(key) {
                 continue;
             }
@@ -286,7 +287,9 @@ fn tick_by_tick(system: &System, run: &Run, most: usize) -> Option<usize> {
                     (Action::Land(_) | Action::Failover | Action::LockLost, _) => true,
                     _ => false,
                 };
-                let Some(point) = possible.then(|| place.point.after(system, &step)).flatten() else { continue };
+                let Some(point) = possible.then(|| place.point.after(system, &step)).flatten() else {
+                    continue;
+                };
                 let mut after = Place { point, ..place.clone() };
                 if let Some(a) = attempt {
                     after.met[a] += usize::from(met);
@@ -363,9 +366,8 @@ fn compare(case: &Case, seed: u64, tally: &mut Tally) -> Result<(), TestCaseErro
 
 fn compare_all(cases: impl Strategy<Value = Case>, quick: u32, least: u32) {
     let tally = std::cell::RefCell::new(Tally::default());
-    let found = runner(quick).run(&(cases, any::<u64>()), |(case, seed)| {
-        compare(&case, seed, &mut tally.borrow_mut())
-    });
+    let found = runner(quick)
+        .run(&(cases, any::<u64>()), |(case, seed)| compare(&case, seed, &mut tally.borrow_mut()));
     let tally = tally.borrow();
     let Tally { walks, allowed, refused, left_out, refused_at } = &*tally;
     println!("{walks} walks, {allowed} changed logs allowed, {refused} refused, {left_out} left out");

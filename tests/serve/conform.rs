@@ -26,7 +26,8 @@ fn kept(server: &Server, folder: &Path, name: &str) -> PathBuf {
     let path = folder.join(format!("{name}.jsonl"));
     let log = server.log.lock().unwrap().clone();
     // The last line but one is for people.
-    std::fs::write(&path, log.lines().filter(|line| line.starts_with('{')).collect::<Vec<_>>().join("\n")).unwrap();
+    std::fs::write(&path, log.lines().filter(|line| line.starts_with('{')).collect::<Vec<_>>().join("\n"))
+        .unwrap();
     path
 }
 
@@ -109,7 +110,8 @@ fn a_server_with_a_shorter_lease_is_refused_where_it_takes_over() {
     let text = std::fs::read_to_string(policy("lease")).unwrap();
     let strict = folder.path().join("strict.toml");
     std::fs::write(&strict, text.replace("lease = \"1s\"", "lease = \"5s\"")).unwrap();
-    let server = Server::start(&policy("lease"), &[&["--pause", "before:record=forever"][..], &LOGS].concat());
+    let server =
+        Server::start(&policy("lease"), &[&["--pause", "before:record=forever"][..], &LOGS].concat());
     let (key, address) = (fresh("short"), server.address);
     std::thread::scope(|scope| {
         for wait in [0, 1300] {
@@ -128,7 +130,10 @@ fn a_server_with_a_shorter_lease_is_refused_where_it_takes_over() {
     let (code, report, said) = conform(&strict, &log, &[]);
     assert_eq!(code, Some(1), "{said}{report:#}");
     let finding = &report["findings"][0];
-    assert_eq!((&finding["step"]["state"], &finding["step"]["outcome"]), (&"claim".into(), &"expired".into()));
+    assert_eq!(
+        (&finding["step"]["state"], &finding["step"]["outcome"]),
+        (&"claim".into(), &"expired".into())
+    );
     let instead = finding["instead"].as_array().unwrap();
     let until = |outcome: &str| instead.iter().find(|it| it["outcome"] == outcome).unwrap();
     // The other claim is good for 5 s, and only then over.
@@ -164,7 +169,10 @@ fn a_server_that_records_unfenced_is_refused_where_it_overwrites() {
     let (code, report, said) = conform(&policy("lease"), &log, &[]);
     assert_eq!(code, Some(1), "{said}{report:#}");
     let finding = &report["findings"][0];
-    assert_eq!((&finding["step"]["state"], &finding["step"]["outcome"]), (&"record".into(), &"recorded".into()));
+    assert_eq!(
+        (&finding["step"]["state"], &finding["step"]["outcome"]),
+        (&"record".into(), &"recorded".into())
+    );
     let instead = finding["instead"].as_array().unwrap();
     assert!(instead.iter().any(|it| it["outcome"] == "lost"), "{finding:#}");
     assert!(instead.iter().all(|it| it["outcome"] != "recorded"), "{finding:#}");

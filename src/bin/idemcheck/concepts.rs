@@ -252,6 +252,17 @@ pub const ALL: &[Page] = &[
          what overlapped; rejected, with a rule and the records that prove it, if none can.",
         "idemcheck check-history run.jsonl",
     ),
+    idea(
+        "conformance",
+        "whether what really ran is a run of what was verified",
+        "A verdict is about the policy's system; a log is about what runs. `idemcheck conform` asks whether some \
+         run of the system shows every step that the log tells, each within its time, and nothing else of these \
+         attempts. Calls that land, faults and deaths are not told, and may come at any time that the policy \
+         allows. Steps of two attempts whose times overlap may have come in either order; the last step of an \
+         attempt may be missing, since it may have died before it could tell. That a log is allowed says nothing \
+         of other runs.",
+        "idemcheck conform charge.toml server.jsonl",
+    ),
     Page {
         section: Some(&POLICY),
         ..format(
@@ -356,6 +367,34 @@ pub const ALL: &[Page] = &[
         "A line for each event: a request that begins, an answer, an effect that was counted. `idemcheck schema \
          history` prints the schema of a line. A line has at most 64 KiB, a key at most 1,000,000 records.",
         "idemcheck check-history run.jsonl --format json",
+    ),
+    format(
+        "conform-log",
+        "the log of real runs: JSON lines",
+        "A line for each step of an attempt, as `idemcheck serve --log json --log-level debug` writes them: \
+         `message` is `step`; `policy`, `key` and `attempt` say whose it is; it happened between `from_ms` and \
+         `at_ms`, in milliseconds since any moment; `state` did its operation and saw `outcome`. Attempts with \
+         different `payload` asked for different things. `attempt begins` tells of an attempt before its first \
+         step. Other lines are passed over. A line has at most 64 KiB, a log 2,000,000 steps, a key 60,000 \
+         attempts, of which up to 24 are followed at a time.",
+        "idemcheck conform charge.toml server.jsonl",
+    ),
+    format(
+        "conform-map",
+        "where somebody else's log says what `conform` asks for: TOML",
+        "`key`, `attempt`, `time`, `state` and `outcome` name the fields of a line, a name that begins with `/` is \
+         a JSON pointer; `began`, `payload` and `policy` may be there. `unit` is s, ms, us, ns or rfc3339. \
+         [only] and [begins] say which lines are steps and beginnings of attempts; [states] and [outcomes] \
+         translate, `\"STATE.OUTCOME\"` for one state only. Without `began`, a step happened at its time, give or \
+         take the tolerance. `idemcheck schema conform-map` prints the schema.",
+        "idemcheck conform charge.toml app.jsonl --map app.map.toml",
+    ),
+    format(
+        "conform-report",
+        "whether logs are allowed, key by key: JSON",
+        "What is not allowed has its first such step with file and line, the steps before it, and what its \
+         attempt could have done instead and when. `idemcheck schema conform-report` prints the schema.",
+        "idemcheck conform charge.toml server.jsonl --format json",
     ),
     format(
         "load-report",

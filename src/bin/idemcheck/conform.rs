@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::BufReader;
+use std::num::NonZero;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -44,15 +45,15 @@ pub struct Args {
     /// Stop the search of a key, inconclusive, after so many zones.
     #[arg(long, value_name = "N", default_value_t = 1_000_000)]
     max_states: u64,
-    /// Stop the search of a key, inconclusive, at so much memory.
-    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = parse_size)]
+    /// Stop the search of a key, inconclusive, when the searches together hold this much.
+    #[arg(long, value_name = "SIZE", default_value = "2GiB", value_parser = parse_size)]
     max_memory: u64,
     /// Stop the whole, inconclusive, after so much time.
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     timeout: Option<Duration>,
-    /// Keys that are judged at a time.
-    #[arg(long, short, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
-    jobs: u16,
+    /// How many keys to judge at a time. [default: the number of processors]
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZero<usize>>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -159,13 +160,18 @@ fn judge_all<'a>(args: &Args, system: &System, log: &'a Log) -> anyhow::Result<F
     let cancel = search::cancel_on_interrupt()?;
     let deadline = args.timeout.map(|timeout| Instant::now() + timeout);
     let failed = Mutex::new(None);
-    let judged = threads::found_on_threads(args.jobs.into(), log.runs.len(), |index| {
+    let jobs = args.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZero::get);
+    let jobs = jobs.min(log.runs.len()).max(1);
+    let memory_max = Some(args.max_memory / jobs as u64);
+    let judged = threads::found_on_threads(jobs, log.runs.len(), |index| {
         let left = deadline.map(|end| end.saturating_duration_since(Instant::now()));
-        if log.unfit[index].is_some() || left.is_some_and(|left| left.is_zero()) || cancel.load(Ordering::Relaxed) {
+        if log.unfit[index].is_some()
+            || left.is_some_and(|left| left.is_zero())
+            || cancel.load(Ordering::Relaxed)
+        {
             return ControlFlow::Continue(Some(None));
         }
-        let limits =
-            Limits { states_max: Some(args.max_states), memory_max: Some(args.max_memory), time_max: left };
+        let limits = Limits { states_max: Some(args.max_states), memory_max, time_max: left };
         match judge(system, &log.runs[index], &limits, cancel) {
             Ok(judged) => ControlFlow::Continue(Some(Some(judged))),
             Err(error) => {
