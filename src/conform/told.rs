@@ -8,6 +8,8 @@
 //! sent earlier, and stalled, allows nothing more (see [`System::for_logs`]). A second clock sees to it that no
 //! time passes in between. Where a model begins with a wait, the sending is as early as that takes.
 
+use std::collections::HashMap;
+
 use smallvec::SmallVec;
 
 use crate::model::{Operation, Outcome};
@@ -17,6 +19,8 @@ use crate::time::{Clock, ClockFrom, Constraint, Edge, Guard, TimedSystem};
 
 /// More attempts than this are not followed at a time.
 pub const CONCURRENT_MAX: usize = 24;
+/// Attempts that are looked at for one that comes before another.
+const BACK: usize = 64;
 /// More attempts than this have no number.
 pub const ATTEMPTS_MAX: usize = 60_000;
 
@@ -31,7 +35,8 @@ pub struct Record {
     /// Its time in milliseconds: it happened within it.
     pub from: i64,
     pub to: i64,
-    /// `from` is when the operation began, as far as clocks can be trusted: its call was not sent earlier.
+    /// `from` is when the operation began, as far as clocks can be trusted: its call was not sent earlier, and
+    /// nothing of it was written.
     pub began: bool,
     /// What the log says of its time, in milliseconds since the first of the run.
     pub shown: i64,
@@ -70,6 +75,8 @@ pub struct Told<'a> {
     firsts: Vec<(usize, usize, i64)>,
     /// Attempts without a record.
     silent: Vec<usize>,
+    /// Of each attempt, one that is alike and comes first: see [`Told::order`].
+    after: Vec<Option<usize>>,
     latest: i64,
 }
 
@@ -98,7 +105,8 @@ const CROWDED: u64 = 1 << 62;
 impl<'a> Told<'a> {
     /// `system` is one [`System::for_logs`].
     pub fn new(system: &'a System, run: &'a Run) -> Told<'a> {
-        let mut told = Told { system, run, firsts: Vec::new(), silent: Vec::new(), latest: 0 };
+        let (firsts, silent, after) = (Vec::new(), Vec::new(), vec![None; run.attempts.len()]);
+        let mut told = Told { system, run, firsts, silent, after, latest: 0 };
         for (index, attempt) in run.attempts.iter().enumerate() {
             match attempt.records.first() {
                 Some(first) => told.firsts.push((*first, index, told.earliest(index))),
@@ -111,9 +119,39 @@ impl<'a> Told<'a> {
             earliest = earliest.min(*begins);
             *begins = earliest;
         }
+        told.order();
         let seen = run.attempts.iter().map(|attempt| attempt.seen);
         told.latest = run.records.iter().map(|record| record.to).chain(seen).max().unwrap_or(0);
         told
+    }
+
+    /// Puts attempts that are alike into one order. Of two that have one record each, with the same state,
+    /// outcome and payload, of which one's time neither begins nor ends later than the other's, that one comes
+    /// first: in a run where it does not, the two can be exchanged. In a burst, most are such.
+    fn order(&mut self) {
+        if self.calls_first() || self.system.waits_first().is_some() || self.system.repeats() {
+            return;
+        }
+        let mut alike: HashMap<(u8, Outcome, Class), Vec<usize>> = HashMap::new();
+        for (first, attempt, _) in &self.firsts {
+            let record = &self.run.records[*first];
+            if self.run.attempts[*attempt].records.len() > 1 {
+                continue;
+            }
+            let class = self.run.attempts[*attempt].class;
+            let before = alike.entry((record.state, record.outcome, class)).or_default();
+            let from = |attempt: usize| self.run.records[self.run.attempts[attempt].records[0]].from;
+            // A look at a few is enough: whoever is left out is only not ordered.
+            let earlier = before.iter().rev().take(BACK).find(|other| from(**other) <= record.from);
+            self.after[*attempt] = earlier.copied();
+            before.push(*attempt);
+        }
+    }
+
+    /// An attempt's first step takes time of which the log tells the end only.
+    fn calls_first(&self) -> bool {
+        let first = &self.system.table[self.system.first_state()].operation;
+        matches!(first, Operation::Call { .. } | Operation::Query { .. })
     }
 
     /// When an attempt can have begun, at the earliest.
@@ -124,14 +162,12 @@ impl<'a> Told<'a> {
         if let Some(wait) = self.system.waits_first() {
             return (first.from - wait).max(0);
         }
-        let calls = matches!(
-            self.system.table[self.system.first_state()].operation,
-            Operation::Call { .. } | Operation::Query { .. }
-        );
-        if !calls || first.began {
+        if first.began || !self.calls_first() && !self.system.repeats() {
             return first.from;
         }
-        self.system.call_at_most().map_or(0, |most| (first.from - most).max(0))
+        // Nobody says how long an operation was repeated whose acknowledgement was lost.
+        let most = self.system.call_at_most().filter(|_| !self.system.repeats());
+        most.map_or(0, |most| (first.from - most).max(0))
     }
 
     /// The world of a state, with the names that [`name_of`] reads.
@@ -223,7 +259,10 @@ impl<'a> Told<'a> {
                 || at.names.contains(&name)
                 || at.sent.contains(&name)
         };
-        for attempt in soon.chain(self.silent.iter().copied()).filter(|attempt| !has_begun(*attempt)) {
+        let comes = |attempt: &usize| {
+            !has_begun(*attempt) && self.after[*attempt].is_none_or(|other| has_begun(other))
+        };
+        for attempt in soon.chain(self.silent.iter().copied()).filter(comes) {
             let class = self.run.attempts[attempt].class;
             let sends = |step: &&Step| match (step.label.actor, step.label.action) {
                 (Actor::Client(index), Action::Send(_)) => {
@@ -313,7 +352,7 @@ impl TimedSystem for Told<'_> {
                 let record = &self.run.records[met];
                 guard.push(Constraint::at_least(now, record.from));
                 guard.push(Constraint::at_most(now, record.to));
-            } else if action == Action::Call
+            } else if matches!(action, Action::Call | Action::AckLost { .. })
                 && let Some(next) = name.checked_sub(1).and_then(|a| self.next_of(at, usize::from(a)))
                 && self.run.records[next].began
             {

@@ -86,7 +86,13 @@ impl System {
     /// How long before the first step that a log tells the run can have begun, where that matters.
     pub fn begins_before(&self) -> i64 {
         let call = self.call_at_most().unwrap_or(self.times.latency_min);
-        self.waits_first().unwrap_or(0).max(call)
+        let repeats = if self.repeats() { self.times.greatest() } else { 0 };
+        self.waits_first().unwrap_or(0).max(call).max(repeats)
+    }
+
+    /// An operation may have been done before it was seen to be: its acknowledgement was lost.
+    pub fn repeats(&self) -> bool {
+        self.start.budget.ambiguous_acks > 0
     }
 
     /// The longest time that a call can be under way before its caller goes on; none: any.
