@@ -259,9 +259,7 @@ impl<'a> Told<'a> {
                 || at.names.contains(&name)
                 || at.sent.contains(&name)
         };
-        let comes = |attempt: &usize| {
-            !has_begun(*attempt) && self.after[*attempt].is_none_or(|other| has_begun(other))
-        };
+        let comes = |attempt: &usize| !has_begun(*attempt) && self.after[*attempt].is_none_or(&has_begun);
         for attempt in soon.chain(self.silent.iter().copied()).filter(comes) {
             let class = self.run.attempts[attempt].class;
             let sends = |step: &&Step| match (step.label.actor, step.label.action) {

@@ -160,7 +160,7 @@ fn walk(system: &System, attempts: (u32, u32), dice: &mut Dice) -> Run {
         }
         point = after;
     }
-    for attempt in 0..count {
+    for (attempt, sent) in sent.into_iter().enumerate() {
         if dice.roll(4) == 0
             && let Some(last) = records.iter().rposition(|record| record.attempt == attempt)
         {
@@ -168,7 +168,7 @@ fn walk(system: &System, attempts: (u32, u32), dice: &mut Dice) -> Run {
         }
         let class = u8::from(attempt >= attempts.0 as usize);
         // Who was not sent is not in the log; here it is one that never comes.
-        let seen = sent[attempt].unwrap_or(1_000_000) * unit;
+        let seen = sent.unwrap_or(1_000_000) * unit;
         run.attempts.push(Attempt { name: format!("a{attempt}"), class, seen, records: Vec::new() });
     }
     run.records = records;
