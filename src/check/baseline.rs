@@ -203,10 +203,7 @@ impl Report {
     /// The report, with what a baseline knows marked as such: see [`Baseline::apply`].
     pub fn against(mut self, baseline: &Baseline, path: &str, elsewhere: impl Fn(&str) -> bool) -> Report {
         let result = baseline.apply(path, &mut self.policies, elsewhere);
-        let unread = self.unread();
-        let partition = self.partition.take();
-        let report = Report::new(self.policies, self.failures, unread, self.seconds);
-        Report { baseline: Some(result), partition, ..report }
+        Report { baseline: Some(result), ..self }.counted_again()
     }
 }
 

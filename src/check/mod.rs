@@ -10,6 +10,7 @@ pub mod margins;
 mod moments;
 pub mod oracle;
 pub mod partition;
+pub mod proof;
 pub mod properties;
 pub mod property;
 mod remarks;
@@ -25,7 +26,7 @@ pub mod weigh;
 pub use oracle::explore;
 pub use trace::ReplayError;
 pub use verdicts::{Verdicts, verdicts};
-pub use verify::{CheckError, Reductions, find, replay, verify, verify_with};
+pub use verify::{CheckError, Reductions, find, prove, replay, verify, verify_with};
 pub use weigh::weigh;
 
 use std::sync::atomic::AtomicBool;

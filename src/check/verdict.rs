@@ -16,7 +16,7 @@ use super::weigh::{WaiverResult, WaiverState};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// Holds for any number of concurrent attempts and crashes. No check gives this verdict yet.
+    /// Holds for any number of requests, attempts and crashes: an invariant excludes every violation.
     Proved,
     /// Holds in the declared scope; the search was complete.
     Holds,
@@ -162,7 +162,8 @@ pub struct PropertyResult {
     pub lapsed: Option<String>,
     /// The baseline has this violation, with this very counterexample.
     pub baselined: bool,
-    /// One sentence: what happens in the counterexample, which limit, why not applicable.
+    /// One sentence: what happens in the counterexample, which limit, why not applicable; for how many of
+    /// what it is proved, or why it holds in its scope only.
     pub reason: String,
     pub number: Option<Number>,
     pub counterexample: Option<Counterexample>,
@@ -310,6 +311,9 @@ pub struct PolicyResult {
     pub properties: Vec<PropertyResult>,
     /// The policy's waivers, in its order.
     pub waivers: Vec<WaiverResult>,
+    /// Proofs for any number of attempts; there only where they were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proofs: Vec<ProofSummary>,
     /// Outcomes and transitions that no run ever took, and other remarks.
     pub warnings: Vec<String>,
     /// Rules of thumb that the policy does not meet.
@@ -332,6 +336,18 @@ impl PolicyResult {
     pub fn complete(&self) -> bool {
         self.search.complete && self.loops.as_ref().is_none_or(|loops| loops.complete)
     }
+}
+
+/// A proof, and how much of it there is; `verify --proofs` writes the whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ProofSummary {
+    pub properties: Vec<Property>,
+    /// For how many of what it is a proof.
+    pub scope: String,
+    /// It is about clocks; else any timer may fire at any moment.
+    pub timed: bool,
+    /// How many pieces its invariant has.
+    pub pieces: u64,
 }
 
 /// A policy that could be read and not be checked.
@@ -392,6 +408,14 @@ impl Report {
     pub fn unread(&self) -> u64 {
         let failed = self.summary.get("failed").copied().unwrap_or(0);
         failed.saturating_sub(self.failures.len() as u64)
+    }
+
+    /// The report with its policies counted again, after their results have changed.
+    #[must_use]
+    pub fn counted_again(self) -> Report {
+        let unread = self.unread();
+        let Report { policies, failures, baseline, partition, seconds, .. } = self;
+        Report { baseline, partition, ..Report::new(policies, failures, unread, seconds) }
     }
 
     /// A report with its summary counted. `unread` says how many further policies were asked for

@@ -9,13 +9,15 @@ use super::fewest::{self, abstract_path, path_to, simpler};
 use super::graph::Graph;
 use super::judge::{broken_by, not_applicable};
 use super::lasso::{Flow, Lasso, Roles};
+use super::proof::{self, Attempted, Proof};
 use super::property::Property;
 use super::remarks::{lints, untaken, warnings};
 use super::scope::{models, scope};
 use super::search::{Exploration, Extrapolation, Observer, SearchError, SearchOptions, Subsumption, explore};
 use super::trace::{self, PathStep, Patience, ReplayError, concretize, repeat};
 use super::verdict::{
-    Counterexample, Number, PolicyResult, PropertyResult, SearchStats, Step, Verdict, format_ms, grouped,
+    Counterexample, Number, PolicyResult, ProofSummary, PropertyResult, SearchStats, Step, Verdict,
+    format_ms, grouped,
 };
 use super::weigh::weigh;
 use super::{Engine, Limits, VerifyOptions, oracle};
@@ -102,6 +104,54 @@ pub fn verify(
     options: &VerifyOptions,
 ) -> Result<PolicyResult, CheckError> {
     verify_with(policy, protocol, options, Reductions::ALL)
+}
+
+/// Tries to prove what holds in the scope for any scope, and says so in the result: what is proved, what is
+/// not and why. Gives the proofs, each of them checked. `stop` is asked now and then whether to give up.
+///
+/// What was found can be kept without this, which adds to it and takes nothing away.
+pub fn prove(
+    policy: &Policy,
+    protocol: &Protocol,
+    result: &mut PolicyResult,
+    stop: &dyn Fn() -> bool,
+) -> Vec<Proof> {
+    // What cannot be compiled has no result.
+    let Ok(system) = System::new(policy, protocol) else { return Vec::new() };
+    let holds: Vec<Property> = result
+        .properties
+        .iter()
+        .filter(|found| found.verdict == Verdict::Holds)
+        .map(|found| found.property)
+        .collect();
+    // A policy with a violation is to be mended first: what else is true of it helps nobody.
+    let mend = result.properties.iter().any(|found| found.verdict == Verdict::Violated);
+    let tried = match mend {
+        true => {
+            let why = "a policy with a violation is mended first".to_owned();
+            let unproved = holds.iter().map(|property| (*property, why.clone())).collect();
+            Attempted { unproved, ..Attempted::default() }
+        }
+        false => proof::prove(&system, [&policy.name, &protocol.name], &holds, stop),
+    };
+    for property in &mut result.properties {
+        let by = tried.proofs.iter().find(|proof| proof.properties.contains(&property.property));
+        let why = tried.unproved.iter().find(|(unproved, _)| *unproved == property.property);
+        if let Some(proof) = by {
+            property.verdict = Verdict::Proved;
+            property.reason.clone_from(&proof.scope);
+        } else if let Some((_, why)) = why {
+            property.reason = format!("in this scope; not proved for more: {why}");
+        }
+    }
+    let summary = |proof: &Proof| ProofSummary {
+        properties: proof.properties.clone(),
+        scope: proof.scope.clone(),
+        timed: proof.timed,
+        pieces: proof.pieces.len() as u64,
+    };
+    result.proofs = tried.proofs.iter().map(summary).collect();
+    tried.proofs
 }
 
 /// As [`verify`], with some reductions off.
@@ -196,6 +246,7 @@ fn find_with(
         loops: findings.loops,
         properties,
         margins: None,
+        proofs: Vec::new(),
     })
 }
 

@@ -9,8 +9,8 @@ use std::io::{self, Write};
 use super::{margins, words};
 use crate::check::property::Property;
 use crate::check::verdict::{
-    Change, Counterexample, PolicyResult, PropertyResult, Report, Scope, Standing, Step, format_moment,
-    format_ms, grouped,
+    Change, Counterexample, PolicyResult, PropertyResult, Report, Scope, Standing, Step, Verdict,
+    format_moment, format_ms, grouped,
 };
 use crate::check::weigh::WaiverState;
 
@@ -90,6 +90,9 @@ fn policy(index: usize, result: &PolicyResult, options: &Options, out: &mut dyn 
     )?;
     let (complete, unfinished) = (format!("{GREEN}complete{PLAIN}"), format!("{YELLOW}NOT COMPLETE{PLAIN}"));
     writeln!(out, "  {DIM}scope:{PLAIN} {}", words::scope_with(result, &complete, &unfinished))?;
+    if let Some(proof) = result.proofs.first() {
+        writeln!(out, "  {DIM}proved for:{PLAIN} {}", proof.scope)?;
+    }
     let shown = |property: &&PropertyResult| {
         options.detail != Detail::Quiet
             || matches!(property.standing(), Standing::Unexpected | Standing::Inconclusive)
@@ -172,7 +175,9 @@ fn property_line(property: &PropertyResult, width: usize, out: &mut dyn Write) -
     if let Some(number) = &property.number {
         write!(out, "; {} {BOLD}{}{PLAIN}", number.name, words::grouped_value(&number.value))?;
     }
-    if !property.reason.is_empty() && !matches!(property.standing(), Standing::Met) {
+    // Why it is not proved for more, where that was asked.
+    let only_here = property.verdict == Verdict::Holds;
+    if !property.reason.is_empty() && (property.standing() != Standing::Met || only_here) {
         write!(out, ": {}", property.reason)?;
     }
     writeln!(out)?;

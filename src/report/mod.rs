@@ -14,6 +14,7 @@ pub mod load;
 pub mod margins;
 pub mod markdown;
 pub mod origin;
+pub mod proof;
 pub mod sarif;
 pub mod suggest;
 pub mod trace;

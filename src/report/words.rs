@@ -49,8 +49,16 @@ pub fn verdict(property: &PropertyResult) -> String {
         (Standing::MetViolated, _) => "violated, as expected".to_owned(),
         (Standing::Waived, _) => "violated, waived".to_owned(),
         (Standing::Baselined, _) => "violated, in the baseline".to_owned(),
-        (Standing::Unexpected, Some(Verdict::Violated)) if property.verdict == Verdict::Holds => {
+        (Standing::Unexpected, Some(Verdict::Violated))
+            if matches!(property.verdict, Verdict::Holds | Verdict::Proved) =>
+        {
             "expected violated, but it holds".to_owned()
+        }
+        (Standing::Unexpected, Some(Verdict::Proved)) if property.verdict == Verdict::Holds => {
+            match property.reason.is_empty() {
+                true => "expected proved, and only `verify --prove` tries that".to_owned(),
+                false => "expected proved, but it holds in this scope only".to_owned(),
+            }
         }
         (Standing::Unexpected | Standing::Inconclusive, Some(expected)) => {
             format!("expected {}, but it is {is}", expected.name().replace('-', " "))

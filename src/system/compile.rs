@@ -167,6 +167,8 @@ pub struct System {
     pub(super) keeps_tokens: bool,
     /// Steps whose moment nobody can tell are one: see [`super::lean`].
     pub(super) lean: Lean,
+    /// Nothing is forgotten because of who is there: see [`super::open`].
+    pub(super) open: bool,
     /// No state has more clocks than this.
     pub(super) clocks_most: usize,
     pub(super) start: World,
@@ -319,6 +321,7 @@ impl System {
                 None => clocks_most(policy, splits),
             },
             lean: Lean::default(),
+            open: false,
             acknowledges,
             native_shared: per_process && policy.splitting_fields().is_empty() && !policy.key.from.is_empty(),
             notices: policy.queue.as_ref().is_none_or(|queue| queue.notices),

@@ -13,6 +13,7 @@ mod lean;
 mod lock;
 mod logs;
 mod loops;
+pub mod open;
 mod outbox;
 mod queue;
 pub mod remedy;
@@ -198,6 +199,8 @@ struct Draft {
     facts: u64,
     /// Whatever can come of it can come without it: see [`lean`].
     spent: bool,
+    /// It makes a difference to others than its actor: see [`open`].
+    touches: bool,
 }
 
 impl Draft {
@@ -473,31 +476,25 @@ impl System {
     /// outcome: when the claim is gone, an old attempt brings its token back into the receipt, and only
     /// that attempt may find its own there.
     fn forget_tokens(&self, world: &mut World) {
-        if self.unfenced_records || self.splits || self.keeps_past || self.keeps_tokens {
+        if self.unfenced_records
+            || self.splits
+            || self.keeps_past
+            || self.keeps_tokens
+            || self.open
+        {
             return;
         }
         let receipt = world.keys[0].receipt.token;
         let (seen, fence) = (world.seen, world.fence);
         // Too old for good: whatever happens next makes no difference to it.
         let old = |token: u8| token != 0 && token < seen && (!self.fencing || token < fence);
-        let may_land = |attempt: &Attempt| match attempt.call {
-            Call::Pending => true,
-            Call::None => self.lands[attempt.at as usize],
-            Call::Landed(_) | Call::Refused => {
-                self.table[attempt.at as usize].next.iter().any(|next| match next {
-                    compile::Next::State(state) => self.lands[*state as usize],
-                    compile::Next::Resume => true,
-                    _ => false,
-                })
-            }
-        };
         let mut owned = false;
         let (mut old_attempt, mut old_flight) = (u8::MAX, u8::MAX);
         let mut attempts: smallvec::SmallVec<[&mut Attempt; 12]> = world.live_mut().collect();
         let mut any_old = false;
         for attempt in &mut attempts {
             owned |= attempt.token == receipt;
-            let lands = may_land(attempt);
+            let lands = self.may_land(attempt);
             any_old |= lands && attempt.token != 0 && attempt.token < seen.max(fence);
             if attempt.token == receipt || attempt.token == 0 {
                 continue;
@@ -528,17 +525,36 @@ impl System {
         }
         world.forget_grants();
     }
+
+    /// Whether an effect of this attempt, or its token, can still reach the resource.
+    fn may_land(&self, attempt: &Attempt) -> bool {
+        match attempt.call {
+            Call::Pending => true,
+            Call::None => self.lands[attempt.at as usize],
+            Call::Landed(_) | Call::Refused => {
+                self.table[attempt.at as usize].next.iter().any(|next| match next {
+                    compile::Next::State(state) => self.lands[*state as usize],
+                    compile::Next::Resume => true,
+                    _ => false,
+                })
+            }
+        }
+    }
 }
 
 impl Steps<'_> {
     /// A draft that changes nothing yet.
     fn draft(&self) -> Draft {
-        Draft { world: self.before.clone(), guard: Guard::new(), facts: 0, spent: false }
+        Draft { world: self.before.clone(), guard: Guard::new(), facts: 0, spent: false, touches: false }
     }
 
     fn emit(&mut self, actor: Actor, action: Action, at: u8, ending: Option<Ending>, mut draft: Draft) {
         if let Some(besides) = self.besides {
             draft.guard.push(besides);
+        }
+        if self.system.open {
+            // Before anything is numbered anew.
+            draft.touches = self.stale.is_some() || draft.world.touches(self.before);
         }
         let mut real = self.before.keys.first().map(|key| key.receipt);
         if let Some((receipt, guard)) = &self.stale {

@@ -25,7 +25,7 @@ pub const ROWS_MAX: usize = 6;
 pub const EFFECTS_MAX: u8 = 7;
 
 /// A clock of a part of the world: none, one that starts with this step, or clock `n` of the state.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub struct Slot(u8);
 
 impl Slot {
@@ -63,7 +63,7 @@ pub const CLASSES: usize = 3;
 
 /// What an attempt knows of the outcome, or a receipt holds: none, a failure, or a success with
 /// the number of the effect it came from.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum Known {
     Nothing,
     Failed { class: Class },
@@ -150,7 +150,7 @@ pub struct Key {
 }
 
 /// Where a call stands while its caller waits.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum Call {
     /// No call is open.
     None,
@@ -162,7 +162,7 @@ pub enum Call {
 }
 
 /// One delivery of a request, at work.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub struct Attempt {
     /// The state of the model it is in.
     pub at: u8,
@@ -192,7 +192,7 @@ pub struct Attempt {
     pub name: (u8, u8),
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 #[repr(u8)]
 pub enum Phase {
     /// Has not sent anything yet.
@@ -206,7 +206,7 @@ pub enum Phase {
 }
 
 /// A client with one request; gone once it is answered for good or can do nothing more.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub struct Client {
     pub class: Class,
     /// 0: a client, or a message; else an instance of a role, which counts from 1.
@@ -227,7 +227,7 @@ pub struct Client {
 }
 
 /// A call that nobody waits for any more and that may still take effect.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub struct Flight {
     pub class: Class,
     pub key: u8,
@@ -262,7 +262,7 @@ pub struct Budget {
 }
 
 /// What an attempt has of the lock.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 #[repr(u8)]
 pub enum Grip {
     None,
@@ -474,7 +474,7 @@ impl World {
         most + 1
     }
 
-    fn each_version(&mut self, mut f: impl FnMut(Class, &mut u8)) {
+    pub(crate) fn each_version(&mut self, mut f: impl FnMut(Class, &mut u8)) {
         for (class, version) in self.latest.iter_mut().enumerate().filter(|(_, version)| **version > 0) {
             f(class as Class, version);
         }
@@ -532,7 +532,7 @@ impl World {
         self.granted = most;
     }
 
-    fn each_token(&mut self, mut f: impl FnMut(&mut u8)) {
+    pub(crate) fn each_token(&mut self, mut f: impl FnMut(&mut u8)) {
         f(&mut self.seen);
         f(&mut self.fence);
         f(&mut self.granted);

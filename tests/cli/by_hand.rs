@@ -56,6 +56,7 @@ pub fn policy(name: &str, properties: Vec<PropertyResult>) -> PolicyResult {
         waivers: Vec::new(),
         untaken: Vec::new(),
         margins: None,
+        proofs: Vec::new(),
         warnings: Vec::new(),
     }
 }

@@ -10,6 +10,7 @@ mod conform;
 mod kinds;
 mod pins;
 mod policies;
+mod proofs;
 mod reference;
 mod regressions;
 mod regressions_delivery;

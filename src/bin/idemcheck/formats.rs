@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
+use idemcheck::check::proof::Proof;
 use idemcheck::check::verdict::PolicyResult;
 use idemcheck::policy::load::{Loaded, LoadedPolicy};
 use idemcheck::report::human::{self, Options};
 use idemcheck::report::markdown::{self, COMMENT_BYTES, SUMMARY_BYTES};
 use idemcheck::report::origin::Origins;
+use idemcheck::report::proof::{PROOF_VERSION, ProofFile};
 use idemcheck::report::trace::TraceFile;
 use idemcheck::report::{github, json, junit, sarif};
 
@@ -145,6 +147,21 @@ pub fn traces_of(loaded: &Loaded, result: &PolicyResult) -> Vec<TraceFile> {
     let Some(source) = loaded.policies.iter().find(is_its) else { return Vec::new() };
     let (policy, model) = loaded.texts(source);
     TraceFile::of(result, policy, model, &loaded.member_texts(source))
+}
+
+/// Proofs as files, with the texts that they are about.
+pub fn proof_files(loaded: &Loaded, source: &LoadedPolicy, proofs: Vec<Proof>) -> Vec<ProofFile> {
+    let (policy, model) = loaded.texts(source);
+    let file = |proof| ProofFile {
+        version: PROOF_VERSION,
+        tool: env!("CARGO_PKG_VERSION").to_owned(),
+        policy_path: source.policy.path.display().to_string(),
+        policy_text: policy.to_owned(),
+        model_text: model.to_owned(),
+        members: loaded.member_texts(source),
+        proof,
+    };
+    proofs.into_iter().map(file).collect()
 }
 
 #[cfg(test)]

@@ -142,8 +142,12 @@ pub const ALL: &[Entry] = &[
     ),
     verdict(
         "proved",
-        "holds for any number of concurrent attempts and crashes",
-        "No check gives this verdict yet.",
+        "holds for any number of requests, attempts and crashes",
+        "`verify --prove` found an invariant that holds at the start, that every step keeps, and that excludes every \
+         violation, whatever the number of requests, attempts, crashes and other declared faults; a checker of its own \
+         accepted it. `--proofs DIR` writes it out, `check-proof` checks the file. Kinds of faults and of requests that \
+         the policy does not declare do not occur, and declared times are kept. Where no invariant is found the verdict \
+         is holds, with the reason. [expect] may ask for it; where it asks for holds, a proof meets that.",
     ),
     verdict(
         "holds",

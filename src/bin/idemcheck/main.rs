@@ -6,6 +6,7 @@ mod audit;
 mod base;
 mod cache;
 mod check_history;
+mod check_proof;
 mod completions;
 mod concepts;
 mod conform;
@@ -69,6 +70,8 @@ enum Command {
     Audit(audit::Args),
     /// Judge recorded histories of requests, and logs of remediation, against what is promised.
     CheckHistory(check_history::Args),
+    /// Check a proof file that `verify --proofs` wrote, without trust in what wrote it.
+    CheckProof(check_proof::Args),
     /// Print a script by which a shell completes commands, options and values.
     Completions(completions::Args),
     /// Hold logs of real runs against a policy: each is allowed, or its first step that is not is shown.
@@ -118,6 +121,7 @@ fn main() -> ExitCode {
         Command::Audit(args) => audit::run(&args),
         Command::CheckHistory(args) => check_history::run(&args),
         Command::Conform(args) => conform::run(&args),
+        Command::CheckProof(args) => check_proof::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Completions(args) => completions::run(&args, Cli::command()),
         Command::Explain(args) => explain::run(&args),

@@ -64,6 +64,14 @@ pub struct Common {
     no_cache: bool,
 }
 
+impl Common {
+    /// How many of so many things are done at a time.
+    pub fn jobs(&self, count: usize) -> usize {
+        let wanted = self.jobs.or_else(|| std::thread::available_parallelism().ok());
+        wanted.map_or(1, NonZero::get).min(count).max(1)
+    }
+}
+
 /// The same, with what a gate needs beside it.
 #[derive(clap::Args)]
 #[group(skip)]
@@ -307,8 +315,7 @@ impl<'a> Finder<'a> {
 
     /// How many of so many things are done at a time.
     pub fn jobs(&self, count: usize) -> usize {
-        let wanted = self.common.jobs.or_else(|| std::thread::available_parallelism().ok());
-        wanted.map_or(1, NonZero::get).min(count).max(1)
+        self.common.jobs(count)
     }
 
     fn find(

@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::time::Instant;
 
+use idemcheck::check;
 use idemcheck::check::baseline::Baseline;
 use idemcheck::check::partition::Part;
 use idemcheck::check::property::Property;
-use idemcheck::check::verdict::{Standing, format_ms};
+use idemcheck::check::verdict::{PolicyResult, Standing, format_ms};
 use idemcheck::report::human::{Detail, Options};
-use idemcheck::report::trace;
+use idemcheck::report::{proof, trace};
 
 use crate::exit::Exit;
 use crate::formats::{self, Destination, Format, What};
@@ -38,8 +41,14 @@ pub struct Args {
     #[arg(long, value_name = "hash:N/M")]
     partition: Option<Part>,
     /// Stay, and check again what changes.
-    #[arg(long, conflicts_with_all = ["format", "output", "traces", "baseline", "write_baseline", "partition", "fail_fast", "margins"])]
+    #[arg(long, conflicts_with_all = ["format", "output", "traces", "baseline", "write_baseline", "partition", "fail_fast", "margins", "prove"])]
     watch: bool,
+    /// Try to prove what holds for any number of requests, attempts and crashes.
+    #[arg(long)]
+    prove: bool,
+    /// Write every proof to this folder, as POLICY.proof.json.
+    #[arg(long, value_name = "DIR", requires = "prove")]
+    proofs: Option<PathBuf>,
     /// Show only policies that need attention.
     #[arg(long, short, conflicts_with = "verbose")]
     quiet: bool,
@@ -66,11 +75,16 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
             destination.check()?;
         }
         args.write_baseline.as_deref().map_or(Ok(()), output::check_file)?;
-        args.traces.as_deref().map_or(Ok(()), output::check_folder)
+        let mut folders = args.traces.iter().chain(&args.proofs);
+        folders.try_for_each(|folder| output::check_folder(folder))
     };
+    let began = Instant::now();
     let Some(mut searched) = search::run(&args.search, args.quiet, args.partition, ready)? else {
         return Ok(Exit::NothingSelected);
     };
+    if args.prove {
+        searched = prove(args, searched, began)?;
+    }
     if let Some(path) = &args.write_baseline {
         searched = write_baseline(searched, path)?;
     }
@@ -140,4 +154,43 @@ fn write_traces(searched: &Searched, folder: &Path) -> anyhow::Result<BTreeMap<(
         }
     }
     Ok(paths)
+}
+
+/// Tries to prove what holds, after whatever could come from the cache, and writes the proofs.
+fn prove(args: &Args, searched: Searched, began: Instant) -> anyhow::Result<Searched> {
+    let cancel = search::cancel_on_interrupt()?;
+    let timeout = args.search.common.timeout;
+    let stop = || cancel.load(Ordering::Relaxed) || timeout.is_some_and(|timeout| began.elapsed() >= timeout);
+    let Searched { loaded, mut report } = searched;
+    let source_of = |result: &PolicyResult| {
+        loaded.policies.iter().find(|source| source.policy.path.display().to_string() == result.path)
+    };
+    let count = report.policies.len();
+    let jobs = args.search.common.jobs(count);
+    let proved = search::on_threads(jobs, count, |index| {
+        let mut result = report.policies[index].clone();
+        let source = source_of(&result)?;
+        let proofs = check::prove(&source.policy, &source.protocol, &mut result, &stop);
+        Some((result, formats::proof_files(&loaded, source, proofs)))
+    });
+    let mut files = Vec::new();
+    for (result, proved) in report.policies.iter_mut().zip(proved) {
+        let Some((with, its)) = proved else {
+            files.push(Vec::new());
+            continue;
+        };
+        *result = with;
+        files.push(its);
+    }
+    if let Some(folder) = &args.proofs {
+        let names = proof::file_names(&report);
+        for (index, its) in files.into_iter().enumerate() {
+            for (number, file) in its.into_iter().enumerate() {
+                let Some(name) = names.get(&(index, number)) else { continue };
+                output::to_file(&folder.join(name), |out| out.write_all(file.to_json().as_bytes()))?;
+            }
+        }
+    }
+    report.seconds = began.elapsed().as_secs_f64();
+    Ok(Searched { report: report.counted_again(), loaded })
 }

@@ -96,6 +96,7 @@ fn properties(result: &PolicyResult) -> Markup {
             html! { @if let Some(number) = number { (number.name) ": " (words::grouped_value(&number.value)) } },
             html! {
                 (property.reason)
+                @if standing == Standing::Met && !property.reason.is_empty() { "; " }
                 @if let Some(reason) = &property.waived { div.warn { "waived: " (reason) } }
                 @if let Some(lapsed) = &property.lapsed { div.bad { (lapsed) } }
                 @if property.counterexample.is_some() { " " a href={ "#run-" (name) } { "the run" } }

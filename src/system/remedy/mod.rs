@@ -23,7 +23,7 @@ pub const ACTIONS_MAX: u8 = 7;
 pub const JOBS_MAX: usize = 6;
 
 /// What a run took its target to be when it last looked.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
 #[repr(u8)]
 pub enum Saw {
     #[default]
@@ -34,7 +34,7 @@ pub enum Saw {
 }
 
 /// What a run is about.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
 pub struct Aim {
     /// Whose run: an index into [`Rules::parts`].
     pub part: u8,

@@ -18,6 +18,16 @@ impl Packed {
         &self.0
     }
 
+    /// A packed world that somebody else wrote; none where it is none. Whether its numbers mean anything
+    /// to a system is for [`super::super::open::Open::knows`] to say.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Packed> {
+        let packed = Packed(SmallVec::from_slice(bytes));
+        let mut reader = Reader { bytes: &packed.0, clocks: 0, short: false, foreign: true };
+        let world = World::read(&mut reader);
+        let whole = !reader.short && reader.bytes.is_empty();
+        (whole && world.pack() == packed).then_some(packed)
+    }
+
     /// Bytes beyond those of the value itself.
     pub fn heap_size(&self) -> usize {
         if self.0.spilled() { self.0.capacity() } else { 0 }
@@ -159,7 +169,13 @@ impl World {
 
     /// The inverse of [`World::pack`], with the clocks numbered.
     pub fn unpack(packed: &Packed) -> World {
-        let mut bytes = Reader { bytes: &packed.0, clocks: 0 };
+        let mut reader = Reader { bytes: &packed.0, clocks: 0, short: false, foreign: false };
+        let world = World::read(&mut reader);
+        assert!(!reader.short, "packed by World::pack");
+        world
+    }
+
+    fn read(bytes: &mut Reader) -> World {
         let (a, b, c) = (bytes.next(), bytes.next(), bytes.next());
         let budget = Budget {
             crashes: a >> 4,
@@ -195,8 +211,10 @@ impl World {
         }
         let rows = bytes.list(rare[3] & 15, Reader::row);
         let past = (rare[5] & 1 != 0).then(|| Box::new(bytes.past()));
-        let remedy = (rare[5] & 8 != 0).then(|| {
-            let bytes = std::cell::RefCell::new(&mut bytes);
+        let targets = rare[5] & 8 != 0;
+        bytes.short |= targets && bytes.foreign;
+        let remedy = (targets && !bytes.foreign).then(|| {
+            let bytes = std::cell::RefCell::new(&mut *bytes);
             Box::new(Remedy::unpack(|| bytes.borrow_mut().next(), |present| bytes.borrow_mut().slot(present)))
         });
         let [clients, zombies, flights] = std::array::from_fn(|_| bytes.next());
@@ -317,11 +335,18 @@ pub(super) fn flight_record(flight: &Flight) -> Record {
 struct Reader<'a> {
     bytes: &'a [u8],
     clocks: u8,
+    /// There were fewer bytes than were asked for, or others than there can be.
+    short: bool,
+    /// Somebody else wrote them. Such worlds have no targets.
+    foreign: bool,
 }
 
 impl Reader<'_> {
     fn next(&mut self) -> u8 {
-        let (first, rest) = self.bytes.split_first().expect("packed by World::pack");
+        let Some((first, rest)) = self.bytes.split_first() else {
+            self.short = true;
+            return 0;
+        };
         self.bytes = rest;
         *first
     }
@@ -336,7 +361,9 @@ impl Reader<'_> {
         if !present {
             return Slot::NONE;
         }
-        self.clocks += 1;
+        // More than a byte can number come of no world.
+        self.short |= self.clocks == 253;
+        self.clocks = self.clocks.saturating_add(1).min(253);
         Slot(self.clocks)
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Scalar, constrain, elapse, included, map, set_zero};
+use super::{Scalar, Thresholds, constrain, elapse, included, map, set_zero};
 use crate::time::{Clock, ClockFrom, Constraint};
 
 /// What can be read from any zone.
@@ -115,6 +115,54 @@ impl Zone {
     /// Whether every valuation of this zone is one of the other.
     pub fn is_inside(&self, other: &Self) -> bool {
         self.n == other.n && included(&self.entries, &other.entries)
+    }
+
+    /// Keeps what lies in another zone, whose clock `i` is clock `at[i - 1]` here. False when nothing is left:
+    /// the zone must not be used then.
+    #[must_use]
+    pub fn meet(&mut self, other: &Self, at: &[Clock]) -> bool {
+        let place = |clock: usize| if clock == 0 { 0 } else { usize::from(at[clock - 1]) };
+        (0..other.n * other.n).all(|entry| {
+            let (i, j) = (entry / other.n, entry % other.n);
+            let bound = other.entries[entry];
+            i == j
+                || bound == i64::INFINITY
+                || constrain(self.n, &mut self.entries, place(i), place(j), bound)
+        })
+    }
+
+    /// The least zone that holds both. True when that is more than it was.
+    pub fn join(&mut self, other: &Self) -> bool {
+        let mut grown = false;
+        for (entry, more) in self.entries.iter_mut().zip(&other.entries) {
+            grown |= more > entry;
+            *entry = (*entry).max(*more);
+        }
+        grown
+    }
+
+    /// Gives up every bound on which this zone is larger than a smaller one was.
+    pub fn widen(&mut self, smaller: &Self) {
+        for (entry, less) in self.entries.iter_mut().zip(&smaller.entries) {
+            if *less < *entry {
+                *entry = i64::INFINITY;
+            }
+        }
+        // Close again: what remains may bound what was given up.
+        for k in 0..self.n {
+            for i in 0..self.n {
+                for j in 0..self.n {
+                    let way = self.entries[i * self.n + k].plus(self.entries[k * self.n + j]);
+                    let entry = &mut self.entries[i * self.n + j];
+                    *entry = (*entry).min(way);
+                }
+            }
+        }
+    }
+
+    /// Forgets what no comparison with these constants can tell: see [`Thresholds::extrapolate`].
+    pub fn extrapolate(&mut self, lower: &[i64], upper: &[i64]) {
+        Thresholds::new(lower, upper).extrapolate(&mut self.entries);
     }
 
     pub(crate) fn entries(&self) -> &[i64] {

@@ -1,0 +1,675 @@
+//! The checker of proofs: it shares nothing with the search for them but the step relation.
+//!
+//! A proof lists pieces: worlds with what is shared and at most two parts, and a zone of each. It stands
+//! for all worlds, of any size, of which every part occurs in a piece of what is shared and that part, and
+//! every two parts that bear something occur in a piece of both, with clocks in the zones. Checked is, by
+//! trying them all, that the start is such a world, that each step of such a world leads to such a world,
+//! and that no step shows what is excluded. A step changes its mover, what is shared, and what others have
+//! to do with that; so worlds of a mover with two others are enough.
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use rustc_hash::FxHashMap;
+
+use super::file::{Proof, hex};
+use crate::check::judge::broken_by;
+use crate::system::open::{Mover, Open};
+use crate::system::world::{Attempt, Call, Grip, Known, Packed, Slot, World};
+use crate::system::{System, facts};
+use crate::time::zone::Zone;
+use crate::time::{Clock, ClockFrom, ClockMap, Constraint};
+
+/// Small worlds that are tried before a proof is refused as too large.
+pub const TRIED_MAX: u64 = 2_000_000;
+
+/// Why a proof is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// It is of another version of this format.
+    Version(u32),
+    /// The policy has no such proof at all: why.
+    NotFor(String),
+    /// The properties that it lists are none that can be proved so.
+    Property(String),
+    /// This piece is no world of this policy: its number, counted from 1.
+    Piece(usize),
+    /// The start is not among the pieces.
+    NotInitial,
+    /// A step leads out of the pieces: who does what.
+    NotInductive(String),
+    /// A step shows what is said to be excluded.
+    Broken(String),
+    TooLarge,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refused::Version(version) => write!(f, "the file has version {version} of the format"),
+            Refused::NotFor(why) => write!(f, "this policy has no such proof: {why}"),
+            Refused::Property(name) => write!(f, "{name} is not proved by an invariant"),
+            Refused::Piece(number) => write!(f, "piece {number} is no world of this policy"),
+            Refused::NotInitial => write!(f, "the start is not among the pieces"),
+            Refused::NotInductive(step) => write!(f, "not inductive: {step} leads out of the pieces"),
+            Refused::Broken(step) => write!(f, "not excluded: {step}"),
+            Refused::TooLarge => write!(f, "too large to be checked"),
+        }
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// What a check looked at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Checked {
+    pub pieces: usize,
+    /// Small worlds that were stepped.
+    pub worlds: u64,
+    pub steps: u64,
+}
+
+/// Checks a proof against a system.
+///
+/// # Errors
+/// The first reason to refuse it.
+pub fn check(system: &System, proof: &Proof) -> Result<Checked, Refused> {
+    if proof.version != super::file::VERSION {
+        return Err(Refused::Version(proof.version));
+    }
+    let open = system.open(proof.timed, proof.ordered).map_err(|why| Refused::NotFor(why.to_owned()))?;
+    let mut excluded = 0;
+    for property in &proof.properties {
+        if !super::EXPRESSIBLE.contains(property) {
+            return Err(Refused::Property(property.to_string()));
+        }
+        // The order of claims is kept only where it is asked for.
+        if *property == crate::check::property::Property::NoStaleOverwrite && !proof.ordered {
+            return Err(Refused::Property(property.to_string()));
+        }
+        excluded |= broken_by(*property);
+    }
+    let invariant = Invariant::read(&open, proof)?;
+    let start = open.start();
+    let mut numbered = start.clone();
+    let clocks = numbered.number_clocks().len();
+    let mut checked = Checked { pieces: proof.pieces.len(), ..Checked::default() };
+    if invariant.lacks(&numbered, &Zone::zero(clocks)) {
+        return Err(Refused::NotInitial);
+    }
+    for shared in invariant.singles.keys() {
+        invariant.step_all(shared, excluded, &mut checked)?;
+    }
+    Ok(checked)
+}
+
+/// A small world whose steps are taken.
+#[derive(Clone, Default)]
+struct Tried<'a> {
+    excluded: u64,
+    /// The part to look for afterwards.
+    beside: Option<Mover>,
+    /// What the mover does alone, and whether those beside it relate to what comes of that.
+    of: Option<(&'a Tried<'a>, bool)>,
+    /// By the number of the step: whether it touches what others see, and leaves something that they relate to.
+    touches: Vec<bool>,
+    leaves: Vec<bool>,
+    /// Whether the part that was looked for bears something after some step.
+    bears: bool,
+}
+
+impl Tried<'_> {
+    fn note(&mut self, number: usize, touches: bool, leaves: bool) {
+        for (list, new) in [(&mut self.touches, touches), (&mut self.leaves, leaves)] {
+            if list.len() <= number {
+                list.resize(number + 1, false);
+            }
+            list[number] |= new;
+        }
+    }
+}
+
+/// The pieces, each by its own form.
+pub struct Invariant<'a> {
+    open: &'a Open,
+    /// Every piece, and its zone.
+    zones: FxHashMap<Vec<u8>, Zone>,
+    /// For what is shared, the pieces with one part more, and whether that bears something.
+    singles: BTreeMap<Vec<u8>, Vec<(World, bool)>>,
+    shared: BTreeMap<Vec<u8>, World>,
+}
+
+impl<'a> Invariant<'a> {
+    /// Reads the pieces of a proof.
+    ///
+    /// # Errors
+    /// The first piece that is none.
+    pub fn read(open: &'a Open, proof: &Proof) -> Result<Self, Refused> {
+        let (zones, singles, shared) = Default::default();
+        let mut out = Invariant { open, zones, singles, shared };
+        for (index, piece) in proof.pieces.iter().enumerate() {
+            let refused = || Refused::Piece(index + 1);
+            let bytes = hex::read(&piece.world).ok_or_else(refused)?;
+            let packed = Packed::from_bytes(&bytes).ok_or_else(refused)?;
+            let world = World::unpack(&packed);
+            let count = world.clone().clock_count();
+            if !open.knows(&world) || movers(&world).len() > 2 || count > 0 && !proof.timed {
+                return Err(refused());
+            }
+            let mut zone = Zone::all(count);
+            // No clock is below zero, whatever the file says.
+            for [left, right, bound, strict] in &piece.clocks {
+                let clock =
+                    |clock: &i64| Clock::try_from(*clock).ok().filter(|clock| usize::from(*clock) <= count);
+                let (left, right) = clock(left).zip(clock(right)).ok_or_else(refused)?;
+                let fits = bound.unsigned_abs() < crate::time::zone::GREATEST_CONSTANT.unsigned_abs();
+                let constraint = Constraint { left, right, bound: *bound, strict: *strict == 1 };
+                if left == right || !fits || !(0..=1).contains(strict) || !zone.constrain(&constraint) {
+                    return Err(refused());
+                }
+            }
+            let parts = movers(&world);
+            // Two parts that need not occur together say nothing by doing so.
+            if parts.len() == 2 && !parts.iter().all(|part| out.bears(&world, *part)) {
+                return Err(refused());
+            }
+            let (form, orders) = form(&world);
+            // Of two forms that are the same either will do, as a smaller invariant is refused elsewhere.
+            let zone = zone.map(&orders[0]);
+            match parts.len() {
+                0 => drop(out.shared.insert(form.clone(), unnumbered(&world))),
+                1 => {
+                    let (shared, _) = self::form(&only(&world, &[]));
+                    let bears = out.bears(&world, parts[0]);
+                    out.singles.entry(shared).or_default().push((unnumbered(&world), bears));
+                }
+                _ => {}
+            }
+            // Said twice, of two parts in either order: both.
+            match out.zones.entry(form) {
+                Entry::Occupied(mut known) => {
+                    known.get_mut().join(&zone);
+                }
+                Entry::Vacant(place) => {
+                    place.insert(zone);
+                }
+            }
+        }
+        // What is shared may occur with nobody there.
+        for shared in out.shared.keys() {
+            out.singles.entry(shared.clone()).or_default();
+        }
+        out.singles.retain(|shared, _| out.shared.contains_key(shared));
+        Ok(out)
+    }
+
+    /// Whether the pieces stand for this world, whatever its clocks show.
+    pub fn covers(&self, world: &World) -> bool {
+        self.pieces(world).into_iter().all(|parts| self.zones.contains_key(&form(&only(world, &parts)).0))
+    }
+
+    /// What a world is to be cut into.
+    fn pieces(&self, world: &World) -> Vec<Vec<Mover>> {
+        let parts = movers(world);
+        let mut pieces: Vec<Vec<Mover>> = vec![Vec::new()];
+        pieces.extend(parts.iter().map(|part| vec![*part]));
+        let bearing: Vec<Mover> = parts.into_iter().filter(|part| self.bears(world, *part)).collect();
+        for (index, other) in bearing.iter().enumerate() {
+            pieces.extend(bearing[..index].iter().map(|one| vec![*one, *other]));
+        }
+        pieces
+    }
+
+    /// Whether a world, its clocks numbered, with these values of them is none that the pieces stand for.
+    fn lacks(&self, world: &World, zone: &Zone) -> bool {
+        self.pieces(world).iter().any(|parts| self.lacks_piece(world, zone, parts))
+    }
+
+    fn lacks_piece(&self, world: &World, zone: &Zone, parts: &[Mover]) -> bool {
+        let piece = only(world, parts);
+        let (form, orders) = form(&piece);
+        let Some(known) = self.zones.get(&form) else { return true };
+        if orders[0].is_empty() {
+            return false;
+        }
+        // Time passes while nobody there has to act.
+        orders.iter().any(|order| {
+            let mut reached = zone.map(order);
+            let mut numbered = piece.clone();
+            // In the order of the form, which is that of the zone now.
+            arrange(&mut numbered, order);
+            let mut invariant = Vec::new();
+            self.open.invariant(&numbered, &mut invariant);
+            if !reached.constrain_all(&invariant) {
+                return false;
+            }
+            reached.elapse();
+            reached.constrain_all(&invariant) && !reached.is_inside(known)
+        })
+    }
+
+    /// Whether a part has something of which what is shared does not tell who else can have it.
+    fn bears(&self, world: &World, part: Mover) -> bool {
+        let attempt = match part {
+            Mover::Client(index) => world.clients[index].attempt,
+            Mover::Zombie(index) => Some(world.zombies[index]),
+            Mover::Flight(index) => {
+                let grant = world.flights[index].grant;
+                return grant != 0 && !self.open.is_old(world, grant);
+            }
+            Mover::Store | Mover::Newcomer => None,
+        };
+        let Some(attempt) = attempt else { return false };
+        let mut shared = BTreeSet::new();
+        only(world, &[]).each_version(|class, version| {
+            shared.insert((class, *version));
+        });
+        let foreign = |known: Known| matches!(known, Known::Done { class, version } if version > 0 && !shared.contains(&(class, version)));
+        attempt.lock != Grip::None
+            || attempt.token != 0 && !self.open.is_old(world, attempt.token)
+            || foreign(attempt.known)
+            || matches!(attempt.call, Call::Landed(known) if foreign(known))
+    }
+
+    /// Every step of every world with what is shared, a mover, and one or two others.
+    fn step_all(&self, shared: &[u8], excluded: u64, checked: &mut Checked) -> Result<(), Refused> {
+        let singles = &self.singles[shared];
+        let mut movers_of: Vec<(&World, Mover)> = Vec::new();
+        movers_of.extend([Mover::Store, Mover::Newcomer].map(|mover| (&self.shared[shared], mover)));
+        movers_of.extend(singles.iter().map(|(world, _)| (world, movers(world)[0])));
+        for (world, mover) in movers_of {
+            let mut alone = Tried { excluded, ..Tried::default() };
+            self.try_world(world, mover, &mut alone, checked)?;
+            // Nobody else can tell of a step that touches nothing, but for how they relate to what comes of it.
+            let touches = alone.touches.contains(&true);
+            let leaves = alone.leaves.contains(&true);
+            // Of those beside it, the ones that bear something afterwards.
+            let mut bearing = Vec::new();
+            for (beside, bears) in singles.iter().filter(|(_, bears)| touches || leaves && *bears) {
+                let mut after = false;
+                for (both, added) in self.with(world, beside) {
+                    let of = Some((&alone, *bears));
+                    let mut tried = Tried { excluded, beside: Some(added), of, ..Tried::default() };
+                    self.try_world(&both, mover, &mut tried, checked)?;
+                    after |= tried.bears;
+                }
+                if after && touches {
+                    bearing.push(beside);
+                }
+            }
+            for (index, one) in bearing.iter().enumerate() {
+                for (both, _) in self.with(world, one) {
+                    for other in &bearing[..=index] {
+                        for (all, _) in self.with(&both, other) {
+                            let of = Some((&alone, false));
+                            let mut tried = Tried { excluded, of, ..Tried::default() };
+                            self.try_world(&all, mover, &mut tried, checked)?;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the steps of a mover.
+    fn try_world(
+        &self,
+        world: &World,
+        mover: Mover,
+        tried: &mut Tried,
+        checked: &mut Checked,
+    ) -> Result<(), Refused> {
+        let mut world = world.clone();
+        if let Some(beside) = tried.beside {
+            mark(&mut world, beside);
+        }
+        let count = world.number_clocks().len();
+        let Some(zone) = self.zone(&world, count) else { return Ok(()) };
+        checked.worlds += 1;
+        if checked.worlds > TRIED_MAX {
+            return Err(Refused::TooLarge);
+        }
+        let Tried { excluded, beside, of, .. } = *tried;
+        let mut result = Ok(());
+        let mut wanted = |number: usize, _: u64| match of {
+            None => true,
+            // One that is not known from the mover alone is taken, too.
+            Some((alone, relates)) => {
+                let at = |list: &[bool]| list.get(number).copied().unwrap_or(true);
+                at(&alone.touches) || relates && at(&alone.leaves)
+            }
+        };
+        self.open.steps_if(&world, mover, &mut wanted, &mut |mut step| {
+            if result.is_err() {
+                return;
+            }
+            checked.steps += 1;
+            let map = step.world.number_clocks();
+            let parts = movers(&step.world);
+            if of.is_none() {
+                // What there is of them, whether or not the clocks allow it.
+                let leaves = parts.iter().any(|part| self.bears(&step.world, *part));
+                tried.note(step.number, step.touches, leaves);
+            }
+            let mut after = zone.clone();
+            if count > 0 && !after.constrain_all(&step.guard) {
+                return;
+            }
+            let after = after.map(&map);
+            let says = || {
+                let state = &self.open.system().table[usize::from(step.label.at)].name;
+                format!("{:?} of {:?} at `{state}`", step.label.action, step.label.actor)
+            };
+            if step.facts & excluded != 0 {
+                let shown = facts::ALL.iter().find(|fact| fact.bit & step.facts & excluded != 0);
+                result = Err(Refused::Broken(format!("{} {}", says(), shown.map_or("", |fact| fact.says))));
+            } else if self.open.overflows(&step.world) || self.lacks(&step.world, &after) {
+                result = Err(Refused::NotInductive(says()));
+            }
+            let marked = parts.into_iter().find(|part| beside.is_some() && is_marked(&step.world, *part));
+            tried.bears |= marked.is_some_and(|part| self.bears(&step.world, part));
+        });
+        result
+    }
+
+    /// The values that the clocks of a small world can have; none: none at all.
+    fn zone(&self, world: &World, count: usize) -> Option<Zone> {
+        let mut zone = Zone::all(count);
+        if count == 0 {
+            return Some(zone);
+        }
+        let parts = movers(world);
+        let mut pieces: Vec<Vec<Mover>> = vec![Vec::new()];
+        pieces.extend(parts.iter().map(|part| vec![*part]));
+        // Only what is required of a world may be relied on.
+        let bearing: Vec<Mover> = parts.into_iter().filter(|part| self.bears(world, *part)).collect();
+        for (index, other) in bearing.iter().enumerate() {
+            pieces.extend(bearing[..index].iter().map(|one| vec![*one, *other]));
+        }
+        for piece in pieces {
+            let (form, orders) = form(&only(world, &piece));
+            let Some(known) = self.zones.get(&form) else { continue };
+            let at: Vec<Clock> = orders[0]
+                .iter()
+                .map(|from| match from {
+                    ClockFrom::Old(clock) => *clock,
+                    ClockFrom::Zero => 0,
+                })
+                .collect();
+            if !zone.meet(known, &at) {
+                return None;
+            }
+        }
+        Some(zone)
+    }
+
+    /// The worlds in which the part of this piece is beside all that is there: in every order of claims and
+    /// with every result that it may share with others.
+    fn with(&self, world: &World, piece: &World) -> Vec<(World, Mover)> {
+        // Tokens of the world with room between and below them.
+        let mut base = world.clone();
+        base.each_token(|token| *token *= 4);
+        let shared = tokens(&only(&base, &[]));
+        let own = tokens(&only(piece, &[]));
+        let all = tokens(&base);
+        let mut out = Vec::new();
+        let part = movers(piece)[0];
+        let token = token_of(piece, part);
+        let places: Vec<u8> = match own.iter().position(|known| *known == token) {
+            Some(place) => vec![shared[place]],
+            None => {
+                let above = own.iter().filter(|known| **known < token).count();
+                let (low, high) = (shared[above - 1], shared[above]);
+                let within = all.iter().copied().filter(|known| *known > low && *known < high);
+                let gaps = within.clone().flat_map(|known| [known, known + 1]).chain([low + 1]);
+                gaps.collect()
+            }
+        };
+        // Results: shared ones by what they are there; others may be anybody's.
+        let names = |world: &World| {
+            let mut names = Vec::new();
+            only(world, &[]).each_version(|class, version| names.push((class, *version)));
+            names
+        };
+        let (mine, theirs) = (names(piece), names(&base));
+        let mut candidates = vec![(base.clone(), Vec::<((u8, u8), u8)>::new())];
+        for result in results_of(piece, part) {
+            let mut next = Vec::new();
+            for (world, named) in candidates {
+                if named.iter().any(|(known, _)| *known == result) {
+                    next.push((world, named));
+                    continue;
+                }
+                let shared = mine.iter().position(|known| *known == result).map(|place| theirs[place].1);
+                let mut others: BTreeSet<u8> = BTreeSet::new();
+                match shared {
+                    Some(version) => {
+                        others.insert(version);
+                    }
+                    None => {
+                        let mut most = 0;
+                        world.clone().each_version(|class, version| {
+                            if class == result.0 {
+                                most = most.max(*version);
+                                if !theirs.contains(&(class, *version)) {
+                                    others.insert(*version);
+                                }
+                            }
+                        });
+                        most = named
+                            .iter()
+                            .filter(|((of, _), _)| *of == result.0)
+                            .fold(most, |m, (_, v)| m.max(*v));
+                        others.insert(most + 1);
+                        // Its own results differ from each other.
+                        others
+                            .retain(|v| !named.iter().any(|((of, _), known)| *of == result.0 && known == v));
+                    }
+                }
+                for version in others {
+                    let mut named = named.clone();
+                    named.push((result, version));
+                    next.push((world.clone(), named));
+                }
+            }
+            candidates = next;
+        }
+        for place in places {
+            for (world, named) in &candidates {
+                let mut whole = world.clone();
+                let added = add(&mut whole, piece, part, place, named);
+                whole.rank_tokens();
+                let bearing = self.bears(&whole, added);
+                let fits = |other: &Mover| {
+                    *other == added
+                        || !bearing
+                        || !self.bears(&whole, *other)
+                        || self.zones.contains_key(&form(&only(&whole, &[*other, added])).0)
+                };
+                if movers(&whole).iter().all(fits) {
+                    out.push((whole, added));
+                }
+            }
+        }
+        out
+    }
+}
+
+/// The parts of a world.
+fn movers(world: &World) -> Vec<Mover> {
+    let clients = (0..world.clients.len()).map(Mover::Client);
+    let zombies = (0..world.zombies.len()).map(Mover::Zombie);
+    clients.chain(zombies).chain((0..world.flights.len()).map(Mover::Flight)).collect()
+}
+
+/// A name, which is no part of the state, to find a part again by.
+const MARK: u8 = 200;
+
+fn mark(world: &mut World, part: Mover) {
+    match part {
+        Mover::Client(index) => world.clients[index].name = MARK,
+        Mover::Zombie(index) => world.zombies[index].name = (MARK, MARK),
+        Mover::Flight(index) => world.flights[index].name = (MARK, MARK),
+        Mover::Store | Mover::Newcomer => {}
+    }
+}
+
+fn is_marked(world: &World, part: Mover) -> bool {
+    match part {
+        Mover::Client(index) => world.clients[index].name == MARK,
+        Mover::Zombie(index) => world.zombies[index].name == (MARK, MARK),
+        Mover::Flight(index) => world.flights[index].name == (MARK, MARK),
+        Mover::Store | Mover::Newcomer => false,
+    }
+}
+
+/// The world with only these of its parts, in their order.
+fn only(world: &World, parts: &[Mover]) -> World {
+    let mut out = world.clone();
+    (out.clients.clear(), out.zombies.clear(), out.flights.clear());
+    for part in parts {
+        match part {
+            Mover::Client(index) => out.clients.push(world.clients[*index]),
+            Mover::Zombie(index) => out.zombies.push(world.zombies[*index]),
+            Mover::Flight(index) => out.flights.push(world.flights[*index]),
+            Mover::Store | Mover::Newcomer => {}
+        }
+    }
+    out
+}
+
+/// The form that a piece has wherever it was cut out, and the clocks of the world in its order. Two orders
+/// where its two parts are alike.
+fn form(world: &World) -> (Vec<u8>, Vec<ClockMap>) {
+    let mut best: Option<(Vec<u8>, Vec<ClockMap>)> = None;
+    let alike = [world.clients.len(), world.zombies.len(), world.flights.len()].contains(&2);
+    for swap in [false, true] {
+        if swap && !alike {
+            continue;
+        }
+        let mut piece = world.clone();
+        if swap {
+            piece.clients.reverse();
+            piece.zombies.reverse();
+            piece.flights.reverse();
+        }
+        piece.rank_tokens();
+        let mut names: Vec<(u8, u8)> = Vec::new();
+        piece.each_version(|class, version| {
+            if !names.contains(&(class, *version)) {
+                names.push((class, *version));
+            }
+            let of = names.iter().filter(|(of, _)| *of == class);
+            *version = of.clone().position(|(_, known)| known == version).map_or(0, |at| at as u8 + 1);
+        });
+        let mut order = ClockMap::new();
+        piece.each_slot(|slot| order.push(slot.clock().map_or(ClockFrom::Zero, ClockFrom::Old)));
+        let bytes = piece.pack().bytes().to_vec();
+        match &mut best {
+            Some((known, _)) if *known < bytes => {}
+            Some((known, orders)) if *known == bytes => orders.push(order),
+            _ => best = Some((bytes, vec![order])),
+        }
+    }
+    best.unwrap_or_default()
+}
+
+/// Puts the parts in the order that these clocks are in, and numbers the clocks.
+fn arrange(world: &mut World, order: &ClockMap) {
+    let mut now = ClockMap::new();
+    world.each_slot(|slot| now.push(slot.clock().map_or(ClockFrom::Zero, ClockFrom::Old)));
+    if now != *order {
+        world.clients.reverse();
+        world.zombies.reverse();
+        world.flights.reverse();
+    }
+    world.number_clocks();
+}
+
+fn unnumbered(world: &World) -> World {
+    let mut world = world.clone();
+    world.each_slot(|slot| *slot = Slot::ZERO);
+    world
+}
+
+/// Its tokens in order, with 0.
+fn tokens(world: &World) -> Vec<u8> {
+    let mut out = BTreeSet::from([0]);
+    world.clone().each_token(|token| {
+        out.insert(*token);
+    });
+    out.into_iter().collect()
+}
+
+fn token_of(world: &World, part: Mover) -> u8 {
+    match part {
+        Mover::Client(index) => world.clients[index].attempt.map_or(0, |attempt| attempt.token),
+        Mover::Zombie(index) => world.zombies[index].token,
+        Mover::Flight(index) => world.flights[index].grant,
+        Mover::Store | Mover::Newcomer => 0,
+    }
+}
+
+fn attempt_of(world: &World, part: Mover) -> Option<Attempt> {
+    match part {
+        Mover::Client(index) => world.clients[index].attempt,
+        Mover::Zombie(index) => Some(world.zombies[index]),
+        _ => None,
+    }
+}
+
+/// The results that a part knows.
+fn results_of(world: &World, part: Mover) -> Vec<(u8, u8)> {
+    let Some(attempt) = attempt_of(world, part) else { return Vec::new() };
+    let landed = match attempt.call {
+        Call::Landed(known) => known,
+        _ => Known::Nothing,
+    };
+    let result = |known: Known| match known {
+        Known::Done { class, version } => Some((class, version)),
+        _ => None,
+    };
+    [attempt.known, landed].into_iter().filter_map(result).collect()
+}
+
+/// Adds the part of a piece, with this token and these names of its results.
+fn add(world: &mut World, piece: &World, part: Mover, token: u8, named: &[((u8, u8), u8)]) -> Mover {
+    let rename = |attempt: &mut Attempt| {
+        attempt.token = token;
+        let name = |known: &mut Known| {
+            if let Known::Done { class, version } = known
+                && let Some((_, new)) = named.iter().find(|(old, _)| *old == (*class, *version))
+            {
+                *version = *new;
+            }
+        };
+        name(&mut attempt.known);
+        if let Call::Landed(known) = &mut attempt.call {
+            name(known);
+        }
+    };
+    match part {
+        Mover::Client(index) => {
+            let mut client = piece.clients[index];
+            client.attempt.iter_mut().for_each(rename);
+            world.clients.push(client);
+            Mover::Client(world.clients.len() - 1)
+        }
+        Mover::Zombie(index) => {
+            let mut attempt = piece.zombies[index];
+            rename(&mut attempt);
+            world.zombies.push(attempt);
+            Mover::Zombie(world.zombies.len() - 1)
+        }
+        Mover::Flight(index) => {
+            let mut flight = piece.flights[index];
+            flight.grant = token;
+            flight.token = if flight.token == 0 { 0 } else { token };
+            world.flights.push(flight);
+            Mover::Flight(world.flights.len() - 1)
+        }
+        Mover::Store | Mover::Newcomer => part,
+    }
+}

@@ -1,0 +1,123 @@
+//! What is proved for any number of attempts, no search of some number contradicts.
+
+use std::cell::Cell;
+use std::sync::atomic::AtomicBool;
+
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
+
+use idemcheck::check::judge::not_applicable;
+use idemcheck::check::proof::{EXPRESSIBLE, check, prove};
+use idemcheck::check::property::Property;
+use idemcheck::check::verdict::Verdict;
+use idemcheck::check::{Engine, Limits, Reductions, VerifyOptions, verify_with};
+use idemcheck::policy::Policy;
+use idemcheck::system::System;
+
+use crate::cases::{self, Case};
+
+#[derive(Default)]
+struct Tally {
+    tried: Cell<u64>,
+    /// Properties proved, and of these the ones with clocks.
+    proved: Cell<u64>,
+    timed: Cell<u64>,
+    /// Searches of a scope that came to their end.
+    searched: Cell<u64>,
+    checked: Cell<u64>,
+}
+
+fn add(cell: &Cell<u64>, more: u64) {
+    cell.set(cell.get() + more);
+}
+
+/// Searches one scope for a violation of what is proved.
+fn contradicts(case: &Case, policy: &Policy, proved: &[Property], tally: &Tally) -> Option<Property> {
+    let cancel = AtomicBool::new(false);
+    let options = VerifyOptions {
+        engine: Engine::Zones,
+        limits: Limits { states_max: Some(1_500), memory_max: None, time_max: None },
+        properties: proved,
+        fail_fast: &[],
+        today: "2000-01-01",
+        cancel: &cancel,
+        progress: &|_| (),
+    };
+    let result = verify_with(policy, &case.protocol, &options, Reductions::ALL).ok()?;
+    add(&tally.searched, u64::from(result.search.complete));
+    // One that was seen and not told counts, too.
+    let seen = |verdict: Verdict, reason: &str| {
+        verdict == Verdict::Violated
+            || verdict == Verdict::Inconclusive && reason.contains("a step breaks it")
+    };
+    let broken = result.properties.iter().find(|found| seen(found.verdict, &found.reason));
+    broken.map(|found| found.property)
+}
+
+fn compare(case: &Case, tally: &Tally) -> Result<(), TestCaseError> {
+    let Ok(system) = System::new(&case.policy, &case.protocol) else { return Ok(()) };
+    if system.loop_without_time().is_some() {
+        return Ok(());
+    }
+    let goals: Vec<Property> = EXPRESSIBLE
+        .into_iter()
+        .filter(|goal| not_applicable(*goal, &case.policy, &system).is_none())
+        .collect();
+    add(&tally.tried, 1);
+    let tried = prove(&system, ["random", "random"], &goals, &|| false);
+    let proved: Vec<Property> = tried.proofs.iter().flat_map(|proof| proof.properties.clone()).collect();
+    if proved.is_empty() {
+        return Ok(());
+    }
+    add(&tally.proved, proved.len() as u64);
+    for proof in &tried.proofs {
+        add(&tally.timed, if proof.timed { proof.properties.len() as u64 } else { 0 });
+        // The checker tries far more than the search does.
+        if proof.pieces.len() < 60 {
+            let checked = check(&system, proof);
+            prop_assert!(checked.is_ok(), "{:?}: {checked:?}", proof.properties);
+            add(&tally.checked, 1);
+        }
+    }
+    let trigger = &case.policy.trigger;
+    for (requests, retries, crashes) in
+        [(trigger.requests, trigger.retries, case.policy.faults.crashes), (2, 1, 1), (3, 0, 1), (1, 2, 2)]
+    {
+        let mut policy = case.policy.clone();
+        (policy.trigger.requests, policy.trigger.retries) = (requests, retries);
+        policy.faults.crashes = crashes;
+        let broken = contradicts(case, &policy, &proved, tally);
+        prop_assert!(broken.is_none(), "{broken:?} is proved, and violated: {requests} {retries} {crashes}");
+    }
+    Ok(())
+}
+
+fn no_proof_is_contradicted(strategy: impl Strategy<Value = Case>, quick: u32) {
+    let tally = Tally::default();
+    cases::runner(quick).run(&strategy, |case| compare(&case, &tally)).unwrap();
+    let Tally { tried, proved, timed, searched, checked } = tally;
+    println!(
+        "{} cases, {} properties proved ({} with clocks), {} proofs checked, {} searches finished",
+        tried.get(),
+        proved.get(),
+        timed.get(),
+        checked.get(),
+        searched.get()
+    );
+    assert!(proved.get() > 100, "only {} proved", proved.get());
+}
+
+#[test]
+fn of_random_tables() {
+    no_proof_is_contradicted(cases::random_tables(), 1_000);
+}
+
+#[test]
+fn of_mutated_models() {
+    no_proof_is_contradicted(cases::mutated_models(), 600);
+}
+
+#[test]
+fn of_models_whose_workers_stall() {
+    no_proof_is_contradicted(cases::stalls(), 400);
+}
