@@ -12,6 +12,7 @@ use idemcheck::check::property::Property;
 use idemcheck::check::verdict::{PolicyResult, Standing, format_ms};
 use idemcheck::report::human::{Detail, Options};
 use idemcheck::report::{proof, trace};
+use idemcheck::threads::on_threads;
 
 use crate::exit::Exit;
 use crate::formats::{self, Destination, Format, What};
@@ -167,7 +168,7 @@ fn prove(args: &Args, searched: Searched, began: Instant) -> anyhow::Result<Sear
     };
     let count = report.policies.len();
     let jobs = args.search.common.jobs(count);
-    let proved = search::on_threads(jobs, count, |index| {
+    let proved = on_threads(jobs, count, |index| {
         let mut result = report.policies[index].clone();
         let source = source_of(&result)?;
         let proofs = check::prove(&source.policy, &source.protocol, &mut result, &stop);
