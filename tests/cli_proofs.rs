@@ -18,7 +18,7 @@ fn written(folder: &Path) -> String {
         idemcheck(&["verify", POLICY, "--prove", "--proofs", folder.to_str().unwrap()]);
     assert_eq!(code, 0, "{stderr}");
     assert!(stdout.contains("proved for: any number of requests (one payload), attempts, crashes with and without restart, lost responses, ambiguous acks and aborts; no other faults"), "{stdout}");
-    assert!(stdout.contains("single-execution     proved"), "{stdout}");
+    assert!(stdout.contains("single-execution         proved"), "{stdout}");
     folder.join("transactional-receipt.proof.json").display().to_string()
 }
 
