@@ -476,12 +476,7 @@ impl System {
     /// outcome: when the claim is gone, an old attempt brings its token back into the receipt, and only
     /// that attempt may find its own there.
     fn forget_tokens(&self, world: &mut World) {
-        if self.unfenced_records
-            || self.splits
-            || self.keeps_past
-            || self.keeps_tokens
-            || self.open
-        {
+        if self.unfenced_records || self.splits || self.keeps_past || self.keeps_tokens || self.open {
             return;
         }
         let receipt = world.keys[0].receipt.token;

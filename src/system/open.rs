@@ -147,7 +147,7 @@ impl System {
             }
         }
         let writes = |row: &super::compile::Row| matches!(&row.operation, Operation::Commit { writes, .. } if writes.contains(&WriteKind::Receipt));
-        let merges_old = !(self.unfenced_records || self.keeps_past) && !self.table.iter().any(writes);
+        let merges_old = !(self.unfenced_records || self.keeps_past || self.table.iter().any(writes));
         let each = |declared: u8| if declared > 0 { ALWAYS } else { 0 };
         let b = &self.start.budget;
         let budget = Budget {

@@ -104,39 +104,13 @@ pub fn check(system: &System, proof: &Proof) -> Result<Checked, Refused> {
     Ok(checked)
 }
 
-/// A small world whose steps are taken.
-#[derive(Clone, Default)]
-struct Tried<'a> {
-    excluded: u64,
-    /// The part to look for afterwards.
-    beside: Option<Mover>,
-    /// What the mover does alone, and whether those beside it relate to what comes of that.
-    of: Option<(&'a Tried<'a>, bool)>,
-    /// By the number of the step: whether it touches what others see, and leaves something that they relate to.
-    touches: Vec<bool>,
-    leaves: Vec<bool>,
-    /// Whether the part that was looked for bears something after some step.
-    bears: bool,
-}
-
-impl Tried<'_> {
-    fn note(&mut self, number: usize, touches: bool, leaves: bool) {
-        for (list, new) in [(&mut self.touches, touches), (&mut self.leaves, leaves)] {
-            if list.len() <= number {
-                list.resize(number + 1, false);
-            }
-            list[number] |= new;
-        }
-    }
-}
-
 /// The pieces, each by its own form.
 pub struct Invariant<'a> {
     open: &'a Open,
     /// Every piece, and its zone.
     zones: FxHashMap<Vec<u8>, Zone>,
-    /// For what is shared, the pieces with one part more, and whether that bears something.
-    singles: BTreeMap<Vec<u8>, Vec<(World, bool)>>,
+    /// For what is shared, the pieces with one part more.
+    singles: BTreeMap<Vec<u8>, Vec<World>>,
     shared: BTreeMap<Vec<u8>, World>,
 }
 
@@ -181,8 +155,7 @@ impl<'a> Invariant<'a> {
                 0 => drop(out.shared.insert(form.clone(), unnumbered(&world))),
                 1 => {
                     let (shared, _) = self::form(&only(&world, &[]));
-                    let bears = out.bears(&world, parts[0]);
-                    out.singles.entry(shared).or_default().push((unnumbered(&world), bears));
+                    out.singles.entry(shared).or_default().push(unnumbered(&world));
                 }
                 _ => {}
             }
@@ -272,29 +245,23 @@ impl<'a> Invariant<'a> {
             || matches!(attempt.call, Call::Landed(known) if foreign(known))
     }
 
-    /// Every step of every world with what is shared, a mover, and one or two others.
+    /// Every step of every world with what is shared, a mover, and one or two others. None is left out for
+    /// what it does or does not change: the search for a proof does so, and this is what it is checked by.
     fn step_all(&self, shared: &[u8], excluded: u64, checked: &mut Checked) -> Result<(), Refused> {
         let singles = &self.singles[shared];
         let mut movers_of: Vec<(&World, Mover)> = Vec::new();
         movers_of.extend([Mover::Store, Mover::Newcomer].map(|mover| (&self.shared[shared], mover)));
-        movers_of.extend(singles.iter().map(|(world, _)| (world, movers(world)[0])));
+        movers_of.extend(singles.iter().map(|single| (single, movers(single)[0])));
         for (world, mover) in movers_of {
-            let mut alone = Tried { excluded, ..Tried::default() };
-            self.try_world(world, mover, &mut alone, checked)?;
-            // Nobody else can tell of a step that touches nothing, but for how they relate to what comes of it.
-            let touches = alone.touches.contains(&true);
-            let leaves = alone.leaves.contains(&true);
-            // Of those beside it, the ones that bear something afterwards.
+            self.try_world(world, mover, None, excluded, checked)?;
+            // Two others have to fit each other only where both bear something afterwards.
             let mut bearing = Vec::new();
-            for (beside, bears) in singles.iter().filter(|(_, bears)| touches || leaves && *bears) {
-                let mut after = false;
+            for beside in singles {
+                let mut bears = false;
                 for (both, added) in self.with(world, beside) {
-                    let of = Some((&alone, *bears));
-                    let mut tried = Tried { excluded, beside: Some(added), of, ..Tried::default() };
-                    self.try_world(&both, mover, &mut tried, checked)?;
-                    after |= tried.bears;
+                    bears |= self.try_world(&both, mover, Some(added), excluded, checked)?;
                 }
-                if after && touches {
+                if bears {
                     bearing.push(beside);
                 }
             }
@@ -302,9 +269,7 @@ impl<'a> Invariant<'a> {
                 for (both, _) in self.with(world, one) {
                     for other in &bearing[..=index] {
                         for (all, _) in self.with(&both, other) {
-                            let of = Some((&alone, false));
-                            let mut tried = Tried { excluded, of, ..Tried::default() };
-                            self.try_world(&all, mover, &mut tried, checked)?;
+                            self.try_world(&all, mover, None, excluded, checked)?;
                         }
                     }
                 }
@@ -313,51 +278,39 @@ impl<'a> Invariant<'a> {
         Ok(())
     }
 
-    /// Takes the steps of a mover.
+    /// Takes the steps of a mover. Tells whether the part beside it bears something after any of them.
     fn try_world(
         &self,
         world: &World,
         mover: Mover,
-        tried: &mut Tried,
+        beside: Option<Mover>,
+        excluded: u64,
         checked: &mut Checked,
-    ) -> Result<(), Refused> {
+    ) -> Result<bool, Refused> {
         let mut world = world.clone();
-        if let Some(beside) = tried.beside {
+        if let Some(beside) = beside {
             mark(&mut world, beside);
         }
         let count = world.number_clocks().len();
-        let Some(zone) = self.zone(&world, count) else { return Ok(()) };
+        let Some(zone) = self.zone(&world, count) else { return Ok(false) };
         checked.worlds += 1;
         if checked.worlds > TRIED_MAX {
             return Err(Refused::TooLarge);
         }
-        let Tried { excluded, beside, of, .. } = *tried;
-        let mut result = Ok(());
-        let mut wanted = |number: usize, _: u64| match of {
-            None => true,
-            // One that is not known from the mover alone is taken, too.
-            Some((alone, relates)) => {
-                let at = |list: &[bool]| list.get(number).copied().unwrap_or(true);
-                at(&alone.touches) || relates && at(&alone.leaves)
-            }
-        };
-        self.open.steps_if(&world, mover, &mut wanted, &mut |mut step| {
-            if result.is_err() {
-                return;
-            }
+        let mut result = Ok(false);
+        self.open.steps(&world, mover, &mut |mut step| {
+            let Ok(bears) = &mut result else { return };
             checked.steps += 1;
             let map = step.world.number_clocks();
-            let parts = movers(&step.world);
-            if of.is_none() {
-                // What there is of them, whether or not the clocks allow it.
-                let leaves = parts.iter().any(|part| self.bears(&step.world, *part));
-                tried.note(step.number, step.touches, leaves);
-            }
             let mut after = zone.clone();
             if count > 0 && !after.constrain_all(&step.guard) {
                 return;
             }
             let after = after.map(&map);
+            if beside.is_some() {
+                let marked = movers(&step.world).into_iter().find(|part| is_marked(&step.world, *part));
+                *bears |= marked.is_some_and(|part| self.bears(&step.world, part));
+            }
             let says = || {
                 let state = &self.open.system().table[usize::from(step.label.at)].name;
                 format!("{:?} of {:?} at `{state}`", step.label.action, step.label.actor)
@@ -368,8 +321,6 @@ impl<'a> Invariant<'a> {
             } else if self.open.overflows(&step.world) || self.lacks(&step.world, &after) {
                 result = Err(Refused::NotInductive(says()));
             }
-            let marked = parts.into_iter().find(|part| beside.is_some() && is_marked(&step.world, *part));
-            tried.bears |= marked.is_some_and(|part| self.bears(&step.world, part));
         });
         result
     }
@@ -528,7 +479,9 @@ fn is_marked(world: &World, part: Mover) -> bool {
 /// The world with only these of its parts, in their order.
 fn only(world: &World, parts: &[Mover]) -> World {
     let mut out = world.clone();
-    (out.clients.clear(), out.zombies.clear(), out.flights.clear());
+    out.clients.clear();
+    out.zombies.clear();
+    out.flights.clear();
     for part in parts {
         match part {
             Mover::Client(index) => out.clients.push(world.clients[*index]),
