@@ -1,4 +1,5 @@
-//! What is proved for any number of attempts, no search of some number contradicts.
+//! What is proved for any number of attempts, no search of some number contradicts; and what is found to be
+//! proved, the checker accepts.
 
 use std::cell::Cell;
 use std::sync::atomic::AtomicBool;
@@ -7,7 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
 use idemcheck::check::judge::not_applicable;
-use idemcheck::check::proof::{EXPRESSIBLE, check, prove};
+use idemcheck::check::proof::{EXPRESSIBLE, prove};
 use idemcheck::check::property::Property;
 use idemcheck::check::verdict::Verdict;
 use idemcheck::check::{Engine, Limits, Reductions, VerifyOptions, verify_with};
@@ -24,7 +25,6 @@ struct Tally {
     timed: Cell<u64>,
     /// Searches of a scope that came to their end.
     searched: Cell<u64>,
-    checked: Cell<u64>,
 }
 
 fn add(cell: &Cell<u64>, more: u64) {
@@ -64,24 +64,30 @@ fn compare(case: &Case, tally: &Tally) -> Result<(), TestCaseError> {
         .filter(|goal| not_applicable(*goal, &case.policy, &system).is_none())
         .collect();
     add(&tally.tried, 1);
-    let tried = prove(&system, ["random", "random"], &goals, &|| false);
-    let proved: Vec<Property> = tried.proofs.iter().flat_map(|proof| proof.properties.clone()).collect();
+    // Each of them alone takes other paths through the proof than all together: one does here.
+    let alone = format!("{:?}{:?}", case.policy, case.protocol).len() % goals.len().max(1);
+    let mut proved: Vec<Property> = Vec::new();
+    for goals in [&goals[..], goals.get(alone..=alone).unwrap_or_default()] {
+        let tried = prove(&system, ["random", "random"], goals, &|| false);
+        // What the checker refuses is proved by nobody, but the search for it is at fault.
+        for (property, why) in &tried.unproved {
+            prop_assert!(!why.contains("please report"), "{property}: {why}");
+        }
+        for proof in &tried.proofs {
+            add(&tally.timed, if proof.timed { proof.properties.len() as u64 } else { 0 });
+            add(&tally.proved, proof.properties.len() as u64);
+            proved.extend(proof.properties.iter().filter(|property| goals.contains(property)));
+        }
+    }
     if proved.is_empty() {
         return Ok(());
     }
-    add(&tally.proved, proved.len() as u64);
-    for proof in &tried.proofs {
-        add(&tally.timed, if proof.timed { proof.properties.len() as u64 } else { 0 });
-        // The checker tries far more than the search does.
-        if proof.pieces.len() < 60 {
-            let checked = check(&system, proof);
-            prop_assert!(checked.is_ok(), "{:?}: {checked:?}", proof.properties);
-            add(&tally.checked, 1);
-        }
-    }
+    proved.sort_unstable();
+    proved.dedup();
     let trigger = &case.policy.trigger;
+    let declared = (trigger.requests, trigger.retries, case.policy.faults.crashes);
     for (requests, retries, crashes) in
-        [(trigger.requests, trigger.retries, case.policy.faults.crashes), (2, 1, 1), (3, 0, 1), (1, 2, 2)]
+        [declared, (2, 1, 1), (1, 2, 2), (2, 0, 2), (3, 0, 1), (4, 0, 1), (5, 0, 0)]
     {
         let mut policy = case.policy.clone();
         (policy.trigger.requests, policy.trigger.retries) = (requests, retries);
@@ -95,13 +101,12 @@ fn compare(case: &Case, tally: &Tally) -> Result<(), TestCaseError> {
 fn no_proof_is_contradicted(strategy: impl Strategy<Value = Case>, quick: u32) {
     let tally = Tally::default();
     cases::runner(quick).run(&strategy, |case| compare(&case, &tally)).unwrap();
-    let Tally { tried, proved, timed, searched, checked } = tally;
+    let Tally { tried, proved, timed, searched } = tally;
     println!(
-        "{} cases, {} properties proved ({} with clocks), {} proofs checked, {} searches finished",
+        "{} cases, {} properties proved ({} with clocks), {} searches finished",
         tried.get(),
         proved.get(),
         timed.get(),
-        checked.get(),
         searched.get()
     );
     assert!(proved.get() > 100, "only {} proved", proved.get());
