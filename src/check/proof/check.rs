@@ -342,15 +342,15 @@ impl<'a> Invariant<'a> {
         for piece in pieces {
             let (form, orders) = form(&only(world, &piece));
             let Some(known) = self.zones.get(&form) else { continue };
-            let at: Vec<Clock> = orders[0]
-                .iter()
-                .map(|from| match from {
+            // What is required of a world in either order may be relied on in either.
+            for order in &orders {
+                let at = order.iter().map(|from| match from {
                     ClockFrom::Old(clock) => *clock,
                     ClockFrom::Zero => 0,
-                })
-                .collect();
-            if !zone.meet(known, &at) {
-                return None;
+                });
+                if !zone.meet(known, &at.collect::<Vec<Clock>>()) {
+                    return None;
+                }
             }
         }
         Some(zone)
