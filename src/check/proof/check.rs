@@ -6,6 +6,18 @@
 //! trying them all, that the start is such a world, that each step of such a world leads to such a world,
 //! and that no step shows what is excluded. A step changes its mover, what is shared, and what others have
 //! to do with that; so worlds of a mover with two others are enough.
+//!
+//! What a fault of would deceive both the search and this checker, and what looks after it:
+//!
+//! - The step relation, and what it says of the rest of the world ([`crate::system::open`]): who may come, what is
+//!   forgotten, which tokens are too old to do harm. Which steps there are is the meaning of the policy, and
+//!   `tests/proofs/local.rs` compares it with the steps of declared scopes. That a step is local is why two
+//!   others are enough.
+//! - Zones ([`crate::time::zone`]), on which the search in a declared scope rests as well.
+//! - That a part which bears nothing needs no company: what others know of it they know from what is shared.
+//!
+//! Cutting worlds up, naming tokens and results, putting worlds together, and which steps to take is written
+//! twice. No step is left out here for what it changes.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
