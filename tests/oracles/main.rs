@@ -7,6 +7,8 @@
 mod agree;
 mod cases;
 mod conform;
+#[path = "../proofs/dice.rs"]
+mod dice;
 mod kinds;
 mod pins;
 mod policies;
@@ -18,4 +20,6 @@ mod remedies;
 mod runs;
 mod shown;
 mod tables;
+#[path = "../proofs/walk.rs"]
+mod walk;
 mod worlds;

@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 use idemcheck::check::judge::broken_by;
 use idemcheck::check::proof::EXPRESSIBLE;
 use idemcheck::check::proof::check::Invariant;
-use idemcheck::policy::load::LoadedPolicy;
-use idemcheck::system::System;
 use idemcheck::system::open::{Mover, Open, OpenStep};
 use idemcheck::system::world::{Packed, World};
 
-use crate::support::{Dice, policies, proved};
+use crate::dice::Dice;
+use crate::support::{Shipped, of_each, one, shipped};
+use crate::walk::walks;
 
 /// Parts of a world before some are taken out again.
 const PARTS_MAX: usize = 6;
@@ -152,37 +152,39 @@ pub fn walk(open: &Open, length: usize, seed: u64, what: &str) -> usize {
 
 #[test]
 fn a_step_of_a_large_world_is_one_of_each_smaller_world_in_it() {
-    let mut compared = 0;
-    for (number, source) in policies().iter().enumerate() {
-        let system = System::new(&source.policy, &source.protocol).unwrap();
+    let compared = of_each(shipped(), |shipped| {
+        let name = &shipped.source.policy.name;
+        let mut compared = 0;
         for timed in [false, true] {
-            let Ok(open) = system.open(timed, true) else { continue };
-            for seed in 0..4 {
-                compared += walk(&open, 60, seed + 1000 * number as u64, &source.policy.name);
+            let Ok(open) = shipped.system.open(timed, true) else { continue };
+            for seed in 0..2 {
+                compared += walk(&open, 60, seed + 1000 * name.len() as u64, name);
             }
         }
-    }
+        compared
+    });
+    let compared: usize = compared.iter().sum();
     println!("{compared} steps compared");
     assert!(compared > 100_000, "only {compared} steps compared");
 }
 
 /// Every world that the declared scope leads to, clocks aside, is made of pieces of the proof.
-pub fn is_covered(policy: &LoadedPolicy, most: usize) -> usize {
-    let (system, tried) = proved(&policy.policy, &policy.protocol);
+fn is_covered(Shipped { source, system, tried }: &Shipped, most: usize) -> usize {
+    let name = &source.policy.name;
     let mut seen_in_all = 0;
     for proof in tried.proofs.iter().filter(|proof| !proof.timed) {
         let open = system.open(false, proof.ordered).unwrap();
         let invariant = Invariant::read(&open, proof).unwrap();
         let excluded = proof.properties.iter().fold(0, |bits, property| bits | broken_by(*property));
-        let bounded = open.bounded(&system);
+        let bounded = open.bounded(system);
         let mut todo: Vec<World> = vec![bounded.initial_world()];
         let mut seen: BTreeSet<Vec<u8>> = todo.iter().map(|world| world.pack().bytes().to_vec()).collect();
         while let Some(world) = todo.pop() {
-            assert!(invariant.covers(&open.cut(&world)), "{}: {world:#?}", policy.policy.name);
+            assert!(invariant.covers(&open.cut(&world)), "{name}: {world:#?}");
             let mut steps = Vec::new();
             bounded.steps(&world, &mut steps);
             for step in steps {
-                assert_eq!(step.facts & excluded, 0, "{}: {:?}", policy.policy.name, step.label);
+                assert_eq!(step.facts & excluded, 0, "{name}: {:?}", step.label);
                 let packed = step.world.pack();
                 if seen.len() < most && seen.insert(packed.bytes().to_vec()) {
                     todo.push(World::unpack(&packed));
@@ -196,25 +198,39 @@ pub fn is_covered(policy: &LoadedPolicy, most: usize) -> usize {
 
 #[test]
 fn every_world_of_a_declared_scope_is_made_of_pieces() {
-    let mut worlds = 0;
-    for source in policies() {
+    let worlds = of_each(shipped(), |shipped| {
         // What a failover or a late replica shows of the past is forgotten where nobody is left to see it.
-        let store = source.policy.store.clone().unwrap_or_default();
-        if source.policy.faults.failovers > 0 || store.stale_reads || !store.conditional {
-            continue;
-        }
-        worlds += is_covered(&source, 3_000);
-    }
+        let policy = &shipped.source.policy;
+        let store = policy.store.clone().unwrap_or_default();
+        let forgets = policy.faults.failovers > 0 || store.stale_reads || !store.conditional;
+        if forgets { 0 } else { is_covered(shipped, 3_000) }
+    });
+    let worlds: usize = worlds.iter().sum();
     println!("{worlds} worlds");
     assert!(worlds > 10_000, "only {worlds} worlds");
 }
 
+/// The same of walks through larger scopes, with their clocks.
+#[test]
+fn walks_through_larger_scopes_stay_within_the_pieces() {
+    let worlds = of_each(shipped(), |shipped| {
+        let (policy, protocol) = (&shipped.source.policy, &shipped.source.protocol);
+        let mut worlds = [0, 0];
+        for proof in &shipped.tried.proofs {
+            let came_to = walks(policy, protocol, proof, (20, 60));
+            worlds[usize::from(proof.timed)] +=
+                came_to.unwrap_or_else(|said| panic!("{}: {said}", policy.name));
+        }
+        worlds
+    });
+    let [untimed, timed] = worlds.into_iter().fold([0, 0], |[a, b], [x, y]| [a + x, b + y]);
+    println!("{untimed} worlds of proofs without clocks, {timed} of proofs with clocks");
+    assert!(untimed.min(timed) > 1_000, "only {untimed} and {timed} worlds");
+}
+
 #[test]
 fn foreign_bytes_are_no_world_and_no_panic() {
-    let (system, tried) = proved(
-        &crate::support::policy("transactional-receipt").policy,
-        &crate::support::policy("transactional-receipt").protocol,
-    );
+    let Shipped { system, tried, .. } = one("transactional-receipt");
     let open = system.open(false, false).unwrap();
     let mut dice = Dice(7);
     for piece in tried.proofs.iter().flat_map(|proof| &proof.pieces) {

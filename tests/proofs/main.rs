@@ -7,9 +7,11 @@
 mod mutations;
 
 mod corpus;
+mod dice;
 mod local;
 mod mutants;
 mod regressions;
 mod scale;
 mod support;
 mod tampered;
+mod walk;

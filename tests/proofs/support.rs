@@ -1,7 +1,9 @@
 //! What the tests have in common.
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
+use std::thread::available_parallelism;
 
 use idemcheck::check::judge::not_applicable;
 use idemcheck::check::proof::{Attempted, EXPRESSIBLE, prove};
@@ -12,17 +14,46 @@ use idemcheck::model::Protocol;
 use idemcheck::policy::Policy;
 use idemcheck::policy::load::{LoadedPolicy, load};
 use idemcheck::system::System;
+use idemcheck::threads::on_threads;
 
-/// The shipped policies that are about no target.
-pub fn policies() -> Vec<LoadedPolicy> {
-    let mut loaded = load(&[PathBuf::from("policies")], None);
-    assert!(loaded.diagnostics.is_empty(), "{:#?}", loaded.diagnostics);
-    loaded.policies.retain(|source| source.policy.remedy.is_none());
-    loaded.policies
+/// A shipped policy that is about no target, with all that could be proved of it.
+pub struct Shipped {
+    pub source: LoadedPolicy,
+    pub system: System,
+    pub tried: Attempted,
+}
+
+impl Shipped {
+    pub fn proved(&self) -> Vec<Property> {
+        self.tried.proofs.iter().flat_map(|proof| proof.properties.clone()).collect()
+    }
+}
+
+/// All of them, tried once.
+pub fn shipped() -> &'static [Shipped] {
+    static ALL: OnceLock<Vec<Shipped>> = OnceLock::new();
+    ALL.get_or_init(|| {
+        let mut loaded = load(&[PathBuf::from("policies")], None);
+        assert!(loaded.diagnostics.is_empty(), "{:#?}", loaded.diagnostics);
+        loaded.policies.retain(|source| source.policy.remedy.is_none());
+        let tried = of_each(&loaded.policies, |source| proved(&source.policy, &source.protocol));
+        let each = loaded.policies.into_iter().zip(tried);
+        each.map(|(source, (system, tried))| Shipped { source, system, tried }).collect()
+    })
+}
+
+/// What comes of each, on all the threads that there are.
+pub fn of_each<T: Sync, R: Send>(all: &[T], one: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let jobs = available_parallelism().map_or(1, usize::from);
+    on_threads(jobs, all.len(), |index| one(&all[index]))
 }
 
 pub fn policy(name: &str) -> LoadedPolicy {
-    policies().into_iter().find(|source| source.policy.name == name).expect("a shipped policy")
+    one(name).source.clone()
+}
+
+pub fn one(name: &str) -> &'static Shipped {
+    shipped().iter().find(|shipped| shipped.source.policy.name == name).expect("a shipped policy")
 }
 
 /// Everything that could be proved of a policy, whether or not it holds.
@@ -56,14 +87,4 @@ pub fn search(policy: &Policy, protocol: &Protocol, zones: u64) -> Result<Policy
 pub fn violated(result: &PolicyResult) -> Vec<Property> {
     let broken = result.properties.iter().filter(|property| property.verdict == Verdict::Violated);
     broken.map(|property| property.property).collect()
-}
-
-/// Of so many, the one that a seed comes to next.
-pub struct Dice(pub u64);
-
-impl Dice {
-    pub fn below(&mut self, count: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % count
-    }
 }

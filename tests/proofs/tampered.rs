@@ -7,12 +7,12 @@ use idemcheck::check::property::Property;
 use idemcheck::system::System;
 use idemcheck::system::world::{Packed, World};
 
-use crate::support::{Dice, policy, proved};
+use crate::dice::Dice;
+use crate::support::{Shipped, one, policy};
 
 fn proof_of(name: &str) -> (System, Proof) {
-    let source = policy(name);
-    let (system, tried) = proved(&source.policy, &source.protocol);
-    (system, tried.proofs.into_iter().next().expect("a proof"))
+    let shipped = one(name);
+    (shipped.system.clone(), shipped.tried.proofs.first().expect("a proof").clone())
 }
 
 #[test]
@@ -85,13 +85,12 @@ fn a_proof_of_something_else_is_refused() {
 fn a_violation_cannot_be_listed_away() {
     // All that the pieces of one property's proof allow, and another property that they do not exclude.
     for name in ["lease-16s", "no-fingerprint", "delete-on-exception"] {
-        let source = policy(name);
-        let (system, tried) = proved(&source.policy, &source.protocol);
+        let Shipped { system, tried, .. } = one(name);
         for proof in &tried.proofs {
             for (property, _) in &tried.unproved {
                 let mut more = proof.clone();
                 more.properties.push(*property);
-                assert!(check(&system, &more).is_err(), "{name}: {property}");
+                assert!(check(system, &more).is_err(), "{name}: {property}");
             }
         }
     }

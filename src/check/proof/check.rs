@@ -206,7 +206,13 @@ impl<'a> Invariant<'a> {
         pieces
     }
 
-    /// Whether a world, its clocks numbered, with these values of them is none that the pieces stand for.
+    /// Whether the pieces stand for a world, its clocks numbered, with these values of them and whatever
+    /// they come to while time passes.
+    pub fn has(&self, world: &World, zone: &Zone) -> bool {
+        !self.lacks(world, zone)
+    }
+
+    /// The contrary.
     fn lacks(&self, world: &World, zone: &Zone) -> bool {
         self.pieces(world).iter().any(|parts| self.lacks_piece(world, zone, parts))
     }
@@ -321,7 +327,7 @@ impl<'a> Invariant<'a> {
             let after = after.map(&map);
             if beside.is_some() {
                 let marked = movers(&step.world).into_iter().find(|part| is_marked(&step.world, *part));
-                *bears |= marked.is_some_and(|part| self.bears(&step.world, part));
+                *bears |= marked.is_none_or(|part| self.bears(&step.world, part));
             }
             let says = || {
                 let state = &self.open.system().table[usize::from(step.label.at)].name;
