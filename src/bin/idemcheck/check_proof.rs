@@ -88,13 +88,19 @@ fn own_policy(file: &ProofFile, shown: &impl std::fmt::Display) -> anyhow::Resul
 fn show(proof: &Proof, out: &mut dyn std::io::Write) -> std::io::Result<()> {
     let mut last = None;
     for piece in &proof.pieces {
-        let Some((shared, parts)) = piece.says.split_first() else { continue };
+        let Some((shared, rest)) = piece.says.split_first() else { continue };
         if last != Some(shared) {
             writeln!(out, "\n{shared}")?;
             last = Some(shared);
         }
+        let (relations, parts): (Vec<&String>, Vec<&String>) =
+            rest.iter().partition(|line| line.starts_with("where "));
+        let parts: Vec<&str> = parts.into_iter().map(String::as_str).collect();
         if !parts.is_empty() {
             writeln!(out, "  - {}", parts.join("; beside "))?;
+        }
+        for relation in relations {
+            writeln!(out, "    {relation}")?;
         }
     }
     Ok(())

@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::prove::{Place, Prover, Timed};
-use super::views::{Whole, put_together};
+use super::place::{Place, Timed};
+use super::prove::Prover;
+use super::views::{Part, Relation, Whole, put_together};
 use super::words;
 use crate::check::property::Property;
 use crate::time::Clock;
@@ -38,7 +39,8 @@ pub struct Proof {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Piece {
-    /// The same in words, a line for each part. The checker does not look at it.
+    /// The same in words: what is shared, each part, and how they relate and what their clocks satisfy after
+    /// `where`. The checker does not look at it.
     pub says: Vec<String>,
     /// The piece, as the search stores worlds, in hexadecimal digits.
     pub world: String,
@@ -71,25 +73,26 @@ pub(super) fn pieces(prover: &Prover) -> Vec<Piece> {
 }
 
 fn of_place(prover: &Prover, place: &Place) -> Vec<Piece> {
-    let system = prover.open.system();
+    let (open, system) = (prover.open, prover.open.system());
     let mut out = Vec::new();
-    let mut add = |whole: Option<Whole>, timed: &Timed, says: Vec<String>| {
-        if let Some(whole) = whole.filter(|_| timed.is_reached()) {
-            out.push(piece(whole, timed, says));
-        }
+    let mut add = |parts: &[Part], timed: &Timed, relation: Option<Relation>| {
+        let Some(whole) = put_together(&place.shared, parts, |_, _| relation).filter(|_| timed.is_reached())
+        else {
+            return;
+        };
+        let mut says = vec![words::shared(system, &place.shared)];
+        says.extend(parts.iter().map(|part| words::part(open, &place.shared, part)));
+        says.extend(relation.and_then(words::relation));
+        says.extend(words::clocks(system, &place.shared, parts, &timed.zone));
+        out.push(piece(whole, timed, says));
     };
-    let shared = words::shared(system, &place.shared);
-    add(put_together(&place.shared, &[], |_, _| None), &place.timed, vec![shared.clone()]);
+    add(&[], &place.timed, None);
     for single in &place.singles {
-        let says = vec![shared.clone(), words::part(prover.open, &place.shared, &single.part)];
-        add(put_together(&place.shared, &[single.part], |_, _| None), &single.timed, says);
+        add(&[single.part], &single.timed, None);
     }
     for pair in &place.pairs {
         let parts = [place.singles[pair.one].part, place.singles[pair.other].part];
-        let mut says = vec![shared.clone()];
-        says.extend(parts.iter().map(|part| words::part(prover.open, &place.shared, part)));
-        says.extend(words::relation(pair.relation));
-        add(put_together(&place.shared, &parts, |_, _| Some(pair.relation)), &pair.timed, says);
+        add(&parts, &pair.timed, Some(pair.relation));
     }
     out
 }

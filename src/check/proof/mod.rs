@@ -12,6 +12,7 @@
 
 pub mod check;
 pub mod file;
+mod place;
 pub mod prove;
 mod views;
 mod words;
@@ -58,6 +59,17 @@ pub struct Attempted {
 /// Tries to prove these properties of a system, `stop` being asked now and then whether to give up. `names`
 /// are those of the policy and of its model.
 pub fn prove(system: &System, names: [&str; 2], goals: &[Property], stop: &dyn Fn() -> bool) -> Attempted {
+    prove_within(WORLDS_MAX, system, names, goals, stop)
+}
+
+/// The same in searches that step at most so many small worlds each.
+pub fn prove_within(
+    worlds_max: usize,
+    system: &System,
+    names: [&str; 2],
+    goals: &[Property],
+    stop: &dyn Fn() -> bool,
+) -> Attempted {
     let mut out = Attempted::default();
     let (mut goals, never): (Vec<Property>, Vec<Property>) =
         goals.iter().partition(|goal| EXPRESSIBLE.contains(goal));
@@ -66,7 +78,7 @@ pub fn prove(system: &System, names: [&str; 2], goals: &[Property], stop: &dyn F
     // Without clocks first, which is over soon where it proves all; then with them; where that is too large,
     // without them for whatever that excludes.
     for (timed, most, all_or_none) in
-        [(false, FIRST_MAX, true), (true, WORLDS_MAX, false), (false, WORLDS_MAX, false)]
+        [(false, FIRST_MAX.min(worlds_max), true), (true, worlds_max, false), (false, worlds_max, false)]
     {
         let ordered = goals.contains(&Property::NoStaleOverwrite);
         let open = match system.open(timed, ordered) {
@@ -109,7 +121,7 @@ pub fn prove(system: &System, names: [&str; 2], goals: &[Property], stop: &dyn F
         }
         let again = all_or_none || timed && stuck == Some(Stuck::TooLarge);
         if !left.is_empty() && (!again || stuck == Some(Stuck::Cancelled)) {
-            let why = |goal: &Property| why_not(system, &prover, stuck, *goal);
+            let why = |goal: &Property| why_not(system, &prover, (stuck, most), *goal);
             out.unproved.extend(left.iter().map(|goal| (*goal, why(goal))));
         }
         goals = left;
@@ -121,12 +133,17 @@ pub fn prove(system: &System, names: [&str; 2], goals: &[Property], stop: &dyn F
 }
 
 /// Small worlds that a search for an invariant steps before it gives up.
-const WORLDS_MAX: usize = 8_000;
+pub const WORLDS_MAX: usize = 8_000;
 /// The same of the first one.
 const FIRST_MAX: usize = 3_000;
 
 /// Why an invariant does not exclude what breaks this property.
-fn why_not(system: &System, prover: &Prover, stuck: Option<Stuck>, goal: Property) -> String {
+fn why_not(
+    system: &System,
+    prover: &Prover,
+    (stuck, most): (Option<Stuck>, usize),
+    goal: Property,
+) -> String {
     let shown = prover.shown.iter().find(|(new, _)| new & broken_by(goal) != 0);
     match (shown, stuck) {
         (Some((new, step)), _) => {
@@ -135,7 +152,7 @@ fn why_not(system: &System, prover: &Prover, stuck: Option<Stuck>, goal: Propert
             format!("no invariant of two attempts at a time excludes that {} {says}", who(system, step))
         }
         (None, Some(Stuck::TooLarge)) => {
-            format!("an invariant takes more than {} small worlds", grouped(WORLDS_MAX as u64))
+            format!("an invariant takes more than {} small worlds", grouped(most as u64))
         }
         (None, Some(Stuck::Counts)) => "effects are counted, and there is no end to them".to_owned(),
         (None, Some(Stuck::NotLocal)) => "a step depends on who else is there: please report this".to_owned(),

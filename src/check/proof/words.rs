@@ -1,11 +1,15 @@
 //! Pieces of an invariant in words.
 
 use super::views::{Order, Part, Relation};
+use crate::check::verdict::format_ms;
 use crate::system::System;
 use crate::system::open::Open;
 use crate::system::world::{
-    Attempt, CLASS_CONFLICTING, CLASS_MAIN, CLASS_MERGED, Call, Class, Grip, Known, Phase, Status, World,
+    Attempt, CLASS_CONFLICTING, CLASS_MAIN, CLASS_MERGED, Call, Class, Grip, Known, Phase, Slot, Status,
+    World,
 };
+use crate::time::Clock;
+use crate::time::zone::{Zone, ZoneView};
 
 /// What all share.
 pub fn shared(system: &System, world: &World) -> String {
@@ -146,7 +150,105 @@ pub fn relation(relation: Relation) -> Option<String> {
     };
     let same = (relation.same != 0).then_some("both know the same result");
     let all: Vec<&str> = order.into_iter().chain(same).collect();
-    (!all.is_empty()).then(|| all.join(", "))
+    (!all.is_empty()).then(|| format!("where {}", all.join(", ")))
+}
+
+/// What is known of the clocks of a piece: how long ago was what each of them counts from, and how much
+/// sooner than others, where that says more. The zone has them in this order: those of what is shared, then
+/// those of each part.
+pub fn clocks(system: &System, shared: &World, parts: &[Part], zone: &Zone) -> Option<String> {
+    let mut names = shared_events(shared);
+    for (number, part) in parts.iter().enumerate() {
+        let whose = match (parts.len(), number) {
+            (1, _) => "its",
+            (_, 0) => "the first one's",
+            _ => "the second one's",
+        };
+        names.extend(events(system, part).into_iter().map(|event| format!("{whose} {event}")));
+    }
+    let time = |units: i64| format_ms(units * system.times.unit_ms);
+    let bound = |left: usize, right: usize| zone.difference(left as Clock, right as Clock);
+    let mut out = Vec::new();
+    for (at, name) in (1..).zip(&names) {
+        let most = bound(at, 0);
+        let least = bound(0, at).filter(|least| *least != (0, false)).map(|(bound, strict)| (-bound, strict));
+        let least_says = least.map(|(bound, strict)| {
+            format!("{} {}", if strict { "more than" } else { "at least" }, time(bound))
+        });
+        let most_says = most.map(|(bound, strict)| {
+            format!("{} {}", if strict { "less than" } else { "at most" }, time(bound))
+        });
+        out.extend(match (least_says, most_says) {
+            _ if most == Some((0, false)) => Some(format!("{name} now")),
+            _ if least.is_some() && least == most => {
+                most.map(|(bound, _)| format!("{name} {} ago", time(bound)))
+            }
+            (None, None) => None,
+            (Some(one), None) | (None, Some(one)) => Some(format!("{name} {one} ago")),
+            (Some(least), Some(most)) => Some(format!("{name} {least} and {most} ago")),
+        });
+    }
+    for (left, sooner) in (1..).zip(&names) {
+        for (right, later) in (1..).zip(&names).filter(|(right, _)| *right != left) {
+            let Some((most, strict)) = bound(left, right) else { continue };
+            // What the two say by themselves.
+            let least_of_right = bound(0, right).map_or(0, |(bound, _)| -bound);
+            if bound(left, 0).is_some_and(|(most_of_left, _)| most_of_left - least_of_right <= most) {
+                continue;
+            }
+            out.push(match (most, strict) {
+                (1.., false) => format!("{sooner} at most {} before {later}", time(most)),
+                (1.., true) => format!("{sooner} less than {} before {later}", time(most)),
+                (0, false) => format!("{sooner} not before {later}"),
+                (0, true) => format!("{sooner} after {later}"),
+                (_, false) => format!("{sooner} at least {} after {later}", time(-most)),
+                (_, true) => format!("{sooner} more than {} after {later}", time(-most)),
+            });
+        }
+    }
+    (!out.is_empty()).then(|| format!("where {}", out.join(", ")))
+}
+
+/// What the clocks of what is shared count from, in the order of [`World::each_slot`].
+fn shared_events(world: &World) -> Vec<String> {
+    let mut out = Vec::new();
+    let mut add = |slot: Slot, event: &str| out.extend(slot.present().then(|| event.to_owned()));
+    let of_receipt = |status: Status| if status == Status::InProgress { "the claim" } else { "the record" };
+    add(world.horizon, "the first request");
+    for key in &world.keys {
+        add(key.receipt.clock, of_receipt(key.receipt.status));
+        add(key.receipt.born, "the receipt's beginning");
+        add(key.native.clock, "the native key's beginning");
+    }
+    world.locks.iter().for_each(|lock| add(lock.clock, "the lock's grant"));
+    if let Some(past) = &world.past {
+        add(past.receipt.clock, "the write that may come back");
+        add(past.receipt.born, "the beginning of the receipt that may come back");
+        add(past.clock, "the last write");
+    }
+    out
+}
+
+/// The same of a part.
+fn events(system: &System, part: &Part) -> Vec<String> {
+    let mut out = Vec::new();
+    let mut add = |slot: Slot, event: &str| out.extend(slot.present().then(|| event.to_owned()));
+    let of_attempt = |attempt: &Attempt, add: &mut dyn FnMut(Slot, &str)| {
+        let state = &system.table[usize::from(attempt.at)].name;
+        let what = if attempt.call == Call::None { "arrival at" } else { "call at" };
+        add(attempt.clock, &format!("{what} `{state}`"));
+        add(attempt.held, "own claim, as it counts");
+    };
+    match part {
+        Part::Client(client) => {
+            let event = if client.phase == Phase::Between { "last answer" } else { "last request" };
+            add(client.clock, if client.role > 0 { "last start" } else { event });
+            client.attempt.iter().for_each(|attempt| of_attempt(attempt, &mut add));
+        }
+        Part::Zombie(attempt) => of_attempt(attempt, &mut add),
+        Part::Flight(flight) => add(flight.clock, "sending"),
+    }
+    out
 }
 
 fn of(class: Class) -> &'static str {
