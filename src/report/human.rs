@@ -90,8 +90,9 @@ fn policy(index: usize, result: &PolicyResult, options: &Options, out: &mut dyn 
     )?;
     let (complete, unfinished) = (format!("{GREEN}complete{PLAIN}"), format!("{YELLOW}NOT COMPLETE{PLAIN}"));
     writeln!(out, "  {DIM}scope:{PLAIN} {}", words::scope_with(result, &complete, &unfinished))?;
-    if let Some(proof) = result.proofs.first() {
-        writeln!(out, "  {DIM}proved for:{PLAIN} {}", proof.scope)?;
+    for proof in &result.proofs {
+        let pieces = grouped(proof.pieces);
+        writeln!(out, "  {DIM}proved for:{PLAIN} {} ({pieces} pieces, checked)", proof.scope)?;
     }
     let shown = |property: &&PropertyResult| {
         options.detail != Detail::Quiet
@@ -303,7 +304,7 @@ fn summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let holding = count("holds");
     let hold = if holding == 1 { "holds" } else { "hold" };
     let mut parts = vec![
-        format!("{} {hold}", grouped(holding)),
+        format!("{} {hold}{}", grouped(holding), words::proved(report)),
         format!("{} violated as expected", grouped(count("violated-as-expected"))),
         alarm(count("unexpected"), "unexpected", RED),
         alarm(count("inconclusive"), "inconclusive", YELLOW),

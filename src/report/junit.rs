@@ -14,7 +14,7 @@ use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 
 use super::human;
 use super::words;
-use crate::check::verdict::{CheckFailure, PolicyResult, PropertyResult, Report, Standing};
+use crate::check::verdict::{CheckFailure, PolicyResult, PropertyResult, Report, Standing, Verdict};
 
 /// Writes the suites of a report.
 pub fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
@@ -75,6 +75,9 @@ fn of_policy(policy: &PolicyResult) -> TestSuite {
     suite.extra.insert("file".into(), policy.path.as_str().into());
     suite.add_property(("model", policy.model.as_str()));
     suite.add_property(("scope", words::scope(policy).as_str()));
+    for proof in &policy.proofs {
+        suite.add_property(("proved for", proof.scope.as_str()));
+    }
     for waiver in &policy.waivers {
         suite.add_property(("waiver", words::waiver(waiver).as_str()));
     }
@@ -109,7 +112,7 @@ fn of_property(policy: &PolicyResult, property: &PropertyResult) -> TestCase {
     }
     let mut case = TestCase::new(property.property.name(), status);
     case.set_classname(&policy.policy);
-    if property.standing() == Standing::MetViolated {
+    if property.standing() == Standing::MetViolated || property.verdict == Verdict::Proved {
         case.set_system_out(words::finding(property));
     }
     case

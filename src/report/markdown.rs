@@ -86,7 +86,7 @@ fn headline(report: &Report) -> String {
             parts.push(format!("{} {word}", grouped(count(key))));
         }
     }
-    parts.push(format!("{} ✓ hold", grouped(count("holds"))));
+    parts.push(format!("{} ✓ hold{}", grouped(count("holds")), words::proved(report)));
     parts.join(", ")
 }
 
@@ -120,7 +120,11 @@ fn row(policy: &PolicyResult) -> String {
         .iter()
         .filter(|property| property.standing() == standing && standing > Standing::Met)
         .map(|property| format!("**{}** {}", property.property, plain(&words::finding(property))));
-    let found = worst.collect::<Vec<_>>().join("<br>");
+    let proved = policy.proofs.iter().map(|proof| {
+        let names: Vec<&str> = proof.properties.iter().map(|property| property.name()).collect();
+        format!("proved for {}: {}", plain(&proof.scope), names.join(", "))
+    });
+    let found = worst.chain(proved).collect::<Vec<_>>().join("<br>");
     format!(
         "| {} | {} {} | {found} | {} |\n",
         code(&policy.policy).replace('|', "\\|"),

@@ -35,8 +35,46 @@ pub fn policy(result: &PolicyResult) -> &'static str {
     };
     match result.standing() {
         Standing::Unexpected if !result.properties.iter().any(violated) => "expectation not met",
+        Standing::Met => match how_proved(result) {
+            Proved::No => standing(Standing::Met),
+            Proved::InPart => "holds, proved in part",
+            Proved::Whole => "proved",
+        },
         other => standing(other),
     }
+}
+
+/// How much of a policy is proved for any number of attempts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Proved {
+    No,
+    InPart,
+    Whole,
+}
+
+fn how_proved(result: &PolicyResult) -> Proved {
+    let judged = || result.properties.iter().filter(|found| found.verdict != Verdict::NotApplicable);
+    let is_proved = |found: &PropertyResult| found.verdict == Verdict::Proved;
+    match (judged().any(is_proved), judged().all(is_proved)) {
+        (false, _) => Proved::No,
+        (true, false) => Proved::InPart,
+        (true, true) => Proved::Whole,
+    }
+}
+
+/// How many of the policies that hold are proved, in brackets; empty where none is.
+pub fn proved(report: &Report) -> String {
+    let count = |how: Proved| {
+        let of = report.policies.iter().filter(|policy| policy.standing() == Standing::Met);
+        of.filter(|policy| how_proved(policy) == how).count() as u64
+    };
+    let counts = [(count(Proved::Whole), "proved"), (count(Proved::InPart), "proved in part")];
+    let parts: Vec<String> = counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{} {word}", grouped(*count)))
+        .collect();
+    if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) }
 }
 
 /// A verdict against the expectation.
