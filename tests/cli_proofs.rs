@@ -124,6 +124,57 @@ fn what_is_kept_is_never_taken_for_proved_nor_the_reverse() {
     }
 }
 
+#[test]
+fn every_report_says_what_is_proved() {
+    let folder = tempfile::tempdir().unwrap();
+    let read = |name: &str| fs::read_to_string(folder.path().join(name)).unwrap();
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let outputs: Vec<String> = ["json", "junit", "markdown", "sarif", "human"]
+        .iter()
+        .flat_map(|format| ["--output".to_owned(), format!("{format}={}", file(format))])
+        .collect();
+    let mut arguments = vec!["verify", POLICY, "--prove"];
+    arguments.extend(outputs.iter().map(String::as_str));
+    assert_eq!(idemcheck(&arguments).0, 0);
+    assert!(read("human").contains("1 holds (1 proved in part)"), "{}", read("human"));
+    let junit = read("junit");
+    assert!(junit.contains("<property name=\"proved for\" value=\"any number of requests"), "{junit}");
+    assert!(junit.contains("<system-out>proved; most effects 1</system-out>"), "{junit}");
+    let markdown = read("markdown");
+    assert!(markdown.contains("1 ✓ hold (1 proved in part)"), "{markdown}");
+    assert!(markdown.contains("proved for any number of requests"), "{markdown}");
+    // Nothing to mend is no result.
+    assert!(read("sarif").contains("\"results\": []"));
+    let pages = folder.path().join("pages");
+    let (code, _, stderr) = idemcheck(&["report", POLICY, "--prove", "--to", pages.to_str().unwrap()]);
+    assert_eq!(code, 0, "{stderr}");
+    let page = read("pages/policies/transactional-receipt.html");
+    assert!(page.contains("proved for") && page.contains("--prove"), "{page}");
+}
+
+/// Parts of a run are proved where they are checked, and say so when they are put together.
+#[test]
+fn parts_of_a_run_keep_what_is_proved() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths: Vec<String> = (1..=2)
+        .map(|number| {
+            let path = folder.path().join(format!("{number}.json")).display().to_string();
+            let (part, output) = (format!("hash:{number}/2"), format!("json={path}"));
+            let twin = "policies/write-path/release-behind-native-key.toml";
+            let arguments = ["verify", POLICY, twin, "--prove", "--partition", &part, "--output", &output];
+            let (code, _, stderr) = idemcheck(&arguments);
+            assert!(code == 0 || code == 4, "{stderr}");
+            path
+        })
+        .filter(|path| Path::new(path).exists())
+        .collect();
+    let mut arguments = vec!["merge"];
+    arguments.extend(paths.iter().map(String::as_str));
+    let (code, stdout, stderr) = idemcheck(&arguments);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(stdout.contains("2 hold (2 proved in part)"), "{stdout}");
+}
+
 /// Nor is anything else of it.
 #[test]
 fn a_policy_with_a_violation_is_not_proved() {

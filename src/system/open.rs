@@ -174,6 +174,11 @@ impl Open {
         &self.system
     }
 
+    /// Clocks are kept.
+    pub fn is_timed(&self) -> bool {
+        self.timed
+    }
+
     /// Nobody is there yet.
     pub fn start(&self) -> World {
         let mut world = self.system.start.clone();

@@ -29,6 +29,7 @@ mod models;
 mod output;
 mod presets;
 mod progress;
+mod prove;
 mod receipts;
 mod replay;
 mod report;

@@ -1,6 +1,7 @@
 //! `idemcheck report`: pages to look at.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use anyhow::Context as _;
 use idemcheck::load::report::LoadReport;
@@ -9,7 +10,7 @@ use idemcheck::report::origin::Origins;
 
 use crate::exit::Exit;
 use crate::search::{self, Searched};
-use crate::{formats, output};
+use crate::{formats, output, prove};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -18,6 +19,9 @@ pub struct Args {
     /// What `load --format json` has written; may be given several times.
     #[arg(long, value_name = "RESULT")]
     load: Vec<PathBuf>,
+    /// Try to prove what holds for any number of requests, attempts and crashes.
+    #[arg(long)]
+    prove: bool,
     /// The folder to write into.
     #[arg(long, value_name = "DIR", default_value = "reports/")]
     to: PathBuf,
@@ -27,9 +31,13 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let loads = args.load.iter().map(|path| race(path)).collect::<anyhow::Result<Vec<LoadReport>>>()?;
     let ready = || output::check_folder(&args.to);
-    let Some(searched) = search::run(&args.search, false, None, ready)? else {
+    let began = Instant::now();
+    let Some(mut searched) = search::run(&args.search, false, None, ready)? else {
         return Ok(Exit::NothingSelected);
     };
+    if args.prove {
+        searched = prove::prove(&args.search, searched, began, None)?;
+    }
     let index = write(&searched, &loads, &args.to)?;
     output::to_stdout(|out| writeln!(out, "{}", index.display()))?;
     Ok(searched.exit())

@@ -2,22 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use idemcheck::check;
 use idemcheck::check::baseline::Baseline;
 use idemcheck::check::partition::Part;
 use idemcheck::check::property::Property;
-use idemcheck::check::verdict::{PolicyResult, Standing, format_ms};
+use idemcheck::check::verdict::{Standing, format_ms};
 use idemcheck::report::human::{Detail, Options};
-use idemcheck::report::{proof, trace};
-use idemcheck::threads::on_threads;
+use idemcheck::report::trace;
 
 use crate::exit::Exit;
 use crate::formats::{self, Destination, Format, What};
 use crate::search::{self, Finder, Searched};
-use crate::{emit, output, report, watch};
+use crate::{emit, output, prove, report, watch};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -84,7 +81,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         return Ok(Exit::NothingSelected);
     };
     if args.prove {
-        searched = prove(args, searched, began)?;
+        searched = prove::prove(&args.search, searched, began, args.proofs.as_deref())?;
     }
     if let Some(path) = &args.write_baseline {
         searched = write_baseline(searched, path)?;
@@ -155,43 +152,4 @@ fn write_traces(searched: &Searched, folder: &Path) -> anyhow::Result<BTreeMap<(
         }
     }
     Ok(paths)
-}
-
-/// Tries to prove what holds, after whatever could come from the cache, and writes the proofs.
-fn prove(args: &Args, searched: Searched, began: Instant) -> anyhow::Result<Searched> {
-    let cancel = search::cancel_on_interrupt()?;
-    let timeout = args.search.common.timeout;
-    let stop = || cancel.load(Ordering::Relaxed) || timeout.is_some_and(|timeout| began.elapsed() >= timeout);
-    let Searched { loaded, mut report } = searched;
-    let source_of = |result: &PolicyResult| {
-        loaded.policies.iter().find(|source| source.policy.path.display().to_string() == result.path)
-    };
-    let count = report.policies.len();
-    let jobs = args.search.common.jobs(count);
-    let proved = on_threads(jobs, count, |index| {
-        let mut result = report.policies[index].clone();
-        let source = source_of(&result)?;
-        let proofs = check::prove(&source.policy, &source.protocol, &mut result, &stop);
-        Some((result, formats::proof_files(&loaded, source, proofs)))
-    });
-    let mut files = Vec::new();
-    for (result, proved) in report.policies.iter_mut().zip(proved) {
-        let Some((with, its)) = proved else {
-            files.push(Vec::new());
-            continue;
-        };
-        *result = with;
-        files.push(its);
-    }
-    if let Some(folder) = &args.proofs {
-        let names = proof::file_names(&report);
-        for (index, its) in files.into_iter().enumerate() {
-            for (number, file) in its.into_iter().enumerate() {
-                let Some(name) = names.get(&(index, number)) else { continue };
-                output::to_file(&folder.join(name), |out| out.write_all(file.to_json().as_bytes()))?;
-            }
-        }
-    }
-    report.seconds = began.elapsed().as_secs_f64();
-    Ok(Searched { report: report.counted_again(), loaded })
 }

@@ -82,7 +82,9 @@ pub fn part(open: &Open, shared: &World, part: &Part) -> String {
                 _ => "will try again",
             };
             let attempt = client.attempt.as_ref().map(|a| attempt(open, shared, a)).unwrap_or_default();
-            format!("{who}{class} {phase}{attempt}")
+            let last = client.retries == 0 && client.role == 0 && client.phase == Phase::Waiting;
+            let last = if last && open.is_timed() { ", the last try" } else { "" };
+            format!("{who}{class} {phase}{attempt}{last}")
         }
         Part::Zombie(zombie) => {
             format!("an attempt{} that nobody waits for{}", of(zombie.class), attempt(open, shared, zombie))

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::{class, design, figures, run, table, text};
 use crate::check::property::Property;
-use crate::check::verdict::{PolicyResult, PropertyResult, Standing};
+use crate::check::verdict::{PolicyResult, PropertyResult, Standing, Verdict};
 use crate::load::report::{Latency, LoadReport, LoadVerdict, ProbeOutcome};
 use crate::policy::load::LoadedPolicy;
 use crate::report::words;
@@ -42,7 +42,10 @@ pub fn page<'a>(
                 dt { "model" } dd { (result.model) @if let Some(source) = source { ": " (source.protocol.title) } }
                 @if let Some(severity) = &result.severity { dt { "severity" } dd { (severity) } }
                 dt { "scope" } dd { (words::scope(result)) }
-                dt { "again" } dd { code.command { "idemcheck verify " (words::shell_word(&result.path)) } }
+                @for proof in &result.proofs { dt { "proved for" } dd { (proof.scope) } }
+                dt { "again" } dd { code.command {
+                    "idemcheck verify " (words::shell_word(&result.path)) @if !result.proofs.is_empty() { " --prove" }
+                } }
             }
             nav.toc aria-label="On this page" { ul { @for (id, title) in &contents { li { a href={ "#" (id) } { (title) } } } } }
         }
@@ -95,8 +98,11 @@ fn properties(result: &PolicyResult) -> Markup {
             html! { span class=(class(standing)) { (words::mark(standing)) " " (words::verdict(property)) } },
             html! { @if let Some(number) = number { (number.name) ": " (words::grouped_value(&number.value)) } },
             html! {
-                (property.reason)
-                @if standing == Standing::Met && !property.reason.is_empty() { "; " }
+                // For how many of what it is proved stands above, once for all.
+                @if property.verdict != Verdict::Proved {
+                    (property.reason)
+                    @if standing == Standing::Met && !property.reason.is_empty() { "; " }
+                }
                 @if let Some(reason) = &property.waived { div.warn { "waived: " (reason) } }
                 @if let Some(lapsed) = &property.lapsed { div.bad { (lapsed) } }
                 @if property.counterexample.is_some() { " " a href={ "#run-" (name) } { "the run" } }
