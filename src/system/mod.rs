@@ -4,6 +4,7 @@
 //! protocol's behaviour. [`compile`] makes the flat tables it reads; each component's part of a
 //! step is in its own file: [`client`], [`worker`], [`store`], [`downstream`].
 
+mod bounds;
 mod client;
 pub mod compile;
 pub mod describe;
