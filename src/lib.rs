@@ -15,6 +15,7 @@ pub mod model;
 pub mod policy;
 pub mod report;
 pub mod serve;
+pub mod simulate;
 pub mod source;
 pub mod store;
 pub mod system;

@@ -349,6 +349,18 @@ pub fn take_again(system: &System, steps: &[Step]) -> Result<(), ReplayError> {
     steps.iter().enumerate().try_for_each(|(index, step)| run.take(index, step).map(|_| ()))
 }
 
+/// Takes the steps of a run again that has no words: the number of each among those of its state, and its
+/// moment. What they bring to light.
+///
+/// # Errors
+/// The first step that is not possible as written.
+pub fn retake(system: &System, run: &[(u32, i64)]) -> Result<u64, ReplayError> {
+    let mut again = Run::new(system);
+    run.iter()
+        .enumerate()
+        .try_fold(0, |facts, (index, (edge, at_ms))| Ok(facts | again.advance(index, *edge, *at_ms)?.facts))
+}
+
 /// Rounds that are put before the one that is shown to repeat, at most.
 const ROUNDS_BEFORE: usize = 4;
 

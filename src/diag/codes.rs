@@ -392,6 +392,19 @@ codes! {
          headers that make the operation slow, let it fail before its effect, and send it as somebody else. Where the\n\
          scope of the key stands in a path or a payload, write `{{tenant}}` there, and its texts in `[load.values]` and\n\
          `[load.other.values]`.";
+    Distribution = "IDM253", "distribution", Error,
+        "a distribution or a chance that can't be sampled from",
+        "`[simulate]` says how long things take and how often they go wrong, for `idemcheck simulate`:\n\n    \
+         [simulate.durations]\n    \
+         latency = { lognormal = [\"120ms\", \"2s\"] }   # median and 99th percentile\n    \
+         work    = { exponential = \"5ms\" }            # by its mean\n    \
+         backoff = { uniform = [\"0s\", \"1s\"] }\n    \
+         late    = { fixed = \"3s\" }\n    \
+         stall   = { file = \"pauses.txt\" }           # as measured, one on each line\n    \
+         [simulate.chances]\n    \
+         crash = 0.001                              # at each operation, from 0 to 1\n\n\
+         A distribution is cut to the bounds that the rest of the policy declares, and one that is wholly outside them\n\
+         is refused by `simulate`.";
     ImportRefused = "IDM260", "import-refused", Error,
         "a file that can't be imported",
         "`idemcheck import KIND FILE` reads a file as the real system reads it: not the kind that was named,\n\

@@ -170,6 +170,7 @@ fn policy(draft: &Draft, model: &Protocol) -> Option<Policy> {
         lock: draft.lock.as_ref().map(|lock| lock.value.clone()),
         outbox_dedup: draft.outbox.as_ref().and_then(|outbox| outbox.value),
         http: draft.http.as_ref().map(|http| http.value.clone()).unwrap_or_default(),
+        simulate: draft.simulate.clone(),
         load: draft.load.as_ref().map(|load| load.value.clone()),
         roles: roles.collect(),
         remedy: draft.target.as_ref().map(|target| Remedy {

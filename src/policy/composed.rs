@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::keys::SYSTEM_FILE;
 use super::read::{expect, faults, silenced, waivers};
 use super::remedy::Target;
+use super::simulate::{self, Simulate};
 use super::{Faults, LoadedPolicy, Policy, Waiver};
 use crate::check::{property::Property, verdict::Verdict};
 use crate::diag::{Code, Diagnostic};
@@ -27,6 +28,8 @@ pub struct SystemDraft {
     pub header: Span,
     /// What the file says of the adversary; else that of its members.
     pub faults: Option<Faults>,
+    /// What the file says of durations and chances; else the first member's.
+    pub simulate: Option<Simulate>,
     pub expect: BTreeMap<Property, Verdict>,
     pub waivers: Vec<Waiver>,
     pub silenced: BTreeMap<String, String>,
@@ -50,6 +53,7 @@ pub fn read(file: FileId, path: &Path, text: &str) -> (Option<SystemDraft>, Vec<
         members,
         header,
         faults: reader.table(&root, "faults").map(|table| faults(Some(table), &mut reader)),
+        simulate: reader.table(&root, "simulate").map(|table| simulate::read(&table, &mut reader)),
         expect: expect(&root, &mut reader),
         waivers: waivers(&root, &mut reader),
         silenced: silenced(&root, &mut reader),
@@ -112,6 +116,9 @@ pub fn compose(draft: &SystemDraft, members: &[LoadedPolicy], out: &mut Vec<Diag
     policy.summary = draft.summary.clone().unwrap_or_else(|| name.clone());
     policy.name = name;
     policy.path = draft.path.clone();
+    if let Some(simulate) = &draft.simulate {
+        policy.simulate = simulate.clone();
+    }
     policy.expect = draft.expect.clone();
     policy.waivers = draft.waivers.clone();
     policy.silenced = draft.silenced.clone();

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::endpoint::Load;
 use super::http::Http;
 use super::remedy::{Action, GuardRule, Human, Target};
+use super::simulate::Simulate;
 use super::{
     Effect, Errors, Faults, Lock, NativeKey, Queue, Replay, SuppliedBy, TriggerKind, TtlFrom, Waiver,
 };
@@ -30,6 +31,7 @@ pub struct Draft {
     pub outbox: Option<Located<Option<i64>>>,
     pub http: Option<Located<Http>>,
     pub load: Option<Located<Load>>,
+    pub simulate: Simulate,
     pub roles: Vec<RoleDraft>,
     pub target: Option<Located<Target>>,
     pub action: Option<Located<Action>>,

@@ -5,6 +5,7 @@ use super::endpoint::LOAD;
 use super::http::HTTP;
 use super::presets::{Fills, names};
 use super::remedy::keys as remedy;
+use super::simulate::SIMULATE;
 use crate::check::{property::Property, verdict::Verdict};
 use crate::source::keys::{Key, Kind, Section};
 
@@ -56,6 +57,10 @@ const fn count(
 
 const POSITIVE: Kind = Kind::Duration { zero: false };
 const ANY: Kind = Kind::Duration { zero: true };
+
+const SIMULATE_EXAMPLE: &str =
+    "[simulate.durations]\nlatency = { lognormal = [\"120ms\", \"2s\"] }\n[simulate.chances]\ncrash = 0.001";
+const SIMULATE_DOC: &str = "How long things take and how often they go wrong, for `simulate`.";
 
 /// The whole file.
 pub static POLICY: Section = Section {
@@ -165,6 +170,7 @@ pub static POLICY: Section = Section {
             "Who is asked, and who hears of a fault that lasts.",
         ),
         Key::new("faults", Kind::Table(&FAULTS), "[faults]", "The adversary's budget."),
+        Key::new("simulate", Kind::Table(&SIMULATE), SIMULATE_EXAMPLE, SIMULATE_DOC),
         Key::new(
             "expect",
             Kind::Map(Some(properties), &Kind::OneOf(verdicts)),
@@ -184,7 +190,7 @@ pub static POLICY: Section = Section {
             "Lints that are known and accepted.",
         ),
     ],
-    later: &[("simulate", "distributions of durations and faults, for sampled runs")],
+    later: &[],
 };
 
 /// A file with a `[system]`: policies that touch the same target, checked together.
@@ -203,6 +209,8 @@ pub static SYSTEM_FILE: Section = Section {
         .required(),
         Key::new("faults", Kind::Table(&FAULTS), "[faults]", "The adversary's budget.")
             .default("of each kind the greatest of the members'"),
+        Key::new("simulate", Kind::Table(&SIMULATE), SIMULATE_EXAMPLE, SIMULATE_DOC)
+            .default("the first member's"),
         Key::new(
             "expect",
             Kind::Map(Some(properties), &Kind::OneOf(verdicts)),

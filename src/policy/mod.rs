@@ -15,6 +15,7 @@ pub mod read;
 pub mod remedy;
 mod rules;
 pub mod schema;
+pub mod simulate;
 pub mod templates;
 
 pub use endpoint::{Effects, Headers, Load, Other, Values};
@@ -29,6 +30,7 @@ use crate::check::{property::Property, verdict::Verdict};
 use crate::model::Protocol;
 use crate::source::Span;
 use remedy::Remedy;
+use simulate::Simulate;
 
 /// A policy file that passed every check that needs no model, and those that do.
 #[derive(Clone, Debug)]
@@ -56,6 +58,8 @@ pub struct Policy {
     pub http: Http,
     /// `[load]`.
     pub load: Option<Load>,
+    /// `[simulate]`.
+    pub simulate: Simulate,
     /// One for each of the model's roles, in its order.
     pub roles: Vec<RoleScope>,
     /// None where the model touches no target.

@@ -12,6 +12,7 @@ use super::keys::{self, LATER_TRIGGERS, NATIVE_KEY, POLICY, ROLE};
 use super::presets::{self, Fills, names};
 use super::remedy::keys::GUARD;
 use super::remedy::{GuardRule, TargetKind, read as remedy};
+use super::simulate;
 use super::{
     Effect, Errors, Faults, Lock, NativeKey, Queue, Replay, SuppliedBy, TriggerKind, TtlFrom, Waiver,
 };
@@ -74,6 +75,10 @@ pub fn read_document(
         load: reader.table(&root, "load").and_then(|table| {
             endpoint::read(&table, &mut reader).map(|load| Located::new(load, table.header))
         }),
+        simulate: reader
+            .table(&root, "simulate")
+            .map(|table| simulate::read(&table, &mut reader))
+            .unwrap_or_default(),
         roles: roles(&root, &mut reader),
         target,
         action: reader.table(&root, "action").and_then(|table| remedy::action(&table, &mut reader)),

@@ -43,6 +43,8 @@ pub enum Kind {
     /// A list of words, none twice, at least one.
     Several(Words),
     Bool,
+    /// A number from 0 to 1.
+    Share,
     Count {
         min: u32,
         max: u32,
@@ -113,6 +115,7 @@ impl Kind {
             Kind::OneOf(words) => super::suggest::alternatives(words()),
             Kind::Several(words) => format!("a list of {}", super::suggest::alternatives(words())),
             Kind::Bool => "true or false".into(),
+            Kind::Share => "a number from 0 to 1".into(),
             Kind::Count { min, max } => format!("a whole number from {min} to {max}"),
             Kind::Duration { .. } => "a duration with a unit, such as \"30s\"".into(),
             Kind::DurationRange => "two durations, such as [\"20ms\", \"8s\"]".into(),

@@ -20,7 +20,7 @@ pub fn open(path: &Path, files: &mut Files) -> (FileId, Result<(), Diagnostic>) 
         }
         (id, Err(diagnostic))
     };
-    let bytes = match bounded(path) {
+    let bytes = match bounded(path, FILE_BYTES_MAX) {
         Ok(bytes) => bytes,
         Err(Refusal::Missing) => {
             let message = "no such file or folder".to_owned();
@@ -58,7 +58,19 @@ enum Refusal {
     Failed(std::io::Error),
 }
 
-fn bounded(path: &Path) -> Result<Vec<u8>, Refusal> {
+/// The text of a file that has no diagnostics of its own; or why it can't be had.
+pub fn text_of(path: &Path, bytes_max: u64) -> Result<String, String> {
+    let bytes = bounded(path, bytes_max).map_err(|refusal| match refusal {
+        Refusal::Missing => "no such file".to_owned(),
+        Refusal::Special => "not a file".to_owned(),
+        Refusal::TooLarge => format!("larger than {} KiB, the most that is read", bytes_max / 1024),
+        Refusal::Failed(error) => error.to_string(),
+    })?;
+    String::from_utf8(bytes)
+        .map_err(|error| format!("not UTF-8 at offset {}", error.utf8_error().valid_up_to()))
+}
+
+fn bounded(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Refusal> {
     let failed = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::NotFound => Refusal::Missing,
         _ => Refusal::Failed(error),
@@ -68,14 +80,14 @@ fn bounded(path: &Path) -> Result<Vec<u8>, Refusal> {
     if !metadata.is_file() {
         return Err(Refusal::Special);
     }
-    if metadata.len() > FILE_BYTES_MAX {
+    if metadata.len() > bytes_max {
         return Err(Refusal::TooLarge);
     }
     // Bounded again: a file may grow, and some report no size at all.
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(failed)?;
-    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
+    file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > bytes_max {
         return Err(Refusal::TooLarge);
     }
     Ok(bytes)

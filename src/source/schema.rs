@@ -67,6 +67,7 @@ pub fn kind(of: &Kind) -> Value {
             "minItems": 1,
         }),
         Kind::Bool => json!({ "type": "boolean" }),
+        Kind::Share => json!({ "type": "number", "minimum": 0, "maximum": 1 }),
         Kind::Count { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
         Kind::Duration { .. } => json!({ "type": "string", "pattern": DURATION_PATTERN }),
         Kind::DurationRange => json!({

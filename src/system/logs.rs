@@ -4,17 +4,29 @@ use super::System;
 use super::world::{Attempt, Budget, CLASS_CONFLICTING, CLASS_MAIN, Client, Phase, Slot, World};
 
 impl System {
+    /// The same system, whose unit of time is a millisecond. It can do the same things: what is compared as
+    /// "less than" elsewhere is compared in whole units, and where the least of a difference is not less than
+    /// that, no moments between units make it so.
+    #[must_use]
+    pub fn in_milliseconds(mut self) -> System {
+        let unit = self.times.unit_ms;
+        self.times.scale(unit);
+        self.table.iter_mut().for_each(|row| row.wait = row.wait.map(|wait| wait * unit));
+        self.roles.iter_mut().for_each(|role| role.every *= unit);
+        self.claimable_after = self.claimable_after.map(|after| after * unit);
+        if let Some(rules) = &mut self.remedy {
+            rules.each(|time| *time *= unit);
+        }
+        self
+    }
+
     /// The same system for logs. Its unit is a millisecond. Each attempt is a request of its own, and is sent
     /// when it first does something: what that leaves out of a client's promises is that retries end, which is
     /// judged by when attempts begin. Faults that the policy speaks of can come as often as they like, and
     /// attempts can die whatever it says: a log can end anywhere.
     #[must_use]
     pub fn for_logs(mut self) -> System {
-        let unit = self.times.unit_ms;
-        self.times.scale(unit);
-        self.table.iter_mut().for_each(|row| row.wait = row.wait.map(|wait| wait * unit));
-        self.roles.iter_mut().for_each(|role| role.every *= unit);
-        self.claimable_after = self.claimable_after.map(|after| after * unit);
+        self = self.in_milliseconds();
         let times = &mut self.times;
         // What is sent in time may stall before it is first seen; a wait is as long as it says.
         if self.table[usize::from(self.first)].wait.is_none() {

@@ -308,8 +308,18 @@ impl System {
         self.remedy.as_ref().and_then(|rules| rules.parts[usize::from(part)].act_max)
     }
 
+    /// Some call can be answered with an error.
+    pub fn calls_fail(&self) -> bool {
+        self.errors != crate::policy::Errors::Never
+    }
+
+    /// An error says that the call had no effect.
+    pub fn errors_prevent(&self) -> bool {
+        self.errors == crate::policy::Errors::Definite
+    }
+
     /// Some action can end with an error, at any moment.
-    fn acts_fail(&self) -> bool {
+    pub fn acts_fail(&self) -> bool {
         let mut parts = self.remedy.iter().flat_map(|rules| &rules.parts);
         parts.any(|part| part.errors != crate::policy::remedy::ActErrors::Never)
     }

@@ -12,7 +12,7 @@ use crate::policy::TriggerKind;
 use crate::policy::remedy::{ActErrors, ActionKind, Change, Fault, Form, Harm};
 use crate::system::worker::actor;
 use crate::system::world::{Attempt, Call, Grip, Known, Phase, Slot, Who, World};
-use crate::system::{Action, Actor, Draft, Label, Steps, System, at_least, at_most, facts};
+use crate::system::{Action, Actor, Draft, Label, Step, Steps, System, at_least, at_most, facts};
 use crate::time::{Clock, Guard};
 
 /// One thing that a look can show.
@@ -97,7 +97,7 @@ impl System {
 }
 
 impl TargetState {
-    fn is_well(&self) -> bool {
+    pub fn is_well(&self) -> bool {
         !self.faulty && !self.half
     }
 }
@@ -698,6 +698,23 @@ impl System {
         let (Some(rules), Some(remedy)) = (&self.remedy, &world.remedy) else { return false };
         let mut left = (0..).zip(&remedy.targets).filter(|(_, target)| target.half && !target.paged);
         self.is_idle(world) && left.any(|(index, _)| !rules.is_to_come(world, index))
+    }
+
+    /// Whether what a run sees of its target, with this step, is so; none: the step is no look.
+    pub fn shows_truly(&self, before: &World, step: &Step) -> Option<bool> {
+        let (rules, remedy) = (self.remedy.as_ref()?, before.remedy.as_ref()?);
+        let (aim, saw) = match (step.label.actor, step.label.action) {
+            (Actor::Client(index), Action::Send(_)) => {
+                let aim = step.world.clients.get(usize::from(index))?.attempt?.aim;
+                (aim.saw == Saw::Diverged).then_some((aim, true))?
+            }
+            (actor, Action::Operate { outcome: outcome @ (Outcome::Diverged | Outcome::Converged) }) => {
+                (before.acting(actor)?.aim, outcome == Outcome::Diverged)
+            }
+            _ => return None,
+        };
+        let state = remedy.targets.get(usize::from(aim.target))?;
+        Some(rules.diverged(aim.part, state) == saw)
     }
 
     /// Whether a target has a fault that lasts, or is half-done, and nobody was told.
