@@ -14,7 +14,7 @@ use crate::source::keys::{Key, Kind, Section};
 use crate::source::open::text_of;
 use crate::source::reader::{Reader, Table, describe};
 use crate::source::suggest::short;
-use crate::source::{FileId, Files, Located};
+use crate::source::{FileId, Files, Located, Span as Place};
 
 /// Values that a file of measured durations holds, at most.
 pub const MEASURED_MAX: usize = 1_000_000;
@@ -119,6 +119,8 @@ pub struct Simulate {
     /// A run is looked at for so long.
     pub until: Option<i64>,
     pub spans: BTreeMap<Span, Shape>,
+    /// Where each is declared.
+    pub places: BTreeMap<Span, Place>,
     pub chances: BTreeMap<Chance, f64>,
 }
 
@@ -349,6 +351,7 @@ pub fn read(table: &Table<'_>, reader: &mut Reader) -> Simulate {
             if let Some(table) = reader.table(&table, span.name())
                 && let Some(shape) = shape(&table, reader)
             {
+                out.places.insert(*span, table.header);
                 out.spans.insert(*span, shape);
             }
         }
@@ -447,6 +450,23 @@ impl Simulate {
             }
         }
         out
+    }
+}
+
+impl Simulate {
+    /// What is wrong with distributions that are wholly outside of what the policy declares, each by its name with
+    /// what is said of it.
+    pub fn outside(&self, outside: &[(Span, String)]) -> Vec<Diagnostic> {
+        let Some(file) = self.file else { return Vec::new() };
+        let one = |(span, message): &(Span, String)| {
+            let diagnostic = Diagnostic::new(Code::Distribution, file, message.clone());
+            let diagnostic = diagnostic.help("change it, or what bounds it");
+            match self.places.get(span) {
+                Some(place) => diagnostic.at(*place, ""),
+                None => diagnostic,
+            }
+        };
+        outside.iter().map(one).collect()
     }
 }
 

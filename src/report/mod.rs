@@ -16,6 +16,7 @@ pub mod markdown;
 pub mod origin;
 pub mod proof;
 pub mod sarif;
+pub mod simulate;
 pub mod suggest;
 pub mod trace;
 pub mod words;

@@ -32,20 +32,13 @@ pub struct Around {
     pub cut: Vec<String>,
 }
 
-/// A distribution that is wholly outside of what the policy declares.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Outside {
-    pub span: &'static str,
-    pub message: String,
-}
-
 /// The shortest and the longest time that a run is looked at, where nobody says how long.
 const UNTIL: (i64, i64) = (600_000, 86_400_000);
 
 impl Around {
     /// # Errors
-    /// Distributions that are wholly outside the bounds of the policy.
-    pub fn new(policy: &Policy, system: &System) -> Result<Around, Vec<Outside>> {
+    /// Distributions that are wholly outside the bounds of the policy, with what is to be said of each.
+    pub fn new(policy: &Policy, system: &System) -> Result<Around, Vec<(Span, String)>> {
         let declared = &policy.simulate;
         let until = declared.until.unwrap_or_else(|| {
             (4 * system.times.longest().max(remedy_longest(system))).clamp(UNTIL.0, UNTIL.1)
@@ -80,7 +73,7 @@ impl Around {
                     shape.says(),
                     within(what)
                 );
-                outside.push(Outside { span: span.name(), message });
+                outside.push((span, message));
             } else if says.is_none() && share < 1.0 - 1e-9 {
                 out.cut.push(format!(
                     "{}: {} is cut to {}; {} of it is within",

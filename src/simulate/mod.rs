@@ -8,11 +8,16 @@
 
 pub mod activity;
 pub mod around;
+pub mod compare;
 pub mod distribution;
 pub mod draw;
+pub mod estimate;
+pub mod many;
 pub mod measure;
+pub mod rare;
+pub mod report;
 pub mod run;
 
-pub use around::{Around, Outside};
+pub use around::Around;
 pub use draw::{Draw, Purpose, Stream};
 pub use run::{End, Run};

@@ -36,6 +36,7 @@ mod report;
 mod schema;
 mod search;
 mod serve;
+mod simulate;
 mod sink;
 mod suggest;
 mod topics;
@@ -107,6 +108,8 @@ enum Command {
     Schema(schema::Args),
     /// Run a policy's own machine on a real store: a reference endpoint, or a gateway.
     Serve(serve::Args),
+    /// Sample runs of a policy: how often it breaks what it promises, how long things take, with intervals.
+    Simulate(Box<simulate::Args>),
     /// Stand for the downstream of a service under test: count effects, delay, fail, drop and hold calls.
     Sink(sink::Args),
     /// Look for the smallest changes that make every property of a policy hold, each as a patch.
@@ -139,6 +142,7 @@ fn main() -> ExitCode {
         Command::Report(args) => report::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
         Command::Sink(args) => sink::run(&args),
         Command::Suggest(args) => suggest::run(&args),
     };

@@ -8,6 +8,7 @@ use idemcheck::history::report as history;
 use idemcheck::model::schema::model_schema;
 use idemcheck::policy::schema::{policy_schema, system_schema};
 use idemcheck::report::{calibration, json, load, suggest};
+use idemcheck::simulate;
 
 use crate::exit::Exit;
 use crate::output;
@@ -43,6 +44,8 @@ enum Format {
     ConformMap,
     /// What `load --format json` writes.
     LoadReport,
+    /// What `simulate --format json` writes.
+    SimulateReport,
     /// What `suggest --format json` writes.
     Suggestions,
     /// What `load --calibrate --format json` writes.
@@ -62,6 +65,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         Format::ConformReport => conform::schema().to_value(),
         Format::ConformMap => schemars::schema_for!(Map).to_value(),
         Format::LoadReport => load::schema().to_value(),
+        Format::SimulateReport => simulate::report::schema().to_value(),
         Format::Suggestions => suggest::schema().to_value(),
         Format::Calibration => calibration::schema().to_value(),
     };
