@@ -361,6 +361,26 @@ pub fn retake(system: &System, run: &[(u32, i64)]) -> Result<u64, ReplayError> {
         .try_fold(0, |facts, (index, (edge, at_ms))| Ok(facts | again.advance(index, *edge, *at_ms)?.facts))
 }
 
+/// The same in words, up to the first step that shows one of the facts.
+///
+/// # Errors
+/// As [`retake`].
+pub fn retell(system: &System, run: &[(u32, i64)], bits: u64) -> Result<Vec<Step>, ReplayError> {
+    let (mut again, mut out) = (Run::new(system), Vec::with_capacity(run.len()));
+    for (index, (edge, at_ms)) in run.iter().enumerate() {
+        let before = again.world.clone();
+        let taken = again.advance(index, *edge, *at_ms)?;
+        let mut step = shown(system, &before, &taken, *edge, *at_ms);
+        step.breaks = (taken.facts & bits != 0).then(|| breaks(taken.facts & bits));
+        let over = step.breaks.is_some();
+        out.push(step);
+        if over {
+            break;
+        }
+    }
+    Ok(out)
+}
+
 /// Rounds that are put before the one that is shown to repeat, at most.
 const ROUNDS_BEFORE: usize = 4;
 

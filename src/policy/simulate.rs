@@ -196,7 +196,7 @@ pub static DURATIONS: Section = Section {
             "backoff",
             "backoff = { uniform = [\"0s\", \"1s\"] }",
             "How much later than `trigger.backoff` a client tries again.",
-            "none",
+            "exponential, mean 1s",
         ),
         span(
             "redelivery",

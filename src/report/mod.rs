@@ -17,6 +17,7 @@ pub mod origin;
 pub mod proof;
 pub mod sarif;
 pub mod simulate;
+pub mod simulate_charts;
 pub mod suggest;
 pub mod trace;
 pub mod words;

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use crate::check::verdict::{format_ms, grouped};
-use crate::simulate::around::percent;
 use crate::simulate::compare::{Difference, Measure};
 use crate::simulate::estimate::{Quantile, Quantiles, Rate};
 use crate::simulate::rare::RareEstimate;
-use crate::simulate::report::{Compared, Remediation, Requests, SimulateReport};
+use crate::simulate::report::{Compared, PropertyRate, Remediation, Requests, SimulateReport};
 
 const BOLD: &str = "\x1b[1m";
 const DIM: &str = "\x1b[2m";
@@ -46,27 +45,13 @@ pub fn human(report: &SimulateReport, out: &mut dyn Write) -> io::Result<()> {
             writeln!(out, "  {YELLOW}{} of them {what}{PLAIN}", grouped(count))?;
         }
     }
-    writeln!(out, "  violated, of all runs (95% interval)")?;
-    for one in &report.properties {
-        let name = one.property.name();
-        if one.endless {
-            writeln!(out, "    {DIM}{name:22} only a run without end breaks it: see `still acting`{PLAIN}")?;
-            continue;
-        }
-        let (color, says) = match (one.rate.count, one.expected) {
-            (0, true) => (DIM, "  expected, and not seen".to_owned()),
-            (0, false) => (GREEN, String::new()),
-            (_, true) => (YELLOW, format!("  expected; first in run {}", one.first_run.unwrap_or(0))),
-            (_, false) => (RED, format!("  first in run {}", one.first_run.unwrap_or(0))),
-        };
-        writeln!(out, "    {color}{name:22} {}{says}{PLAIN}", rate(&one.rate))?;
-    }
+    write_properties(report, out)?;
     let duplicates = &report.duplicates;
     if duplicates.runs.count > 0 {
         let mean = duplicates.per_thousand;
         writeln!(
             out,
-            "  duplicate effects        {}; {:.2} of a thousand runs ({:.2} to {:.2})",
+            "  duplicate effects                {}; {:.2} of a thousand runs ({:.2} to {:.2})",
             rate(&duplicates.runs),
             mean.mean,
             mean.low,
@@ -98,35 +83,68 @@ pub fn human(report: &SimulateReport, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
+/// Those that were violated, each with its rate, and the others together.
+fn write_properties(report: &SimulateReport, out: &mut dyn Write) -> io::Result<()> {
+    for one in report.properties.iter().filter(|one| one.rate.count > 0) {
+        let (color, expected) = if one.expected { (YELLOW, "expected; ") } else { (RED, "") };
+        let (first, name) = (one.first_run.unwrap_or(0), one.property.name());
+        let rate = rate(&one.rate);
+        writeln!(out, "  {color}violated{PLAIN} {name:23} {rate}; {expected}first in run {first}")?;
+    }
+    let names = |test: &dyn Fn(&PropertyRate) -> bool| -> Vec<&str> {
+        let unseen = report.properties.iter().filter(|one| one.rate.count == 0);
+        unseen.filter(|one| test(one)).map(|one| one.property.name()).collect()
+    };
+    let most = percentage(Rate::new(0, report.runs).high);
+    for (names, color, what) in [
+        (
+            names(&|one| !one.expected && !one.endless),
+            GREEN,
+            format!("violated in no run (each in {most} at most)"),
+        ),
+        (
+            names(&|one| one.expected && !one.endless),
+            YELLOW,
+            "expected to be violated, and not seen (try --rare)".to_owned(),
+        ),
+        (names(&|one| one.endless), DIM, "a matter of runs without end, see `still acting`".to_owned()),
+    ] {
+        if !names.is_empty() {
+            writeln!(out, "  {color}{what}{PLAIN}: {}", names.join(", "))?;
+        }
+    }
+    Ok(())
+}
+
 fn write_requests(requests: &Requests, out: &mut dyn Write) -> io::Result<()> {
     if let Some(answers) = &requests.answers {
-        writeln!(out, "  answered                 {}", times(answers, "without an answer"))?;
+        writeln!(out, "  answered                         {}", times(answers, "without an answer"))?;
     }
     if requests.stuck.count > 0 {
-        writeln!(out, "  a key left stuck         {}", rate(&requests.stuck))?;
+        writeln!(out, "  a key left stuck                 {}", rate(&requests.stuck))?;
         if let Some(stuck) = &requests.stuck_for {
-            writeln!(out, "    for                    {}", times(stuck, "for ever"))?;
+            writeln!(out, "    for                            {}", times(stuck, "for ever"))?;
         }
     }
     Ok(())
 }
 
 fn write_remediation(remediation: &Remediation, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "  fault episodes           {}", grouped(remediation.episodes))?;
+    writeln!(out, "  fault episodes                   {}", grouped(remediation.episodes))?;
     if remediation.episodes > 0 {
-        writeln!(out, "    actions in each        {}", counts(&remediation.actions))?;
+        writeln!(out, "    actions in each                {}", counts(&remediation.actions))?;
         if let Some(converged) = &remediation.converged {
-            writeln!(out, "    until well             {}", times(converged, "not by the end"))?;
+            writeln!(out, "    until well                     {}", times(converged, "not by the end"))?;
         }
-        writeln!(out, "    a person is told       {}", rate(&remediation.told))?;
+        writeln!(out, "    a person is told               {}", rate(&remediation.told))?;
         if let Some(told) = &remediation.told_after {
-            writeln!(out, "      after                {}", times(told, "not by the end"))?;
+            writeln!(out, "      after                        {}", times(told, "not by the end"))?;
         }
     }
-    writeln!(out, "  acts without a fault     {}", rate(&remediation.needless))?;
-    writeln!(out, "  still acting             {}", rate(&remediation.restless))?;
-    writeln!(out, "  actions at once, most    {}", counts(&remediation.busiest))?;
-    writeln!(out, "  capacity, least          {}", counts(&remediation.capacity))
+    writeln!(out, "  acts without a fault             {}", rate(&remediation.needless))?;
+    writeln!(out, "  still acting                     {}", rate(&remediation.restless))?;
+    writeln!(out, "  actions at once, most            {}", counts(&remediation.busiest))?;
+    writeln!(out, "  capacity, least                  {}", counts(&remediation.capacity))
 }
 
 fn write_rare(rare: &RareEstimate, out: &mut dyn Write) -> io::Result<()> {
@@ -184,7 +202,7 @@ fn write_compared(report: &SimulateReport, compared: &Compared, out: &mut dyn Wr
             one.worth.map(|worth| format!("; worth {worth:.1} times as many apart")).unwrap_or_default();
         writeln!(
             out,
-            "    {:35} {:>10} {:>10}  {color}{} ({} to {}){PLAIN}{DIM}{worth}{PLAIN}",
+            "    {:35} {:>12} {:>12}  {color}{} ({} to {}){PLAIN}{DIM}{worth}{PLAIN}",
             one.of,
             show(one.this),
             show(one.other),
@@ -198,7 +216,7 @@ fn write_compared(report: &SimulateReport, compared: &Compared, out: &mut dyn Wr
 
 fn show(value: f64, unit: Measure) -> String {
     match unit {
-        Measure::Share => percent(value),
+        Measure::Share => percentage(value),
         Measure::Count => format!("{value:.4}"),
         Measure::Milliseconds => format_ms(value.round() as i64),
     }
@@ -211,7 +229,14 @@ fn signed(value: f64, unit: Measure) -> String {
 
 /// `0.53% (0.41% to 0.69%)`.
 fn rate(rate: &Rate) -> String {
-    format!("{} ({} to {})", percent(rate.share), percent(rate.low), percent(rate.high))
+    format!("{} ({} to {})", percentage(rate.share), percentage(rate.low), percentage(rate.high))
+}
+
+/// With three digits: `45.4%`, `0.531%`.
+fn percentage(share: f64) -> String {
+    let value = share * 100.0;
+    let digits = if value > 0.0 { (2 - value.log10().floor() as i32).clamp(0, 6) as usize } else { 0 };
+    format!("{value:.digits$}%")
 }
 
 /// `0: 12%, 1: 80%, 3 or more: 8%`.
@@ -220,7 +245,7 @@ fn counts<N: std::fmt::Display + Copy>(counts: &BTreeMap<N, u64>) -> String {
     let shown: Vec<String> = counts
         .iter()
         .take(COUNTS_SHOWN)
-        .map(|(count, runs)| format!("{count}: {}", percent(*runs as f64 / all.max(1) as f64)))
+        .map(|(count, runs)| format!("{count}: {}", percentage(*runs as f64 / all.max(1) as f64)))
         .collect();
     let rest = counts.len().saturating_sub(COUNTS_SHOWN);
     let more =
@@ -233,14 +258,11 @@ const COUNTS_SHOWN: usize = 8;
 fn times(times: &Quantiles, open: &str) -> String {
     let one = |name: &str, quantile: &Quantile| {
         let ms = |ms: Option<i64>| ms.map_or_else(|| "?".to_owned(), format_ms);
-        match quantile.ms {
-            Some(at) => {
-                format!("{name} {} ({} to {})", format_ms(at), ms(quantile.low_ms), ms(quantile.high_ms))
-            }
-            None => format!("{name} {open}"),
-        }
+        let at = quantile.ms?;
+        Some(format!("{name} {} ({} to {})", format_ms(at), ms(quantile.low_ms), ms(quantile.high_ms)))
     };
-    let mut parts = vec![one("50%", &times.p50), one("90%", &times.p90), one("99%", &times.p99)];
+    let parts = [one("50%", &times.p50), one("90%", &times.p90), one("99%", &times.p99)];
+    let mut parts: Vec<String> = parts.into_iter().flatten().collect();
     if let Some(most) = times.most_ms {
         parts.push(format!("longest {}", format_ms(most)));
     }

@@ -145,7 +145,7 @@ fn assume(span: Span, low: i64, high: Option<i64>) -> Shape {
         Span::Latency => up_to(200),
         Span::Late => up_to(10_000),
         Span::Patience => exponential(30_000),
-        Span::Backoff => Shape::Fixed(0),
+        Span::Backoff => exponential(1_000),
         Span::Redelivery => exponential(5_000),
         Span::Redrive => exponential(60_000),
         Span::Restart | Span::Role => exponential(1_000),

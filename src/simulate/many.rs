@@ -132,11 +132,11 @@ impl Tally {
         for episode in &m.episodes {
             *self.actions.entry(episode.actions).or_default() += 1;
         }
-        let open = m.episodes.iter().filter(|episode| episode.well.is_none()).count();
-        self.well.add(m.episodes.iter().filter_map(|episode| episode.well), open as u64);
+        let not_well = m.episodes.iter().filter(|episode| episode.well.is_none()).count();
+        self.well.add(m.episodes.iter().filter_map(|episode| episode.well), not_well as u64);
         self.told.add(m.episodes.iter().filter_map(|episode| episode.told), 0);
         self.needless += u64::from(m.needless > 0);
-        self.restless += u64::from(m.is_restless(run.ms));
+        self.restless += u64::from(run.end != End::Quiet && m.is_restless(run.ms));
         if let Some(capacity) = m.capacity {
             *self.busiest.entry(m.busiest).or_default() += 1;
             *self.capacity.entry(capacity).or_default() += 1;

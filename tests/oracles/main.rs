@@ -18,6 +18,7 @@ mod regressions;
 mod regressions_delivery;
 mod remedies;
 mod runs;
+mod sampled;
 mod shown;
 mod tables;
 #[path = "../proofs/walk.rs"]

@@ -454,6 +454,7 @@ pub fn policy(gene: &PolicyGene, protocol: &Protocol) -> Policy {
         silenced: BTreeMap::new(),
         http: idemcheck::policy::Http::default(),
         load: None,
+        simulate: Default::default(),
         members: Vec::new(),
     }
 }

@@ -263,6 +263,23 @@ pub const ALL: &[Page] = &[
          of other runs.",
         "idemcheck conform charge.toml server.jsonl",
     ),
+    idea(
+        "simulation",
+        "sampled runs of a policy: how likely what can happen is",
+        "`idemcheck verify` says what can happen at all; `idemcheck simulate` how often it does. A run is sampled \
+         from the very system that is checked: whoever can do something goes on until a moment that is drawn, the \
+         earliest is next, and what comes of it is drawn among the steps that the clocks allow. So every sampled run \
+         is one that the checker allows, and no run shows what it rules out. A simulation that shows nothing proves \
+         nothing.\n\n\
+         [simulate.durations] says how long things take, [simulate.chances] how often they go wrong at each \
+         opportunity, as long as [faults] has some left. What is not said is assumed, and every report lists it. A \
+         distribution is cut to the bounds that the policy declares: drawn by the share of what lies within, not \
+         moved to the edge; how much that is is reported, and one that lies wholly outside is refused.\n\n\
+         `--rare PROPERTY` estimates what is too seldom to be counted: runs that come further along the checker's \
+         shortest run to the violation are continued several times over, each copy for its share. `--compare` runs \
+         another policy under the same luck, draw by draw, so that the difference is that of the policies.",
+        "[simulate.durations]\nlatency = { lognormal = [\"120ms\", \"2s\"] }\nbackoff = { uniform = [\"0s\", \"1s\"] }\n\n[simulate.chances]\ncrash     = 0.001\ncall_hang = 0.002",
+    ),
     Page {
         section: Some(&POLICY),
         ..format(
@@ -395,6 +412,15 @@ pub const ALL: &[Page] = &[
         "What is not allowed has its first such step with file and line, the steps before it, and what its \
          attempt could have done instead and when. `idemcheck schema conform-report` prints the schema.",
         "idemcheck conform charge.toml server.jsonl --format json",
+    ),
+    format(
+        "simulate-report",
+        "how often, how long, how many, over sampled runs: JSON",
+        "Rates with Wilson's intervals, times by their order with intervals that assume nothing else, all at 95%; \
+         what was assumed because [simulate] does not say it; with --rare and --compare what these add. The same \
+         seed gives the same report, with any number of threads. `idemcheck schema simulate-report` prints the \
+         schema.",
+        "idemcheck simulate charge.toml --format json",
     ),
     format(
         "load-report",

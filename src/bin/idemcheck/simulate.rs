@@ -6,20 +6,22 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use idemcheck::check::judge::{broken_by, not_applicable};
 use idemcheck::check::property::Property;
+use idemcheck::check::trace::retell;
 use idemcheck::check::verdict::{Counterexample, Verdict, grouped};
 use idemcheck::check::{self, Engine, Limits, VerifyOptions};
 use idemcheck::diag;
 use idemcheck::policy::LoadedPolicy;
 use idemcheck::report::simulate as render;
-use idemcheck::simulate::Around;
+use idemcheck::report::simulate_charts::charts;
 use idemcheck::simulate::compare::compare;
 use idemcheck::simulate::many::{Options, RUNS_MAX, sample};
 use idemcheck::simulate::rare::{Guide, estimate};
 use idemcheck::simulate::report::{Compared, SimulateReport};
+use idemcheck::simulate::{Around, Run, Stream};
 use idemcheck::system::System;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -54,6 +56,9 @@ pub struct Args {
     /// Another policy, to be compared with this one under the same luck.
     #[arg(long, value_name = "POLICY")]
     compare: Option<PathBuf>,
+    /// Write charts into this folder: rates, times, histograms, and a run of each violation that was seen, as SVG.
+    #[arg(long, value_name = "DIR")]
+    svg: Option<PathBuf>,
     /// How to write what was found.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -96,6 +101,9 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         },
         None => None,
     };
+    if let Some(folder) = &args.svg {
+        output::check_folder(folder)?;
+    }
     let cancel = search::cancel_on_interrupt()?;
     let end = args.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let guide = match args.rare {
@@ -135,6 +143,11 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     if !whole {
         let why = if cancel.load(Ordering::Relaxed) { "an interrupt" } else { "the limit of time" };
         report.stopped_by = Some(why.to_owned());
+    }
+    if let Some(folder) = &args.svg {
+        for (name, text) in charts(&report, &runs_of(&this, &report)?) {
+            output::to_file(&folder.join(name), |out| out.write_all(text.as_bytes()))?;
+        }
     }
     output::to_stdout(|out| match args.format {
         Format::Human => render::human(&report, out),
@@ -223,6 +236,21 @@ fn guide(
         (Verdict::Holds | Verdict::Proved, _) => Ok(None),
         _ => bail!("the check of {property} did not come to its end: nothing to go by"),
     }
+}
+
+/// The first run of each violation that was seen, in words, up to what breaks the property.
+fn runs_of(ready: &Ready, report: &SimulateReport) -> anyhow::Result<Vec<Counterexample>> {
+    let mut out = Vec::new();
+    for (property, number) in report.properties.iter().filter_map(|one| Some((one.property, one.first_run?)))
+    {
+        let mut run = Run::new(&ready.system, &ready.around);
+        run.log = Some(Vec::new());
+        run.finish(&mut Stream::new(report.seed, number, 0));
+        let steps = retell(&ready.system, &run.log.unwrap_or_default(), broken_by(property))
+            .with_context(|| format!("run {number} can't be taken again: please report this"))?;
+        out.push(Counterexample { property, steps, repeats_from: None, round_ms: None });
+    }
+    Ok(out)
 }
 
 /// One moving line on a terminal while runs are sampled, and nothing anywhere else.

@@ -109,6 +109,20 @@ pub fn chart(chart: Chart) -> Markup {
     figure(chart.id, chart.title, &about, &drawn, chart.head, chart.table)
 }
 
+/// A chart as a file of its own, light or dark as whoever looks at it has it; none where there are no rows.
+pub fn standalone(title: &str, axis: &str, unit: Unit, rows: &[Row]) -> Option<String> {
+    let drawing = drawn(unit, axis, &rows[..rows.len().min(ROWS_MAX)])?;
+    let (start, inner) = drawing.split_once('>')?;
+    let title = html! { title { (title) } }.into_string();
+    Some(format!("{start} role=\"img\">{title}{STANDALONE}{inner}"))
+}
+
+/// The colours of a page, for a chart that is on none.
+const STANDALONE: &str = "<style>\
+    svg{--fg:#1f2328;--line:#d0d7de;--good:#1a7f37;--bad:#cf222e;--link:#0969da;--soft:#59636e;background:#fff}\
+    @media(prefers-color-scheme:dark){svg{--fg:#f0f6fc;--line:#3d444d;--good:#3fb950;--bad:#f85149;--link:#4493f8;\
+    --soft:#9198a1;background:#0d1117}}</style>";
+
 /// A curve as a figure; nothing where there are no points.
 pub fn curve(curve: Curve) -> Markup {
     let Some(drawn) = drawn_curve(&curve) else { return html! {} };

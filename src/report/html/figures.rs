@@ -194,7 +194,8 @@ pub fn timeline(source: Option<&LoadedPolicy>, run: &Counterexample) -> Markup {
     })
 }
 
-fn timeline_rows(run: &Counterexample) -> Vec<Row> {
+/// Who does something when, and when a target is not well.
+pub fn timeline_rows(run: &Counterexample) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     let end = run.steps.last().map_or(0, |step| step.at_ms);
     let row = |rows: &mut Vec<Row>, label: &str| {

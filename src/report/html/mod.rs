@@ -2,9 +2,9 @@
 //!
 //! Every page stands for itself: no page asks the network for anything, and what others have written is text.
 
-mod charts;
+pub(super) mod charts;
 mod design;
-mod figures;
+pub(super) mod figures;
 mod index;
 mod machine;
 mod operate;
