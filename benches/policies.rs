@@ -12,6 +12,7 @@ use idemcheck::check::margins::{MarginOptions, measure};
 use idemcheck::check::search::{SearchOptions, explore};
 use idemcheck::check::{Engine, Limits, VerifyOptions, verify};
 use idemcheck::policy::load::{load, load_texts};
+use idemcheck::simulate::{Around, many::finish};
 use idemcheck::system::System;
 
 /// A receipt with takeover, late effects, TTL and one crash.
@@ -45,6 +46,19 @@ fn policies(c: &mut Criterion) {
         let system = system(changes);
         group.bench_function(name, |b| {
             b.iter(|| explore(&system, &SearchOptions::default(), &mut ()).expect("it can be searched"));
+        });
+    }
+    group.finish();
+    let mut group = c.benchmark_group("a thousand sampled runs");
+    group.sample_size(10);
+    for name in ["write-path/lease-12s", "remediation/restart-on-alert", "incidents/vtorc-cascade-fixed"] {
+        let loaded = load(&[PathBuf::from(format!("policies/{name}.toml"))], None);
+        let source = loaded.policies.first().expect("it reads");
+        let system = System::new(&source.policy, &source.protocol).expect("it compiles");
+        let system = system.with_symmetry(false).in_milliseconds();
+        let around = Around::new(&source.policy, &system).expect("its distributions fit");
+        group.bench_function(name, |b| {
+            b.iter(|| (0..1_000).map(|run| finish(&system, &around, 1, run).steps).sum::<u32>());
         });
     }
     group.finish();

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::check::verdict::format_ms;
 use crate::model::Operation;
 use crate::policy::Policy;
 use crate::policy::simulate::{Chance, Shape, Span};
@@ -40,9 +39,8 @@ impl Around {
     /// Distributions that are wholly outside the bounds of the policy, with what is to be said of each.
     pub fn new(policy: &Policy, system: &System) -> Result<Around, Vec<(Span, String)>> {
         let declared = &policy.simulate;
-        let until = declared.until.unwrap_or_else(|| {
-            (4 * system.times.longest().max(remedy_longest(system))).clamp(UNTIL.0, UNTIL.1)
-        });
+        let until =
+            declared.until.unwrap_or_else(|| (4 * system.longest() / 1_000 * 1_000).clamp(UNTIL.0, UNTIL.1));
         let mut out = Around {
             spans: BTreeMap::new(),
             chances: BTreeMap::new(),
@@ -93,9 +91,6 @@ impl Around {
             }
             out.chances.insert(chance, value.unwrap_or_else(|| usual(chance)));
         }
-        if declared.until.is_none() {
-            out.assumed.push(format!("a run is looked at for {}", format_ms(until)));
-        }
         if outside.is_empty() { Ok(out) } else { Err(outside) }
     }
 
@@ -118,14 +113,6 @@ impl Around {
 pub fn percent(share: f64) -> String {
     let text = format!("{:.4}", share * 100.0);
     format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
-}
-
-fn remedy_longest(system: &System) -> i64 {
-    system.remedy.as_ref().map_or(0, |rules| {
-        let mut longest = 0;
-        rules.clone().each_time(|time| longest = longest.max(*time));
-        longest
-    })
 }
 
 fn exponential(ms: i64) -> Shape {

@@ -485,11 +485,6 @@ impl Times {
         self.each(|time| *time *= factor);
     }
 
-    /// The longest time that is declared.
-    pub fn longest(&self) -> i64 {
-        self.greatest()
-    }
-
     /// How long the answer to a query can be on its way; none: for ever.
     pub(super) fn ask_at_most(&self) -> Option<i64> {
         self.call_timeout.into_iter().chain(self.latency_max).min()

@@ -2,6 +2,7 @@
 
 use super::System;
 use super::world::{Attempt, Budget, CLASS_CONFLICTING, CLASS_MAIN, Client, Phase, Slot, World};
+use crate::time::TimedSystem as _;
 
 impl System {
     /// The same system, whose unit of time is a millisecond. It can do the same things: what is compared as
@@ -18,6 +19,11 @@ impl System {
             rules.each(|time| *time *= unit);
         }
         self
+    }
+
+    /// The longest time that anything is compared with, in units.
+    pub fn longest(&self) -> i64 {
+        self.greatest_constant()
     }
 
     /// The same system for logs. Its unit is a millisecond. Each attempt is a request of its own, and is sent

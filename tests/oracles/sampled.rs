@@ -17,7 +17,7 @@ use crate::cases::{Case, mutated_models, random_tables, runner};
 use crate::remedies::remediations;
 
 /// Runs of each policy.
-const RUNS: u64 = 25;
+const RUNS: u64 = 12;
 
 /// How many violations were seen.
 fn sample(case: &Case) -> Result<u32, TestCaseError> {
@@ -63,15 +63,15 @@ fn all(cases: impl Strategy<Value = Case>, quick: u32, seen_least: u32) {
 
 #[test]
 fn runs_of_random_tables_are_allowed() {
-    all(random_tables(), 60, 10);
+    all(random_tables(), 50, 5);
 }
 
 #[test]
 fn runs_of_mutated_models_are_allowed() {
-    all(mutated_models(), 40, 10);
+    all(mutated_models(), 30, 5);
 }
 
 #[test]
 fn runs_of_remediations_are_allowed() {
-    all(remediations(), 60, 10);
+    all(remediations(), 20, 5);
 }

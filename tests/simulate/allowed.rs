@@ -25,7 +25,7 @@ fn every_run_of_the_corpus_is_allowed_and_contradicts_nothing() {
         let ready = Ready::of(source);
         let (policy, system) = (&ready.source.policy, &ready.system);
         let mut facts = 0;
-        for number in 0..runs(40) {
+        for number in 0..runs(25) {
             let mut run = Run::new(system, &ready.around);
             run.log = Some(Vec::new());
             let end = run.finish(&mut Stream::new(7, number, 0));

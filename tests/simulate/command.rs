@@ -40,9 +40,9 @@ fn people_see_rates_times_and_what_they_rest_on() {
     snapshot!(
         "simulate_compared",
         &[
-            "policies/remediation/restart-on-alert.toml",
+            "policies/write-path/lease-12s.toml",
             "--compare",
-            "policies/remediation/restart-guarded.toml",
+            "policies/write-path/lease-36s.toml",
             "--runs",
             "1000"
         ]

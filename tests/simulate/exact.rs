@@ -86,11 +86,11 @@ fn shares_are_those_that_can_be_worked_out() {
     let ready = Ready::text(&policy(1, 0.2, 0.0, 0.0), MODEL);
     let (share, _) = exact(&ready, bits);
     assert!((share - 0.2).abs() < 1e-12, "{share}");
-    for (retries, lost, error, crash) in [(1, 0.2, 0.1, 0.1), (2, 0.1, 0.2, 0.05), (2, 0.3, 0.3, 0.3)] {
+    for (retries, lost, error, crash) in [(1, 0.2, 0.1, 0.1), (2, 0.1, 0.2, 0.05)] {
         let ready = Ready::text(&policy(retries, lost, error, crash), MODEL);
         let (share, count) = exact(&ready, bits);
         assert!(count > 10 && (0.01..0.99).contains(&share), "{share} in {count}");
-        let runs = 40_000;
+        let runs = 12_000;
         let tally = sample(&ready.system, &ready.around, &options(5, runs, 2));
         let seen = tally.broken.get(&Property::SingleExecution).map_or(0, |(count, _)| *count) as f64;
         let spread = (share * (1.0 - share) / runs as f64).sqrt();
@@ -108,7 +108,7 @@ fn splitting_estimates_what_is_rare_and_is_not_biased() {
     let run = ready.counterexample(Property::SingleExecution).unwrap();
     let guide = Guide::of(&ready.system, &run, bits);
     let rare =
-        estimate(&ready.system, &ready.around, &guide, Property::SingleExecution, &options(5, 6_000, 2));
+        estimate(&ready.system, &ready.around, &guide, Property::SingleExecution, &options(5, 3_000, 2));
     assert!(rare.factors.iter().any(|factor| *factor > 1), "{rare:?}");
     assert!(rare.reached > 0);
     let spread = (rare.high - rare.low) / 2.0 / 1.96;
@@ -124,13 +124,13 @@ fn splitting_with_other_luck_is_right_on_average() {
     let run = ready.counterexample(Property::SingleExecution).unwrap();
     let guide = Guide::of(&ready.system, &run, bits);
     let mut covered = 0;
-    for seed in 0..40 {
+    for seed in 0..20 {
         let rare =
-            estimate(&ready.system, &ready.around, &guide, Property::SingleExecution, &options(seed, 700, 2));
+            estimate(&ready.system, &ready.around, &guide, Property::SingleExecution, &options(seed, 300, 2));
         covered += u32::from((rare.low..=rare.high).contains(&share));
     }
-    // 38 of 40 on average.
-    assert!(covered >= 32, "{covered} of 40 intervals have {share} in them");
+    // 19 of 20 on average.
+    assert!(covered >= 15, "{covered} of 20 intervals have {share} in them");
 }
 
 #[test]

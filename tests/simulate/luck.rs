@@ -20,21 +20,21 @@ fn threads_change_nothing() {
 
 #[test]
 fn the_same_luck_tells_more_than_two_lucks() {
-    let this = Ready::shipped("policies/remediation/restart-on-alert.toml");
-    let other = Ready::shipped("policies/remediation/restart-guarded.toml");
+    let this = Ready::shipped("policies/write-path/lease-12s.toml");
+    let other = Ready::shipped("policies/write-path/lease-36s.toml");
     let pair = ((&this.system, &this.around), (&other.system, &other.around));
     let (runs, paired) = compare(pair.0, pair.1, true, &options(3, 2_000, 2));
     let (_, apart) = compare(pair.0, pair.1, false, &options(3, 2_000, 2));
     assert_eq!(runs, 2_000);
-    let actions = |all: &[idemcheck::simulate::compare::Difference]| {
-        all.iter().find(|one| one.of == "actions").cloned().unwrap()
+    let answers = |all: &[idemcheck::simulate::compare::Difference]| {
+        all.iter().find(|one| one.of == "time to the answer").cloned().unwrap()
     };
-    let (paired, apart) = (actions(&paired), actions(&apart));
+    let (paired, apart) = (answers(&paired), answers(&apart));
     let wide = |one: &idemcheck::simulate::compare::Difference| one.high - one.low;
     assert!(wide(&paired) < wide(&apart) * 0.9, "{paired:?}\n{apart:?}");
     assert!(paired.worth.unwrap() > 1.2, "{paired:?}");
-    // Two lucks tell no more than two lucks.
-    assert!((0.9..1.1).contains(&apart.worth.unwrap()), "{apart:?}");
+    // Two lucks tell no more than that.
+    assert!((0.8..1.25).contains(&apart.worth.unwrap()), "{apart:?}");
     // Both find the same difference.
     assert!(paired.low <= apart.high && apart.low <= paired.high, "{paired:?}\n{apart:?}");
 }

@@ -91,16 +91,21 @@ struct Ready {
 
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let until = args.until.map(|until| until.as_millis().min(i64::MAX as u128) as i64);
-    let Some(this) = ready(&args.policy, args.models.as_deref(), until)? else {
+    let Some(mut this) = ready(&args.policy, args.models.as_deref(), until)? else {
         return Ok(Exit::CouldNotRun);
     };
-    let other = match &args.compare {
+    let mut other = match &args.compare {
         Some(path) => match ready(path, args.models.as_deref(), until)? {
             Some(other) => Some(other),
             None => return Ok(Exit::CouldNotRun),
         },
         None => None,
     };
+    if let Some(other) = &mut other {
+        // Both are looked at for as long.
+        let until = this.around.until.max(other.around.until);
+        (this.around.until, other.around.until) = (until, until);
+    }
     if let Some(folder) = &args.svg {
         output::check_folder(folder)?;
     }

@@ -175,11 +175,6 @@ impl Rules {
         out
     }
 
-    /// Every duration, for those outside.
-    pub fn each_time(&mut self, f: impl FnMut(&mut i64)) {
-        self.each(f);
-    }
-
     /// Every duration.
     pub(in crate::system) fn each(&mut self, mut f: impl FnMut(&mut i64)) {
         f(&mut self.period);
