@@ -11,7 +11,7 @@ use crate::source::keys::{Kind, Section};
 use crate::source::reader;
 
 /// Tables that say how a policy is run, not what is checked.
-const NOT_CHECKED: [&str; 2] = ["http", "load"];
+const NOT_CHECKED: [&str; 3] = ["http", "load", "simulate"];
 
 /// One duration or count.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -249,7 +249,7 @@ mod tests {
     fn durations_and_counts_are_found_with_those_of_presets() {
         let text = "policy = \"a\"\n[trigger]\nrequests = 2\nwithin = \"1h30m\"\n[store]\nkind = \"sqlite\"\n\
             [downstream]\nkind = \"stripe-v1\"\nlatency = [\"20ms\", \"8s\"]\n[guards.slow]\nspan = \"10m\"\n\
-            [waits]\npoll = \"1s\"\n[load]\nbursts = 3\n[queue]\nkind = \"sqs-fifo\"\nvisibility = \"1m\"\n";
+            [waits]\npoll = \"1s\"\n[load]\nbursts = 3\n[simulate]\nuntil = \"1h\"\n[queue]\nkind = \"sqs-fifo\"\nvisibility = \"1m\"\n";
         let own = |name: &str, written: &str| (name.to_owned(), written.to_owned(), None);
         assert_eq!(
             named(text),

@@ -22,7 +22,7 @@ use crate::source::{FileId, Files, Located, SourceFile, document, nesting, open:
 use crate::threads::on_threads;
 
 /// Keys at the top of a policy that make no difference to what is found.
-pub const WEIGHED: [&str; 5] = ["summary", "expect", "waiver", "silence", "load"];
+pub const WEIGHED: [&str; 6] = ["summary", "expect", "waiver", "silence", "load", "simulate"];
 
 /// Everything that was read.
 #[derive(Debug, Default)]

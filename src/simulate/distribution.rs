@@ -6,6 +6,9 @@ use statrs::distribution::{ContinuousCDF as _, Normal};
 use crate::policy::simulate::Shape;
 use crate::source::duration::show;
 
+/// No duration is longer, so that sums of them are numbers: some hundred thousand years.
+pub const LONGEST_MS: i64 = 1 << 53;
+
 /// The 99th percentile of the standard normal distribution.
 const Z99: f64 = 2.326_347_874_040_841;
 
@@ -28,7 +31,7 @@ impl Shape {
     /// The duration below which the share `u` of those within the bounds are; the nearest bound, where there
     /// are none within them.
     pub fn within(&self, u: f64, low: i64, high: Option<i64>) -> i64 {
-        let most = high.unwrap_or(i64::MAX).max(low);
+        let most = high.unwrap_or(LONGEST_MS).max(low);
         let x = match self {
             Shape::Fixed(at) => *at,
             Shape::Uniform(from, to) => {

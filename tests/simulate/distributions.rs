@@ -70,3 +70,10 @@ fn quantiles_are_as_declared() {
     assert_eq!(exponential.within(0.5, 0, None), 6_931);
     assert_eq!(Shape::Uniform(0, 9).within(0.999, 0, None), 9);
 }
+
+#[test]
+fn the_widest_distributions_stay_within_numbers() {
+    let widest = Shape::LogNormal { median: 1, p99: 400 * 86_400_000 };
+    let longest = widest.within(1.0 - f64::EPSILON / 2.0, 0, None);
+    assert!(longest > 400 * 86_400_000 && longest.checked_mul(100).is_some(), "{longest}");
+}

@@ -18,6 +18,7 @@ use idemcheck::policy::LoadedPolicy;
 use idemcheck::report::simulate as render;
 use idemcheck::report::simulate_charts::charts;
 use idemcheck::simulate::compare::compare;
+use idemcheck::simulate::distribution::LONGEST_MS;
 use idemcheck::simulate::many::{Options, RUNS_MAX, sample};
 use idemcheck::simulate::rare::{Guide, estimate};
 use idemcheck::simulate::report::{Compared, SimulateReport};
@@ -90,7 +91,7 @@ struct Ready {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<Exit> {
-    let until = args.until.map(|until| until.as_millis().min(i64::MAX as u128) as i64);
+    let until = args.until.map(|until| until.as_millis().min(LONGEST_MS as u128) as i64);
     let Some(mut this) = ready(&args.policy, args.models.as_deref(), until)? else {
         return Ok(Exit::CouldNotRun);
     };
