@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use smallvec::SmallVec;
 
 use super::step::Stepper;
-use super::tables::{Interner, ZonePools};
+use super::tables::{Interner, ZonePools, push};
 use super::{Observer, SearchError, SearchOptions, Starts, Subsumption};
 use crate::check::verdict::SearchStats;
 use crate::check::{Limits, Progress};
@@ -56,10 +56,20 @@ struct Known {
     slot: u32,
 }
 
+#[derive(Clone, Copy)]
 struct StateInfo {
     profile: u32,
-    /// The state in whose list its zones are: the one that is the same without surplus.
-    family: u32,
+    /// Of a state without clocks that is alone in its family: its node, or [`NONE`]. Of any other, with
+    /// [`LISTED`]: the number of its entry in the lists.
+    known: u32,
+}
+
+/// In [`StateInfo::known`].
+const LISTED: u32 = 1 << 31;
+
+struct Listed {
+    /// The list that its zones are in: that of the state that is the same without surplus.
+    family: usize,
     surplus: Surplus,
     /// Some run reaches it: it may have a number only because an edge names it.
     reached: bool,
@@ -83,6 +93,7 @@ pub(super) struct Engine<'s, S: TimedSystem, T: Scalar> {
     pub(super) stepper: Stepper<T>,
     states: Interner<S::State>,
     infos: Vec<StateInfo>,
+    lists: Vec<Listed>,
     zones: ZonePools<T>,
     nodes: Vec<Node>,
     /// For each fact, the node and the number of the edge that first showed it.
@@ -108,6 +119,7 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
             stepper: Stepper::new(system, options.extrapolation, options.symmetry),
             states: Interner::new(),
             infos: Vec::new(),
+            lists: Vec::new(),
             zones: ZonePools::new(),
             nodes: Vec::new(),
             found: [None; 64],
@@ -225,8 +237,7 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
                 for edge in &outgoing.edges {
                     self.stepper.check_guard(profile, &edge.guard)?;
                 }
-                outgoing.targets.clear();
-                outgoing.targets.resize(outgoing.edges.len(), NONE);
+                self.states.find_all(outgoing.edges.iter().map(|edge| &edge.target), &mut outgoing.targets);
                 if outgoing.edges.len() >= COVERED as usize {
                     return Err(SearchError::TooMany);
                 }
@@ -235,7 +246,7 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
                 if !keep(edge) || !self.stepper.enable(profile, &parent, &edge.guard) {
                     continue;
                 }
-                if outgoing.targets[number] == NONE {
+                if outgoing.targets[number] == Interner::<S::State>::UNKNOWN {
                     outgoing.targets[number] = self.state_number(&edge.target)?;
                 }
                 let target = outgoing.targets[number];
@@ -266,49 +277,90 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
         if !new {
             return Ok(id);
         }
-        if !self.compares_surplus {
-            self.add_info(state, id, Surplus::default())?;
-            return Ok(id);
-        }
-        let (without, surplus) = self.system.without_surplus(state);
-        self.add_info(state, id, surplus)?;
-        let (family, new) = self.states.intern(&without);
-        if new {
-            self.add_info(&without, family, Surplus::default())?;
-        }
-        // Zones over other clocks, or of other bounds, are none to compare with.
-        if self.infos[family as usize].profile == self.infos[id as usize].profile {
-            self.infos[id as usize].family = family;
+        self.add_info(state, id)?;
+        if self.compares_surplus {
+            let (without, surplus) = self.system.without_surplus(state);
+            if without != *state {
+                let (family, new) = self.states.intern(&without);
+                if new {
+                    self.add_info(&without, family)?;
+                }
+                let list = self.list_of(id);
+                self.lists[list].surplus = surplus;
+                // Zones over other clocks, or of other bounds, are none to compare with.
+                if self.infos[family as usize].profile == self.infos[id as usize].profile {
+                    self.lists[list].family = self.list_of(family);
+                }
+            }
         }
         Ok(id)
     }
 
-    fn add_info(&mut self, state: &S::State, family: u32, surplus: Surplus) -> Result<(), SearchError> {
+    fn add_info(&mut self, state: &S::State, id: u32) -> Result<(), SearchError> {
         self.heap += self.system.heap_size(state) as u64;
         let profile = self.stepper.profile(self.system, state)?;
-        self.infos.push(StateInfo { profile, family, surplus, reached: false, known: SmallVec::new() });
+        push(&mut self.infos, StateInfo { profile, known: NONE });
+        if self.stepper.n(profile) > 1 {
+            self.list_of(id);
+        }
         Ok(())
+    }
+
+    /// The number of the list of a state; it has one from now on.
+    fn list_of(&mut self, state: u32) -> usize {
+        let known = self.infos[state as usize].known;
+        if known != NONE && known & LISTED != 0 {
+            return (known & !LISTED) as usize;
+        }
+        let mut list = SmallVec::new();
+        if known != NONE {
+            let slot = self.nodes[known as usize].slot;
+            let key = self.key(self.zones.get(1, slot));
+            list.push(Known { key, surplus: Surplus::default(), node: known, slot });
+        }
+        let number = self.lists.len();
+        self.infos[state as usize].known = LISTED | number as u32;
+        let surplus = Surplus::default();
+        push(&mut self.lists, Listed { family: number, surplus, reached: known != NONE, known: list });
+        number
+    }
+
+    /// What tells most zones apart from another one, or from those that might hold it.
+    fn key(&self, zone: &[T]) -> Weights {
+        match self.subsumption {
+            Subsumption::Equality => [hash(zone), 0, 0, 0],
+            Subsumption::Inclusion => zone::weights(zone),
+        }
     }
 
     /// Adds the zone in `stepper.next`, unless it is known; gives the node that stands for it.
     fn insert(&mut self, state: u32, parent: u32, edge: u32) -> Result<u32, SearchError> {
-        let StateInfo { profile, family, surplus, .. } = self.infos[state as usize];
+        let StateInfo { profile, known } = self.infos[state as usize];
+        if known == NONE {
+            let node = self.add_node(state, 1, parent, edge)?;
+            self.infos[state as usize].known = node;
+            return Ok(node);
+        }
+        if known & LISTED == 0 {
+            self.stats.covered += 1;
+            return Ok(known);
+        }
+        let number = (known & !LISTED) as usize;
+        let Listed { family, surplus, .. } = self.lists[number];
         let n = self.stepper.n(profile);
         let zone = &self.stepper.next[..];
-        let list = &mut self.infos[family as usize].known;
+        let key = self.key(zone);
+        let list = &mut self.lists[family].known;
         let before = list.len();
-        let key = match self.subsumption {
+        match self.subsumption {
             Subsumption::Equality => {
-                let key = [hash(zone), 0, 0, 0];
                 let same = |known: &&Known| known.key == key && self.zones.get(n, known.slot) == zone;
                 if let Some(known) = list.iter().find(same) {
                     self.stats.covered += 1;
                     return Ok(known.node);
                 }
-                key
             }
             Subsumption::Inclusion => {
-                let key = zone::weights(zone);
                 // Without a way out after each number the compiler compares several at once.
                 let no_more =
                     |a: &Weights, b: &Weights| a.iter().zip(b).fold(true, |all, (a, b)| all & (a <= b));
@@ -345,20 +397,26 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
                     }
                     at += 1;
                 }
-                key
             }
-        };
-        if self.nodes.len() >= NONE as usize {
-            return Err(SearchError::TooMany);
         }
-        let node = self.nodes.len() as u32;
-        let slot = self.zones.insert(n, zone);
-        self.nodes.push(Node { state, slot, parent, edge });
-        list.push(Known { key, surplus, node, slot });
+        let node = self.add_node(state, n, parent, edge)?;
+        let list = &mut self.lists[family].known;
+        list.push(Known { key, surplus, node, slot: self.nodes[node as usize].slot });
         if list.len() > before && list.spilled() {
             self.spilled += 1;
         }
-        self.infos[state as usize].reached = true;
+        self.lists[number].reached = true;
+        Ok(node)
+    }
+
+    /// Adds a node with the zone in `stepper.next`.
+    fn add_node(&mut self, state: u32, n: usize, parent: u32, edge: u32) -> Result<u32, SearchError> {
+        if self.nodes.len() >= LISTED as usize {
+            return Err(SearchError::TooMany);
+        }
+        let node = self.nodes.len() as u32;
+        let slot = self.zones.insert(n, &self.stepper.next);
+        push(&mut self.nodes, Node { state, slot, parent, edge });
         self.stats.stored += 1;
         Ok(node)
     }
@@ -409,15 +467,20 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
     pub fn memory(&self) -> u64 {
         let nodes =
             self.nodes.capacity() * size_of::<Node>() + self.infos.capacity() * size_of::<StateInfo>();
+        let lists = (self.lists.capacity() * size_of::<Listed>()) as u64;
         // A list that grows holds up to twice what is in it.
-        let lists = self.spilled * 2 * size_of::<Known>() as u64;
+        let lists = lists + self.spilled * 2 * size_of::<Known>() as u64;
         nodes as u64 + lists + self.heap + self.zones.memory() + self.states.memory() + self.stepper.memory()
     }
 
     /// The states that were reached.
     pub fn states(&self) -> impl Iterator<Item = &S::State> {
-        let reached = self.states.all().iter().zip(&self.infos).filter(|(_, info)| info.reached);
-        reached.map(|(state, _)| state)
+        let reached = |known| match known {
+            NONE => false,
+            _ if known & LISTED != 0 => self.lists[(known & !LISTED) as usize].reached,
+            _ => true,
+        };
+        self.states.all().iter().zip(&self.infos).filter(move |(_, info)| reached(info.known)).map(|(s, _)| s)
     }
 
     pub fn node_count(&self) -> usize {

@@ -9,7 +9,8 @@ const VACANT: u32 = u32::MAX;
 /// Gives each distinct value a number, counted from 0.
 pub(super) struct Interner<V> {
     values: Vec<V>,
-    /// Open addressing, a power of two, at most half full.
+    /// Open addressing, at most four fifths full. Entries stand in the order of their hashes, but for those
+    /// that met another one: so that growing goes through memory from its beginning to its end.
     table: Vec<Entry>,
 }
 
@@ -33,34 +34,69 @@ impl<V: Eq + Hash> Interner<V> {
     where
         V: Clone,
     {
-        let mut hasher = FxHasher::default();
-        value.hash(&mut hasher);
-        let hash = mix(hasher.finish());
-        let mask = self.table.len() - 1;
-        let mut slot = hash as usize & mask;
+        let hash = hash(value);
+        let mut slot = self.home(hash);
         while self.table[slot].id != VACANT {
             let entry = self.table[slot];
             if entry.hash == hash && self.values[entry.id as usize] == *value {
                 return (entry.id, false);
             }
-            slot = (slot + 1) & mask;
+            slot = self.after(slot);
         }
         let id = self.values.len() as u32;
         self.table[slot] = Entry { hash, id };
-        self.values.push(value.clone());
-        if 2 * self.values.len() > self.table.len() {
+        push(&mut self.values, value.clone());
+        if 5 * self.values.len() > 4 * self.table.len() {
             self.grow();
         }
         (id, true)
     }
 
+    /// The numbers of those values that are known; [`Interner::UNKNOWN`] for the others. Looks that need not
+    /// wait for each other are taken together: most of the time goes by in waiting for memory.
+    pub fn find_all<'v>(&self, values: impl Iterator<Item = &'v V> + Clone, found: &mut Vec<u32>)
+    where
+        V: 'v,
+    {
+        found.clear();
+        found.extend(values.clone().map(hash));
+        // Nothing follows from these looks but that the entries are at hand in the next loop.
+        let looks = found.iter().fold(0, |all, hash| all ^ self.table[self.home(*hash)].id);
+        std::hint::black_box(looks);
+        for hash in &mut *found {
+            let mut slot = self.home(*hash);
+            while self.table[slot].id != VACANT && self.table[slot].hash != *hash {
+                slot = self.after(slot);
+            }
+            *hash = self.table[slot].id;
+        }
+        for (id, value) in found.iter_mut().zip(values) {
+            // One that only shares the hash is looked for once more when it is interned.
+            if *id != VACANT && self.values[*id as usize] != *value {
+                *id = Self::UNKNOWN;
+            }
+        }
+    }
+
+    /// No value has this number.
+    pub const UNKNOWN: u32 = VACANT;
+
+    /// Where a hash is looked for first.
+    fn home(&self, hash: u32) -> usize {
+        ((u64::from(hash) * self.table.len() as u64) >> 32) as usize
+    }
+
+    fn after(&self, slot: usize) -> usize {
+        if slot + 1 == self.table.len() { 0 } else { slot + 1 }
+    }
+
     fn grow(&mut self) {
-        let mask = 2 * self.table.len() - 1;
-        let old = std::mem::replace(&mut self.table, vec![EMPTY; mask + 1]);
+        let larger = self.table.len() / 2 * 3;
+        let old = std::mem::replace(&mut self.table, vec![EMPTY; larger]);
         for entry in old.into_iter().filter(|entry| entry.id != VACANT) {
-            let mut slot = entry.hash as usize & mask;
+            let mut slot = self.home(entry.hash);
             while self.table[slot].id != VACANT {
-                slot = (slot + 1) & mask;
+                slot = self.after(slot);
             }
             self.table[slot] = entry;
         }
@@ -82,8 +118,18 @@ impl<V: Eq + Hash> Interner<V> {
 
 /// The hasher ends with a product whose lower bits know little of the value's upper ones. Once more, and
 /// the upper half of it: so that packed states spread over tables of any size.
-fn mix(hash: u64) -> u32 {
-    (hash.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
+fn hash<V: Hash>(value: &V) -> u32 {
+    let mut hasher = FxHasher::default();
+    value.hash(&mut hasher);
+    (hasher.finish().wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
+}
+
+/// Appends to a list that may become very long: it grows by an eighth then, so that little lies idle.
+pub(super) fn push<V>(list: &mut Vec<V>, value: V) {
+    if list.len() == list.capacity() {
+        list.reserve_exact(if list.len() < 1 << 14 { list.len().max(64) } else { list.len() / 8 });
+    }
+    list.push(value);
 }
 
 /// Zones in one chunk of a pool: enough to make chunks rare, few enough not to waste memory.
@@ -107,13 +153,16 @@ impl<T: Copy> ZonePools<T> {
         Self { pools: Vec::new(), bytes: 0 }
     }
 
-    /// Stores an `n * n` matrix, and gives its slot.
+    /// Stores an `n * n` matrix, and gives its slot. Without clocks there is only one, stored once.
     pub fn insert(&mut self, n: usize, zone: &[T]) -> u32 {
         debug_assert_eq!(zone.len(), n * n);
         while self.pools.len() <= n {
             self.pools.push(Pool { chunks: Vec::new(), used: 0, free: Vec::new() });
         }
         let pool = &mut self.pools[n];
+        if n == 1 && pool.used > 0 {
+            return 0;
+        }
         if let Some(slot) = pool.free.pop() {
             let (chunk, at) = place(n, slot);
             pool.chunks[chunk][at..at + n * n].copy_from_slice(zone);
@@ -138,7 +187,9 @@ impl<T: Copy> ZonePools<T> {
 
     /// The slot may be used again.
     pub fn remove(&mut self, n: usize, slot: u32) {
-        self.pools[n].free.push(slot);
+        if n > 1 {
+            self.pools[n].free.push(slot);
+        }
     }
 
     pub fn memory(&self) -> u64 {
@@ -167,6 +218,9 @@ mod tests {
         }
         assert_eq!(interner.all().len(), 5000);
         assert_eq!(*interner.get(7), 7 * 977);
+        let mut found = Vec::new();
+        interner.find_all([977, 978, 4999 * 977, 0].iter(), &mut found);
+        assert_eq!(found, [1, Interner::<u64>::UNKNOWN, 4999, 0]);
     }
 
     #[test]
@@ -174,10 +228,11 @@ mod tests {
         for shift in [0, 8, 16, 24, 32, 40, 48, 52] {
             let mut interner = Interner::new();
             (0..4096_u64).for_each(|value| _ = interner.intern(&(value << shift)));
-            let mask = interner.table.len() - 1;
+            let slots = interner.table.len();
             let occupied = interner.table.iter().enumerate().filter(|(_, entry)| entry.id != VACANT);
-            let farthest = occupied.map(|(slot, entry)| slot.wrapping_sub(entry.hash as usize) & mask).max();
-            assert!(farthest < Some(40), "{farthest:?} steps away with values shifted by {shift}");
+            let steps = occupied.map(|(slot, entry)| (slot + slots - interner.home(entry.hash)) % slots);
+            let farthest = steps.max();
+            assert!(farthest < Some(80), "{farthest:?} steps away with values shifted by {shift}");
         }
     }
 
