@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use smallvec::SmallVec;
 
 use super::step::Stepper;
-use super::tables::{Interner, ZonePools, push};
+use super::tables::{Interner, UNKNOWN, ZonePools, push};
 use super::{Observer, SearchError, SearchOptions, Starts, Subsumption};
 use crate::check::verdict::SearchStats;
 use crate::check::{Limits, Progress};
@@ -23,6 +23,8 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
 /// How many states' edges are kept at hand: up to a hundred megabytes.
 const RECENT: usize = 1 << 15;
+/// So many states without clocks have the targets of their edges looked up together.
+const AHEAD: usize = 8;
 
 /// The edges of a state, and the numbers of their targets as far as they are known.
 struct Outgoing<S: TimedSystem> {
@@ -67,6 +69,13 @@ struct StateInfo {
 /// In [`StateInfo::known`].
 const LISTED: u32 = 1 << 31;
 
+impl StateInfo {
+    /// Whether it has no clocks, and is compared with no other state.
+    fn is_alone(self) -> bool {
+        self.known == NONE || self.known & LISTED == 0
+    }
+}
+
 struct Listed {
     /// The list that its zones are in: that of the state that is the same without surplus.
     family: usize,
@@ -95,6 +104,7 @@ pub(super) struct Engine<'s, S: TimedSystem, T: Scalar> {
     infos: Vec<StateInfo>,
     lists: Vec<Listed>,
     zones: ZonePools<T>,
+    found_targets: Vec<u32>,
     nodes: Vec<Node>,
     /// For each fact, the node and the number of the edge that first showed it.
     found: [Option<(u32, u32)>; 64],
@@ -121,6 +131,7 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
             infos: Vec::new(),
             lists: Vec::new(),
             zones: ZonePools::new(),
+            found_targets: Vec::new(),
             nodes: Vec::new(),
             found: [None; 64],
             facts: 0,
@@ -182,6 +193,7 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
         self.stats.stopped_by = None;
         let mut reported = began;
         let mut recent: Vec<Outgoing<S>> = Vec::new();
+        let mut ahead: Vec<Outgoing<S>> = Vec::new();
         let mut parent = Vec::new();
         let mut looked = 0;
         while self.cursor < self.nodes.len() {
@@ -223,43 +235,53 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
                 self.drop_zone(self.cursor, n);
             }
             observer.state(self.states.get(state), &View::new(n, &parent));
-            // Zones of one state come close together: its edges need not be made for each. Without
-            // clocks there is one zone only, and nothing to keep at hand.
-            let place = if n == 1 { 0 } else { state as usize % RECENT };
-            if recent.len() <= place {
-                recent.resize_with(place + 1, Outgoing::default);
-            }
-            let mut outgoing = std::mem::take(&mut recent[place]);
-            if outgoing.of != Some(state) {
-                outgoing.of = Some(state);
-                outgoing.edges.clear();
-                self.system.edges(self.states.get(state), &mut outgoing.edges);
-                for edge in &outgoing.edges {
-                    self.stepper.check_guard(profile, &edge.guard)?;
+            let outgoing = if n == 1 {
+                if !ahead.first().is_some_and(|outgoing| outgoing.of == Some(state)) {
+                    self.look_ahead(&mut ahead)?;
                 }
-                self.states.find_all(outgoing.edges.iter().map(|edge| &edge.target), &mut outgoing.targets);
-                if outgoing.edges.len() >= COVERED as usize {
-                    return Err(SearchError::TooMany);
+                &mut ahead[0]
+            } else {
+                // Zones of one state come close together: its edges need not be made for each.
+                let place = state as usize % RECENT;
+                if recent.len() <= place {
+                    recent.resize_with(place + 1, Outgoing::default);
                 }
-            }
+                let outgoing = &mut recent[place];
+                if outgoing.of != Some(state) {
+                    self.list_edges(state, outgoing)?;
+                    outgoing.targets.resize(outgoing.edges.len(), UNKNOWN);
+                }
+                outgoing
+            };
             for (number, edge) in outgoing.edges.iter().enumerate() {
-                if !keep(edge) || !self.stepper.enable(profile, &parent, &edge.guard) {
+                if !keep(edge) || n > 1 && !self.stepper.enable(profile, &parent, &edge.guard) {
                     continue;
                 }
-                if outgoing.targets[number] == Interner::<S::State>::UNKNOWN {
+                if outgoing.targets[number] == UNKNOWN {
                     outgoing.targets[number] = self.state_number(&edge.target)?;
                 }
                 let target = outgoing.targets[number];
-                if !self.stepper.step(profile, &edge.clocks, self.infos[target as usize].profile)? {
+                let info = self.infos[target as usize];
+                // Between states without clocks there is nothing to compute.
+                let free = n == 1 && edge.guard.is_empty() && info.profile == profile && info.is_alone();
+                if !free
+                    && (n == 1 && !self.stepper.enable(profile, &parent, &edge.guard)
+                        || !self.stepper.step(profile, &edge.clocks, info.profile)?)
+                {
                     continue;
                 }
                 self.stats.transitions += 1;
-                observer.edge(self.states.get(state), edge, &View::new(n, &self.stepper.enabled));
+                let enabled = if free { &parent } else { &self.stepper.enabled };
+                observer.edge(self.states.get(state), edge, &View::new(n, enabled));
                 self.note_facts(edge.facts, number as u32);
                 let to = self.insert(target, self.cursor as u32, number as u32)?;
                 arcs.arc(self.cursor, to as usize, number as u32, &edge.label);
             }
-            recent[place] = outgoing;
+            if n == 1 {
+                // Its room is used again.
+                ahead.rotate_left(1);
+                ahead.last_mut().expect("it was there").of = None;
+            }
             self.cursor += 1;
             if options.stop_at & self.facts != 0 {
                 self.stats.stopped_by = Some("the first violation".to_owned());
@@ -269,6 +291,46 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
         self.stats.complete = self.cursor == self.nodes.len();
         self.stats.states = self.states().count() as u64;
         self.stats.seconds += began.elapsed().as_secs_f64();
+        Ok(())
+    }
+
+    /// Lists the edges of the state at the cursor, and of those next to it as far as they have no clocks
+    /// either; and looks their targets up.
+    fn look_ahead(&mut self, ahead: &mut Vec<Outgoing<S>>) -> Result<(), SearchError> {
+        ahead.resize_with(AHEAD, Outgoing::default);
+        let mut count = 0;
+        for node in self.cursor..self.nodes.len().min(self.cursor + AHEAD) {
+            let Node { state, slot, .. } = self.nodes[node];
+            if slot == NONE || self.stepper.n(self.infos[state as usize].profile) > 1 {
+                break;
+            }
+            self.list_edges(state, &mut ahead[count])?;
+            count += 1;
+        }
+        let targets = ahead[..count].iter().flat_map(|outgoing| outgoing.edges.iter().map(|edge| &edge.target));
+        self.states.find_all(targets, &mut self.found_targets);
+        let mut found = &self.found_targets[..];
+        for outgoing in &mut ahead[..count] {
+            let (here, rest) = found.split_at(outgoing.edges.len());
+            outgoing.targets.extend_from_slice(here);
+            found = rest;
+        }
+        Ok(())
+    }
+
+    /// The edges of a state; their targets are still to be found.
+    fn list_edges(&mut self, state: u32, outgoing: &mut Outgoing<S>) -> Result<(), SearchError> {
+        outgoing.of = Some(state);
+        outgoing.edges.clear();
+        outgoing.targets.clear();
+        self.system.edges(self.states.get(state), &mut outgoing.edges);
+        let profile = self.infos[state as usize].profile;
+        for edge in &outgoing.edges {
+            self.stepper.check_guard(profile, &edge.guard)?;
+        }
+        if outgoing.edges.len() >= COVERED as usize {
+            return Err(SearchError::TooMany);
+        }
         Ok(())
     }
 
@@ -309,7 +371,7 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
     /// The number of the list of a state; it has one from now on.
     fn list_of(&mut self, state: u32) -> usize {
         let known = self.infos[state as usize].known;
-        if known != NONE && known & LISTED != 0 {
+        if !self.infos[state as usize].is_alone() {
             return (known & !LISTED) as usize;
         }
         let mut list = SmallVec::new();
@@ -415,7 +477,8 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
             return Err(SearchError::TooMany);
         }
         let node = self.nodes.len() as u32;
-        let slot = self.zones.insert(n, &self.stepper.next);
+        let zone = if n == 1 { &[T::ZERO] } else { &self.stepper.next[..] };
+        let slot = self.zones.insert(n, zone);
         push(&mut self.nodes, Node { state, slot, parent, edge });
         self.stats.stored += 1;
         Ok(node)

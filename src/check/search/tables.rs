@@ -5,6 +5,8 @@ use std::hash::{Hash, Hasher};
 use rustc_hash::FxHasher;
 
 const VACANT: u32 = u32::MAX;
+/// No value has this number.
+pub(super) const UNKNOWN: u32 = VACANT;
 
 /// Gives each distinct value a number, counted from 0.
 pub(super) struct Interner<V> {
@@ -52,7 +54,7 @@ impl<V: Eq + Hash> Interner<V> {
         (id, true)
     }
 
-    /// The numbers of those values that are known; [`Interner::UNKNOWN`] for the others. Looks that need not
+    /// The numbers of those values that are known; [`UNKNOWN`] for the others. Looks that need not
     /// wait for each other are taken together: most of the time goes by in waiting for memory.
     pub fn find_all<'v>(&self, values: impl Iterator<Item = &'v V> + Clone, found: &mut Vec<u32>)
     where
@@ -73,13 +75,10 @@ impl<V: Eq + Hash> Interner<V> {
         for (id, value) in found.iter_mut().zip(values) {
             // One that only shares the hash is looked for once more when it is interned.
             if *id != VACANT && self.values[*id as usize] != *value {
-                *id = Self::UNKNOWN;
+                *id = UNKNOWN;
             }
         }
     }
-
-    /// No value has this number.
-    pub const UNKNOWN: u32 = VACANT;
 
     /// Where a hash is looked for first.
     fn home(&self, hash: u32) -> usize {
@@ -220,7 +219,7 @@ mod tests {
         assert_eq!(*interner.get(7), 7 * 977);
         let mut found = Vec::new();
         interner.find_all([977, 978, 4999 * 977, 0].iter(), &mut found);
-        assert_eq!(found, [1, Interner::<u64>::UNKNOWN, 4999, 0]);
+        assert_eq!(found, [1, UNKNOWN, 4999, 0]);
     }
 
     #[test]
