@@ -185,11 +185,48 @@ pub struct Step {
 struct Steps<'a> {
     system: &'a System,
     before: &'a World,
-    out: &'a mut dyn FnMut(Label, &mut Draft),
+    out: &'a mut dyn Out,
     /// The true receipt, and what must hold for `before` to show another one.
     stale: Option<(world::Receipt, Guard)>,
     /// What must hold, too, for every step.
     besides: Option<Constraint>,
+}
+
+/// Takes the steps out of a world, one by one.
+trait Out {
+    /// Whether a step with this guard is of any use: asked once for each, before the rest of it is made.
+    fn wants(&mut self, _guard: &Guard) -> bool {
+        true
+    }
+
+    fn step(&mut self, label: Label, draft: &mut Draft);
+}
+
+impl<F: FnMut(Label, &mut Draft)> Out for F {
+    fn step(&mut self, label: Label, draft: &mut Draft) {
+        self(label, draft);
+    }
+}
+
+/// Packs the worlds that steps lead to.
+struct Edges<'a> {
+    sorts: bool,
+    possible: &'a mut dyn FnMut(&Guard) -> bool,
+    bytes: Vec<u8>,
+    out: &'a mut Vec<Edge<Packed, Label>>,
+}
+
+impl Out for Edges<'_> {
+    fn wants(&mut self, guard: &Guard) -> bool {
+        (self.possible)(guard)
+    }
+
+    fn step(&mut self, label: Label, draft: &mut Draft) {
+        let (guard, world, facts) = (std::mem::take(&mut draft.guard), &mut draft.world, draft.facts);
+        // The order comes first: the clocks are numbered along it.
+        let target = if self.sorts { world.sort_and_pack(&mut self.bytes) } else { world.pack() };
+        self.out.push(Edge { label, guard, clocks: world.number_clocks(), target, facts });
+    }
 }
 
 /// A step in the making: the world that comes of it, what must hold for it, what it brings to light.
@@ -232,14 +269,14 @@ fn at_most(slot: Slot, bound: i64) -> Option<Constraint> {
 impl System {
     /// Everything that can happen in `world`, whether or not the clocks allow it now.
     pub fn steps(&self, world: &World, out: &mut Vec<Step>) {
-        self.each_step(world, &mut |label, draft| {
+        self.each_step(world, &mut |label, draft: &mut Draft| {
             let (guard, world) = (std::mem::take(&mut draft.guard), draft.world.clone());
             out.push(Step { label, guard, facts: draft.facts, world });
         });
     }
 
     /// The same for each at once, without a copy.
-    fn each_step(&self, world: &World, out: &mut dyn FnMut(Label, &mut Draft)) {
+    fn each_step(&self, world: &World, out: &mut dyn Out) {
         let mut steps = Steps { system: self, before: world, out, stale: None, besides: None };
         steps.store_faults();
         for index in 0..world.clients.len() {
@@ -603,6 +640,9 @@ impl Steps<'_> {
     }
 
     fn emit_one(&mut self, actor: Actor, action: Action, at: u8, ending: Option<Ending>, draft: &mut Draft) {
+        if !self.out.wants(&draft.guard) {
+            return;
+        }
         let orphans = self.orphaned_clock(&draft.world);
         self.system.send_at_once(draft);
         self.system.settle(&mut draft.world);
@@ -622,7 +662,7 @@ impl Steps<'_> {
             draft.world = self.system.nowhere();
         }
         let label = Label { actor, action, at, ending, orphans };
-        (self.out)(label, draft);
+        self.out.step(label, draft);
     }
 
     /// The clock of a claim that had a living owner before and has none now.
@@ -679,16 +719,19 @@ impl TimedSystem for System {
     }
 
     fn edges(&self, state: &Packed, out: &mut Vec<Edge<Packed, Label>>) {
-        let world = World::unpack(state);
+        self.possible_edges(state, &mut |_| true, out);
+    }
+
+    fn possible_edges(
+        &self,
+        state: &Packed,
+        possible: &mut dyn FnMut(&Guard) -> bool,
+        out: &mut Vec<Edge<Packed, Label>>,
+    ) {
         let sorts = self.symmetry && !self.splits;
-        let mut bytes = Vec::with_capacity(128);
         out.reserve(8);
-        self.each_step(&world, &mut |label, draft| {
-            let (guard, world, facts) = (std::mem::take(&mut draft.guard), &mut draft.world, draft.facts);
-            // The order comes first: the clocks are numbered along it.
-            let target = if sorts { world.sort_and_pack(&mut bytes) } else { world.pack() };
-            out.push(Edge { label, guard, clocks: world.number_clocks(), target, facts });
-        });
+        let bytes = Vec::with_capacity(128);
+        self.each_step(&World::unpack(state), &mut Edges { sorts, possible, bytes, out });
     }
 
     fn bounds(&self, state: &Packed, lower: &mut [i64], upper: &mut [i64]) {

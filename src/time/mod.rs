@@ -124,6 +124,20 @@ pub trait TimedSystem {
     /// Appends every step out of this state, whether or not its guard can be met.
     fn edges(&self, state: &Self::State, out: &mut Vec<Edge<Self::State, Self::Label>>);
 
+    /// The same without those that a clock forbids: `possible` is asked once for the guard of each step, in
+    /// their order, and what it refuses is left out. For systems that spare work with a step they know will not
+    /// be taken.
+    fn possible_edges(
+        &self,
+        state: &Self::State,
+        possible: &mut dyn FnMut(&Guard) -> bool,
+        out: &mut Vec<Edge<Self::State, Self::Label>>,
+    ) {
+        let mut all = Vec::new();
+        self.edges(state, &mut all);
+        out.extend(all.into_iter().filter(|edge| possible(&edge.guard)));
+    }
+
     /// For each clock `c` of the state, the greatest constant `k` that it is compared with before
     /// its next reset: `lower[c]` over comparisons `c >= k` and `c > k`, `upper[c]` over
     /// `c <= k` and `c < k`, invariants included; [`NO_BOUND`] where there is none. Both slices have

@@ -11,7 +11,7 @@ use super::{Observer, SearchError, SearchOptions, Starts, Subsumption};
 use crate::check::verdict::SearchStats;
 use crate::check::{Limits, Progress};
 use crate::time::zone::{self, Scalar, View, Weights};
-use crate::time::{Edge, Surplus, TimedSystem};
+use crate::time::{Edge, Guard, Surplus, TimedSystem};
 
 /// No parent, or no zone any more.
 const NONE: u32 = u32::MAX;
@@ -30,12 +30,22 @@ const AHEAD: usize = 8;
 struct Outgoing<S: TimedSystem> {
     of: Option<u32>,
     edges: Vec<Edge<S::State, S::Label>>,
+    /// Of each, its number among all edges of the state.
+    numbers: Vec<u32>,
     targets: Vec<u32>,
+    /// The guards of the edges that are left out: the zones so far don't allow them.
+    left_out: Vec<Guard>,
 }
 
 impl<S: TimedSystem> Default for Outgoing<S> {
     fn default() -> Self {
-        Self { of: None, edges: Vec::new(), targets: Vec::new() }
+        Self {
+            of: None,
+            edges: Vec::new(),
+            numbers: Vec::new(),
+            targets: Vec::new(),
+            left_out: Vec::new(),
+        }
     }
 }
 
@@ -247,20 +257,25 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
                     recent.resize_with(place + 1, Outgoing::default);
                 }
                 let outgoing = &mut recent[place];
+                let lacks = |guard: &Guard| self.stepper.may_enable(profile, &parent, guard);
                 if outgoing.of != Some(state) {
-                    self.list_edges(state, outgoing)?;
-                    outgoing.targets.resize(outgoing.edges.len(), UNKNOWN);
+                    self.list_edges(state, &parent, outgoing)?;
+                } else if outgoing.left_out.iter().any(lacks) {
+                    // No zone forbids everything.
+                    self.list_edges(state, &[], outgoing)?;
                 }
+                outgoing.targets.resize(outgoing.edges.len(), UNKNOWN);
                 outgoing
             };
-            for (number, edge) in outgoing.edges.iter().enumerate() {
+            for (index, edge) in outgoing.edges.iter().enumerate() {
+                let number = outgoing.numbers[index];
                 if !keep(edge) || n > 1 && !self.stepper.enable(profile, &parent, &edge.guard) {
                     continue;
                 }
-                if outgoing.targets[number] == UNKNOWN {
-                    outgoing.targets[number] = self.state_number(&edge.target)?;
+                if outgoing.targets[index] == UNKNOWN {
+                    outgoing.targets[index] = self.state_number(&edge.target)?;
                 }
-                let target = outgoing.targets[number];
+                let target = outgoing.targets[index];
                 let info = self.infos[target as usize];
                 // Between states without clocks there is nothing to compute.
                 let free = n == 1 && edge.guard.is_empty() && info.profile == profile && info.is_alone();
@@ -273,9 +288,9 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
                 self.stats.transitions += 1;
                 let enabled = if free { &parent } else { &self.stepper.enabled };
                 observer.edge(self.states.get(state), edge, &View::new(n, enabled));
-                self.note_facts(edge.facts, number as u32);
-                let to = self.insert(target, self.cursor as u32, number as u32)?;
-                arcs.arc(self.cursor, to as usize, number as u32, &edge.label);
+                self.note_facts(edge.facts, number);
+                let to = self.insert(target, self.cursor as u32, number)?;
+                arcs.arc(self.cursor, to as usize, number, &edge.label);
             }
             if n == 1 {
                 // Its room is used again.
@@ -304,7 +319,7 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
             if slot == NONE || self.stepper.n(self.infos[state as usize].profile) > 1 {
                 break;
             }
-            self.list_edges(state, &mut ahead[count])?;
+            self.list_edges(state, &[], &mut ahead[count])?;
             count += 1;
         }
         let targets = ahead[..count].iter().flat_map(|outgoing| outgoing.edges.iter().map(|edge| &edge.target));
@@ -318,17 +333,33 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
         Ok(())
     }
 
-    /// The edges of a state; their targets are still to be found.
-    fn list_edges(&mut self, state: u32, outgoing: &mut Outgoing<S>) -> Result<(), SearchError> {
-        outgoing.of = Some(state);
-        outgoing.edges.clear();
-        outgoing.targets.clear();
-        self.system.edges(self.states.get(state), &mut outgoing.edges);
+    /// The edges of a state that a zone may allow, or all where none is given; their targets are still to be
+    /// found.
+    fn list_edges(&self, state: u32, zone: &[T], outgoing: &mut Outgoing<S>) -> Result<(), SearchError> {
+        let Outgoing { of, edges, numbers, targets, left_out } = outgoing;
+        *of = Some(state);
+        edges.clear();
+        numbers.clear();
+        targets.clear();
+        left_out.clear();
         let profile = self.infos[state as usize].profile;
-        for edge in &outgoing.edges {
-            self.stepper.check_guard(profile, &edge.guard)?;
-        }
-        if outgoing.edges.len() >= COVERED as usize {
+        let (mut number, mut checked) = (0, Ok(()));
+        let mut possible = |guard: &Guard| {
+            if checked.is_ok() {
+                checked = self.stepper.check_guard(profile, guard);
+            }
+            let possible = zone.is_empty() || self.stepper.may_enable(profile, zone, guard);
+            if possible {
+                numbers.push(number);
+            } else {
+                left_out.push(guard.clone());
+            }
+            number += 1;
+            possible
+        };
+        self.system.possible_edges(self.states.get(state), &mut possible, edges);
+        checked?;
+        if number >= COVERED {
             return Err(SearchError::TooMany);
         }
         Ok(())
@@ -411,6 +442,17 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
         let Listed { family, surplus, .. } = self.lists[number];
         let n = self.stepper.n(profile);
         let zone = &self.stepper.next[..];
+        // Without a way out after each number the compiler compares several at once.
+        let no_less = |a: &Surplus, b: &Surplus| a.iter().zip(b).fold(true, |all, (a, b)| all & (a >= b));
+        // The last that held another one holds most.
+        if self.subsumption == Subsumption::Inclusion
+            && let Some(known) = self.lists[family].known.first()
+            && no_less(&known.surplus, &surplus)
+            && zone::included(zone, self.zones.get(n, known.slot))
+        {
+            self.stats.covered += 1;
+            return Ok(known.node);
+        }
         let key = self.key(zone);
         let list = &mut self.lists[family].known;
         let before = list.len();
@@ -423,11 +465,8 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
                 }
             }
             Subsumption::Inclusion => {
-                // Without a way out after each number the compiler compares several at once.
                 let no_more =
                     |a: &Weights, b: &Weights| a.iter().zip(b).fold(true, |all, (a, b)| all & (a <= b));
-                let no_less =
-                    |a: &Surplus, b: &Surplus| a.iter().zip(b).fold(true, |all, (a, b)| all & (a >= b));
                 let mut at = 0;
                 while let Some(known) = list.get(at) {
                     if no_more(&key, &known.key)

@@ -159,15 +159,21 @@ impl<T: Scalar> Stepper<T> {
         guard.iter().try_for_each(|constraint| self.check(constraint, thresholds))
     }
 
+    /// False when a zone forbids one constraint of a guard alone: so it is with most edges that can't be taken.
+    pub fn may_enable(&self, profile: u32, zone: &[T], guard: &[Constraint]) -> bool {
+        let n = self.n(profile);
+        let allowed = |c: &Constraint| {
+            let bound = T::encode(c.bound, c.strict);
+            zone::admits(n, zone, c.left.into(), c.right.into(), bound)
+        };
+        guard.iter().all(allowed)
+    }
+
     /// Cuts a zone by a guard that was checked, into `enabled`. False when nothing is left.
     pub fn enable(&mut self, profile: u32, parent: &[T], guard: &[Constraint]) -> bool {
         let n = self.n(profile);
-        // Most edges that can't be taken fail on one constraint alone: no need to copy for those.
-        let one_fails = |c: &Constraint| {
-            let bound = T::encode(c.bound, c.strict);
-            !zone::admits(n, parent, c.left.into(), c.right.into(), bound)
-        };
-        if guard.iter().any(one_fails) {
+        // No need to copy for those.
+        if !self.may_enable(profile, parent, guard) {
             return false;
         }
         self.enabled.clear();
