@@ -133,9 +133,13 @@ pub trait TimedSystem {
         possible: &mut dyn FnMut(&Guard) -> bool,
         out: &mut Vec<Edge<Self::State, Self::Label>>,
     ) {
-        let mut all = Vec::new();
-        self.edges(state, &mut all);
-        out.extend(all.into_iter().filter(|edge| possible(&edge.guard)));
+        let mut before = out.len();
+        self.edges(state, out);
+        out.retain(|edge| {
+            let old = before > 0;
+            before -= usize::from(old);
+            old || possible(&edge.guard)
+        });
     }
 
     /// For each clock `c` of the state, the greatest constant `k` that it is compared with before

@@ -343,23 +343,27 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
         targets.clear();
         left_out.clear();
         let profile = self.infos[state as usize].profile;
-        let (mut number, mut checked) = (0, Ok(()));
-        let mut possible = |guard: &Guard| {
-            if checked.is_ok() {
-                checked = self.stepper.check_guard(profile, guard);
-            }
-            let possible = zone.is_empty() || self.stepper.may_enable(profile, zone, guard);
-            if possible {
-                numbers.push(number);
-            } else {
-                left_out.push(guard.clone());
-            }
-            number += 1;
-            possible
-        };
-        self.system.possible_edges(self.states.get(state), &mut possible, edges);
-        checked?;
-        if number >= COVERED {
+        if zone.is_empty() {
+            self.system.edges(self.states.get(state), edges);
+            numbers.extend(0..edges.len() as u32);
+        } else {
+            let mut number = 0;
+            let mut possible = |guard: &Guard| {
+                let possible = self.stepper.may_enable(profile, zone, guard);
+                if possible {
+                    numbers.push(number);
+                } else {
+                    left_out.push(guard.clone());
+                }
+                number += 1;
+                possible
+            };
+            self.system.possible_edges(self.states.get(state), &mut possible, edges);
+        }
+        for guard in edges.iter().map(|edge| &edge.guard).chain(left_out.iter()) {
+            self.stepper.check_guard(profile, guard)?;
+        }
+        if edges.len() + left_out.len() >= COVERED as usize {
             return Err(SearchError::TooMany);
         }
         Ok(())
