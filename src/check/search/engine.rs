@@ -39,13 +39,7 @@ struct Outgoing<S: TimedSystem> {
 
 impl<S: TimedSystem> Default for Outgoing<S> {
     fn default() -> Self {
-        Self {
-            of: None,
-            edges: Vec::new(),
-            numbers: Vec::new(),
-            targets: Vec::new(),
-            left_out: Vec::new(),
-        }
+        Self { of: None, edges: Vec::new(), numbers: Vec::new(), targets: Vec::new(), left_out: Vec::new() }
     }
 }
 
@@ -322,7 +316,8 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
             self.list_edges(state, &[], &mut ahead[count])?;
             count += 1;
         }
-        let targets = ahead[..count].iter().flat_map(|outgoing| outgoing.edges.iter().map(|edge| &edge.target));
+        let targets =
+            ahead[..count].iter().flat_map(|outgoing| outgoing.edges.iter().map(|edge| &edge.target));
         self.states.find_all(targets, &mut self.found_targets);
         let mut found = &self.found_targets[..];
         for outgoing in &mut ahead[..count] {
