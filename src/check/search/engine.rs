@@ -243,6 +243,7 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
                 if !ahead.first().is_some_and(|outgoing| outgoing.of == Some(state)) {
                     self.look_ahead(&mut ahead)?;
                 }
+                assert_eq!(ahead[0].of, Some(state), "these are the edges of this state");
                 &mut ahead[0]
             } else {
                 // Zones of one state come close together: its edges need not be made for each.
@@ -310,7 +311,9 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
         let mut count = 0;
         for node in self.cursor..self.nodes.len().min(self.cursor + AHEAD) {
             let Node { state, slot, .. } = self.nodes[node];
-            if slot == NONE || self.stepper.n(self.infos[state as usize].profile) > 1 {
+            // That at the cursor may have been covered meanwhile, and is expanded all the same.
+            let covered = slot == NONE && node > self.cursor;
+            if covered || self.stepper.n(self.infos[state as usize].profile) > 1 {
                 break;
             }
             self.list_edges(state, &[], &mut ahead[count])?;
