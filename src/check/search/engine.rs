@@ -21,8 +21,10 @@ const COVERED: u32 = 1 << 31;
 const LOOK: u64 = 64;
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
 
-/// How many states' edges are kept at hand: up to a hundred megabytes.
+/// How many states' edges are kept at hand: up to a hundred megabytes, and no more than an eighth of the memory
+/// that there is.
 const RECENT: usize = 1 << 15;
+const RECENT_BYTES: u64 = 4 << 10;
 /// So many states without clocks have the targets of their edges looked up together.
 const AHEAD: usize = 8;
 
@@ -40,6 +42,14 @@ struct Outgoing<S: TimedSystem> {
 impl<S: TimedSystem> Default for Outgoing<S> {
     fn default() -> Self {
         Self { of: None, edges: Vec::new(), numbers: Vec::new(), targets: Vec::new(), left_out: Vec::new() }
+    }
+}
+
+impl<S: TimedSystem> Outgoing<S> {
+    fn memory(&self) -> u64 {
+        let edges = self.edges.capacity() * size_of::<Edge<S::State, S::Label>>();
+        let numbers = (self.numbers.capacity() + self.targets.capacity()) * size_of::<u32>();
+        (edges + numbers + self.left_out.capacity() * size_of::<Guard>()) as u64
     }
 }
 
@@ -124,6 +134,8 @@ pub(super) struct Engine<'s, S: TimedSystem, T: Scalar> {
     spilled: u64,
     /// What the states hold on the heap.
     heap: u64,
+    /// What the edges hold that are kept at hand.
+    at_hand: u64,
 }
 
 impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
@@ -147,6 +159,7 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
             layer_end: 0,
             spilled: 0,
             heap: 0,
+            at_hand: 0,
         }
     }
 
@@ -196,6 +209,8 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
         let began = Instant::now();
         self.stats.stopped_by = None;
         let mut reported = began;
+        let room = options.limits.memory_max.map_or(RECENT, |most| (most / 8 / RECENT_BYTES) as usize);
+        let places = room.clamp(1, RECENT);
         let mut recent: Vec<Outgoing<S>> = Vec::new();
         let mut ahead: Vec<Outgoing<S>> = Vec::new();
         let mut parent = Vec::new();
@@ -247,11 +262,12 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
                 &mut ahead[0]
             } else {
                 // Zones of one state come close together: its edges need not be made for each.
-                let place = state as usize % RECENT;
+                let place = state as usize % places;
                 if recent.len() <= place {
                     recent.resize_with(place + 1, Outgoing::default);
                 }
                 let outgoing = &mut recent[place];
+                let before = outgoing.memory();
                 let lacks = |guard: &Guard| self.stepper.may_enable(profile, &parent, guard);
                 if outgoing.of != Some(state) {
                     self.list_edges(state, &parent, outgoing)?;
@@ -260,6 +276,7 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
                     self.list_edges(state, &[], outgoing)?;
                 }
                 outgoing.targets.resize(outgoing.edges.len(), UNKNOWN);
+                self.at_hand += outgoing.memory() - before;
                 outgoing
             };
             for (index, edge) in outgoing.edges.iter().enumerate() {
@@ -298,6 +315,7 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
                 break;
             }
         }
+        self.at_hand = 0;
         self.stats.complete = self.cursor == self.nodes.len();
         self.stats.states = self.states().count() as u64;
         self.stats.seconds += began.elapsed().as_secs_f64();
@@ -574,7 +592,8 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
         let lists = (self.lists.capacity() * size_of::<Listed>()) as u64;
         // A list that grows holds up to twice what is in it.
         let lists = lists + self.spilled * 2 * size_of::<Known>() as u64;
-        nodes as u64 + lists + self.heap + self.zones.memory() + self.states.memory() + self.stepper.memory()
+        let states = self.heap + self.states.memory();
+        nodes as u64 + lists + states + self.zones.memory() + self.stepper.memory() + self.at_hand
     }
 
     /// The states that were reached.
