@@ -255,6 +255,40 @@ fn a_limit_is_named_with_its_value_and_what_to_do() {
     }
 }
 
+/// The most memory that the process ever had, in bytes.
+#[cfg(target_os = "linux")]
+fn peak(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? << 10)
+}
+
+/// What the process takes beside the search, some 20 MB, is not part of the limit.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_limit_of_memory_is_kept_to_within_a_tenth() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = include_str!("../benches/receipt.toml").replace("requests = 2", "requests = 3");
+    std::fs::write(folder.path().join("policy.toml"), policy.replace("pause = \"5s\"", "")).unwrap();
+    let limit: u64 = 256 << 20;
+    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("idemcheck"))
+        .args(["verify", "policy.toml", "--max-memory", "256MiB", "--no-cache", "--output", "report.txt"])
+        .current_dir(folder.path())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut most = 0;
+    while child.try_wait().unwrap().is_none() {
+        most = most.max(peak(child.id()).unwrap_or(0));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let report = std::fs::read_to_string(folder.path().join("report.txt")).unwrap();
+    assert!(report.contains("stopped by the limit of 256 MiB of memory"), "{report}");
+    let mib = most >> 20;
+    assert!(most < limit + limit / 10 + (20 << 20), "{mib} MiB, more than the limit allows");
+    assert!(most > limit - limit / 5, "{mib} MiB: it gave up far too early");
+}
+
 #[test]
 fn what_is_at_stake_is_in_every_report() {
     let said = verify(REFUND, &["--property", "single-execution"]);
