@@ -143,6 +143,7 @@ fn drawn(lines: &[Line]) -> String {
     let (count, power) = (|of: &f64| format!("{of:.0}"), |zones: &f64| format!("{zones:.0}"));
     chart
         .configure_mesh()
+        .max_light_lines(1)
         .x_labels((right - left) as usize + 1)
         .x_label_formatter(&count)
         .y_label_formatter(&power)

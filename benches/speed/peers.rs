@@ -58,7 +58,8 @@ pub fn measure(page: &mut String) {
     let unbounded = ("pause = \"5s\"\n", "");
     let native = ("native_key = false", "native_key = { ttl = \"24h\" }");
     let reconcile = ("take_over = \"call\"", "take_over = \"reconcile\"");
-    let receipts: [(&str, &[(&str, &str)], &str); 4] = [
+    type Receipt<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
+    let receipts: [Receipt; 4] = [
         ("receipt 2 x 2", &[], "a prototype 0.03 s"),
         ("receipt 3 x 2", &[("requests = 2", "requests = 3")], "a prototype 5.3 s"),
         ("receipt 2 x 2, unbounded pause, native key", &[unbounded, native], "a prototype 5.2 s"),

@@ -255,7 +255,7 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
             }
             observer.state(self.states.get(state), &View::new(n, &parent));
             let outgoing = if n == 1 {
-                if !ahead.first().is_some_and(|outgoing| outgoing.of == Some(state)) {
+                if ahead.first().is_none_or(|outgoing| outgoing.of != Some(state)) {
                     self.look_ahead(&mut ahead)?;
                 }
                 assert_eq!(ahead[0].of, Some(state), "these are the edges of this state");
