@@ -104,6 +104,7 @@ pub(super) fn path_to<S: TimedSystem<Label = Label>>(
     let known = exploration.facts() & bits;
     let each = (0..u64::BITS).filter(|bit| known >> bit & 1 != 0);
     let witnesses = each.filter_map(|bit| exploration.witness(bit).map(|w| (1 << bit, w)));
+    // Of equally short ones the first.
     let (bit, witness) = witnesses.min_by_key(|(_, witness)| witness.steps.len())?;
     Some(abstract_path(system, &witness, bit, packed))
 }

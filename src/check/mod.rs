@@ -1,6 +1,7 @@
 //! The search over a timed system, and what is made of it: verdicts, numbers, counterexamples.
 
 pub mod baseline;
+pub mod cluster;
 mod endless;
 mod fewest;
 pub mod graph;
@@ -26,7 +27,7 @@ pub mod weigh;
 pub use oracle::explore;
 pub use trace::ReplayError;
 pub use verdicts::{Verdicts, verdicts};
-pub use verify::{CheckError, Reductions, find, prove, replay, verify, verify_with};
+pub use verify::{CheckError, Reductions, find, find_on, prove, replay, verify, verify_with};
 pub use weigh::weigh;
 
 use std::sync::atomic::AtomicBool;

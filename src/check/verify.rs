@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Instant;
 
+use super::cluster::Cluster;
 use super::endless::{self, Endless, Turn, Turns};
 use super::fewest::{self, abstract_path, path_to, simpler};
 use super::graph::Graph;
@@ -36,6 +37,8 @@ pub enum CheckError {
     Search(SearchError),
     /// The model can go round these states for ever without any time passing.
     LoopWithoutTime(Vec<String>),
+    /// Another process of the search is gone.
+    Cluster(String),
     /// A run that the search found could not be taken again: a fault of this program.
     Unreplayable(Property, String),
 }
@@ -45,6 +48,7 @@ impl fmt::Display for CheckError {
         match self {
             CheckError::Compile(error) => error.fmt(f),
             CheckError::Search(error) => error.fmt(f),
+            CheckError::Cluster(why) => f.write_str(why),
             CheckError::LoopWithoutTime(states) => {
                 let round = states.join(" → ");
                 write!(
@@ -164,7 +168,7 @@ pub fn verify_with(
     options: &VerifyOptions,
     reductions: Reductions,
 ) -> Result<PolicyResult, CheckError> {
-    let mut result = find_with(policy, protocol, options, reductions)?;
+    let mut result = find_with(policy, protocol, options, reductions, None)?;
     weigh(policy, &policy.waivers, &mut result, options.today);
     Ok(result)
 }
@@ -179,7 +183,20 @@ pub fn find(
     protocol: &Protocol,
     options: &VerifyOptions,
 ) -> Result<PolicyResult, CheckError> {
-    find_with(policy, protocol, options, Reductions::ALL)
+    find_with(policy, protocol, options, Reductions::ALL, None)
+}
+
+/// As [`find`], the zones spread over the workers of a cluster; every process of it has to ask the same.
+///
+/// # Errors
+/// As [`verify`].
+pub fn find_on(
+    cluster: &Cluster,
+    policy: &Policy,
+    protocol: &Protocol,
+    options: &VerifyOptions,
+) -> Result<PolicyResult, CheckError> {
+    find_with(policy, protocol, options, Reductions::ALL, Some(cluster))
 }
 
 fn find_with(
@@ -187,6 +204,7 @@ fn find_with(
     protocol: &Protocol,
     options: &VerifyOptions,
     reductions: Reductions,
+    cluster: Option<&Cluster>,
 ) -> Result<PolicyResult, CheckError> {
     let system = System::new(policy, protocol).map_err(CheckError::Compile)?;
     let system = system.with_symmetry(reductions.symmetry);
@@ -199,7 +217,12 @@ fn find_with(
     let mut findings = match options.engine {
         Engine::Zones => {
             let stop_at = stop_at(policy, &system, options);
-            search_zones(&system, options, reductions, stop_at, &patience, true)?
+            match cluster {
+                Some(cluster) => {
+                    cluster.search_zones(&policy.name, &system, options, reductions, stop_at, &patience)?
+                }
+                None => search_zones(&system, options, reductions, stop_at, &patience, true)?,
+            }
         }
         Engine::Stateright => oracle::search(&system, options, &patience)?,
     };
@@ -299,9 +322,9 @@ pub(super) struct Findings {
 }
 
 /// Collects what the numbers and the warnings need while the search runs.
-struct Watch<'a> {
-    system: &'a System,
-    findings: &'a mut Findings,
+pub(super) struct Watch<'a> {
+    pub system: &'a System,
+    pub findings: &'a mut Findings,
 }
 
 impl Observer<System> for Watch<'_> {
@@ -382,9 +405,16 @@ impl Findings {
         self.capacity_least = self.capacity_least.into_iter().chain(capacity).min();
     }
 
-    /// What the end of a search tells. Of two searches, the second is the one that need not end.
+    /// What the end of a search tells.
     fn take(&mut self, exploration: &Exploration<System>) {
-        let stats = exploration.stats();
+        self.take_stats(exploration.stats(), exploration.facts());
+        for state in exploration.states() {
+            self.note_world(&World::unpack(state));
+        }
+    }
+
+    /// Of two searches, the second is the one that need not end.
+    pub fn take_stats(&mut self, stats: &SearchStats, facts: u64) {
         if self.search.complete {
             self.search.visited += stats.visited;
             self.search.stored += stats.stored;
@@ -394,11 +424,13 @@ impl Findings {
         } else {
             self.search = stats.clone();
         }
-        self.facts |= exploration.facts();
-        let effects = |state: &Packed| World::unpack(state).effects_most();
-        self.effects_most = exploration.states().map(effects).max().unwrap_or(0).max(self.effects_most);
-        let lost = |state: &Packed| World::unpack(state).messages_lost();
-        self.lost_most = exploration.states().map(lost).max().unwrap_or(0).max(self.lost_most);
+        self.facts |= facts;
+    }
+
+    /// What a state tells of effects and messages.
+    pub fn note_world(&mut self, world: &World) {
+        self.effects_most = self.effects_most.max(world.effects_most());
+        self.lost_most = self.lost_most.max(world.messages_lost());
     }
 
     pub fn note_told(&mut self, after: Option<i64>) {
@@ -437,18 +469,7 @@ pub(super) fn search_zones(
     show: bool,
 ) -> Result<Findings, CheckError> {
     let mut findings = Findings::default();
-    let search = SearchOptions {
-        subsumption: if reductions.inclusion { Subsumption::Inclusion } else { Subsumption::Equality },
-        extrapolation: if reductions.lower_upper { Extrapolation::Lu } else { Extrapolation::M },
-        symmetry: reductions.symmetry,
-        surplus: reductions.surplus,
-        keep_shortest: true,
-        limits: &options.limits,
-        cancel: options.cancel,
-        progress: options.progress,
-        stop_at,
-        depth_max: None,
-    };
+    let search = search_options(options, reductions, stop_at);
     let endless = Endless::of(system);
     // What goes round for ever is looked for among the states of the plain system.
     let lean_after = reductions.lean_after.filter(|_| endless.is_empty());
@@ -462,17 +483,9 @@ pub(super) fn search_zones(
             findings.note_target(system, &World::unpack(state));
         }
     }
-    let budget = fewest::budget(findings.search.visited);
-    for property in Property::ALL.into_iter().filter(|property| show && options.wants(*property)) {
-        let bits = broken_by(property);
-        if let Some(path) = path_to(system, &exploration, bits, |state| state) {
-            let path = simpler(system, &path, bits, &search, patience, &budget).unwrap_or(path);
-            match concretize(system, property, &path, None, patience) {
-                Some(counterexample) => findings.broken.push(Broken { property, counterexample }),
-                None if patience.is_over() => break,
-                None => return Err(CheckError::Unreplayable(property, "no moments fit".to_owned())),
-            }
-        }
+    if show {
+        let path = |bits| path_to(system, &exploration, bits, |state| state);
+        show_broken(system, options, &search, patience, path, &mut findings)?;
     }
     let stopped = stop_at != 0 && findings.facts & stop_at != 0;
     for endless in endless {
@@ -490,8 +503,51 @@ pub(super) fn search_zones(
     Ok(findings)
 }
 
+pub(super) fn search_options<'a>(
+    options: &'a VerifyOptions,
+    reductions: Reductions,
+    stop_at: u64,
+) -> SearchOptions<'a> {
+    SearchOptions {
+        subsumption: if reductions.inclusion { Subsumption::Inclusion } else { Subsumption::Equality },
+        extrapolation: if reductions.lower_upper { Extrapolation::Lu } else { Extrapolation::M },
+        symmetry: reductions.symmetry,
+        surplus: reductions.surplus,
+        keep_shortest: true,
+        limits: &options.limits,
+        cancel: options.cancel,
+        progress: options.progress,
+        stop_at,
+        depth_max: None,
+    }
+}
+
+/// Makes a counterexample of the path to a step that breaks a property, for each that has one.
+pub(super) fn show_broken(
+    system: &System,
+    options: &VerifyOptions,
+    search: &SearchOptions,
+    patience: &Patience,
+    path_to: impl Fn(u64) -> Option<Vec<PathStep>>,
+    findings: &mut Findings,
+) -> Result<(), CheckError> {
+    let budget = fewest::budget(findings.search.visited);
+    for property in Property::ALL.into_iter().filter(|property| options.wants(*property)) {
+        let bits = broken_by(property);
+        if let Some(path) = path_to(bits) {
+            let path = simpler(system, &path, bits, search, patience, &budget).unwrap_or(path);
+            match concretize(system, property, &path, None, patience) {
+                Some(counterexample) => findings.broken.push(Broken { property, counterexample }),
+                None if patience.is_over() => break,
+                None => return Err(CheckError::Unreplayable(property, "no moments fit".to_owned())),
+            }
+        }
+    }
+    Ok(())
+}
+
 /// What is left of the limits.
-fn remaining(limits: &Limits, patience: &Patience) -> Limits {
+pub(super) fn remaining(limits: &Limits, patience: &Patience) -> Limits {
     Limits { time_max: patience.left(), ..limits.clone() }
 }
 

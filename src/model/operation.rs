@@ -132,6 +132,7 @@ pub enum WriteKind {
 
 /// What a state sees when its operation is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "cluster", derive(serde::Serialize, serde::Deserialize))]
 #[repr(u8)]
 pub enum Outcome {
     Inserted,

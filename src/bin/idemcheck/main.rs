@@ -7,6 +7,7 @@ mod base;
 mod cache;
 mod check_history;
 mod check_proof;
+mod cluster;
 mod completions;
 mod concepts;
 mod conform;

@@ -10,7 +10,7 @@ use idemcheck::report::origin::Origins;
 
 use crate::exit::Exit;
 use crate::search::{self, Searched};
-use crate::{formats, output, prove};
+use crate::{cluster, formats, output, prove};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -32,7 +32,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let loads = args.load.iter().map(|path| race(path)).collect::<anyhow::Result<Vec<LoadReport>>>()?;
     let ready = || output::check_folder(&args.to);
     let began = Instant::now();
-    let Some(mut searched) = search::run(&args.search, false, None, ready)? else {
+    let Some(mut searched) = search::run(&args.search, &cluster::Args::default(), false, None, ready)? else {
         return Ok(Exit::NothingSelected);
     };
     if args.prove {

@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use idemcheck::check::baseline::Baseline;
+use idemcheck::check::cluster::Cluster;
 use idemcheck::check::partition::{Part, Partition};
 use idemcheck::check::property::Property;
 use idemcheck::check::verdict::{CheckFailure, PolicyResult, Report};
@@ -23,7 +24,7 @@ use idemcheck::threads::on_threads;
 use crate::arguments::{parse_duration, parse_size};
 use crate::cache::{Cache, Keys};
 use crate::exit::{Exit, INTERRUPTED};
-use crate::{input, margins, progress};
+use crate::{cluster, input, margins, progress};
 
 /// What is searched, and how far.
 #[derive(clap::Args)]
@@ -127,11 +128,12 @@ impl Searched {
 /// policy was selected, which has been said then.
 pub fn run(
     args: &Args,
+    cluster: &cluster::Args,
     quiet: bool,
     part: Option<Part>,
     ready: impl FnOnce() -> anyhow::Result<()>,
 ) -> anyhow::Result<Option<Searched>> {
-    let finder = Finder::new(&args.common, args.stops_at(), quiet)?;
+    let mut finder = Finder::new(&args.common, args.stops_at(), quiet || !cluster.reports())?;
     let baseline = args.baseline.as_deref().map(read_baseline).transpose()?;
     let loaded = input::read(&args.common.paths, args.common.models.as_deref());
     if loaded.selected == 0 && !loaded.failed() {
@@ -139,7 +141,11 @@ pub fn run(
         return Ok(None);
     }
     ready()?;
+    if cluster.asked() {
+        finder.join(cluster, &loaded, part)?;
+    }
     let mut report = finder.report(&loaded, part);
+    finder.leave();
     if let (Some((baseline, text)), Some(path)) = (&baseline, &args.baseline) {
         if let Some(partition) = &mut report.partition {
             partition.run = digest(&[&partition.run, text]);
@@ -192,6 +198,8 @@ pub struct Finder<'a> {
     today: String,
     /// Results of this process, by the same keys; for runs that come again and again.
     kept: Option<Mutex<HashMap<String, PolicyResult>>>,
+    /// The workers that search together, where one policy is spread over several.
+    cluster: Option<Cluster>,
 }
 
 impl<'a> Finder<'a> {
@@ -207,12 +215,37 @@ impl<'a> Finder<'a> {
             cache: if caches { Cache::open(common.cache.as_deref()) } else { None },
             today: jiff::Zoned::now().date().to_string(),
             kept: None,
+            cluster: None,
         })
     }
 
     /// Keeps results in memory, too.
     pub fn keeping(self) -> Finder<'a> {
         Finder { kept: Some(Mutex::default()), ..self }
+    }
+
+    /// Searches together with other processes. What only this one has kept would part them: nothing is.
+    fn join(&mut self, args: &cluster::Args, loaded: &Loaded, part: Option<Part>) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            matches!(self.common.engine, EngineName::Zones),
+            "--engine stateright searches with one thread: leave out --workers and --hosts"
+        );
+        let Partition { run, build, of, number, .. } =
+            self.partition(part.unwrap_or(Part { number: 1, of: 1 }), loaded);
+        let stops: Vec<&str> = self.fail_fast.iter().map(|property| property.name()).collect();
+        let timeout = format!("{:?}", self.common.timeout);
+        let same =
+            [run, build, of.to_string(), number.to_string(), stops.join(","), timeout, self.today.clone()];
+        let same: Vec<&str> = same.iter().map(String::as_str).collect();
+        self.cluster = Some(args.join(&digest(&same))?);
+        self.cache = None;
+        Ok(())
+    }
+
+    fn leave(&mut self) {
+        if let Some(cluster) = self.cluster.take() {
+            cluster::leave(cluster, !self.quiet);
+        }
     }
 
     /// The clock that limits of time count from, and the day, begin anew.
@@ -315,6 +348,9 @@ impl<'a> Finder<'a> {
 
     /// How many of so many things are done at a time.
     pub fn jobs(&self, count: usize) -> usize {
+        if self.cluster.is_some() {
+            return 1;
+        }
         self.common.jobs(count)
     }
 
@@ -341,12 +377,15 @@ impl<'a> Finder<'a> {
             cancel: self.cancel,
             progress,
         };
-        let found =
-            check::find(&source.policy, &source.protocol, &options).map_err(|error| CheckFailure {
-                policy: source.policy.name.clone(),
-                path: source.policy.path.display().to_string(),
-                message: error.to_string(),
-            })?;
+        let found = match &self.cluster {
+            Some(cluster) => check::find_on(cluster, &source.policy, &source.protocol, &options),
+            None => check::find(&source.policy, &source.protocol, &options),
+        };
+        let found = found.map_err(|error| CheckFailure {
+            policy: source.policy.name.clone(),
+            path: source.policy.path.display().to_string(),
+            message: error.to_string(),
+        })?;
         // Near a limit of time, runs may be less simple than they could be.
         let in_time = self.common.timeout.is_none_or(|timeout| self.began.elapsed() < timeout);
         if in_time

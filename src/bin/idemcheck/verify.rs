@@ -14,7 +14,7 @@ use idemcheck::report::trace;
 use crate::exit::Exit;
 use crate::formats::{self, Destination, Format, What};
 use crate::search::{self, Finder, Searched};
-use crate::{emit, output, prove, report, watch};
+use crate::{cluster, emit, output, prove, report, watch};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -54,6 +54,8 @@ pub struct Args {
     #[arg(long, short, alias = "show-all")]
     verbose: bool,
     #[command(flatten)]
+    cluster: cluster::Args,
+    #[command(flatten)]
     emit: emit::Args,
 }
 
@@ -69,6 +71,9 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     }
     let instead = formats::instead_of_stdout(&args.output)?;
     let ready = || {
+        if !args.cluster.reports() {
+            return Ok(());
+        }
         for destination in &args.output {
             destination.check()?;
         }
@@ -77,9 +82,18 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
         folders.try_for_each(|folder| output::check_folder(folder))
     };
     let began = Instant::now();
-    let Some(mut searched) = search::run(&args.search, args.quiet, args.partition, ready)? else {
+    let Some(mut searched) = search::run(&args.search, &args.cluster, args.quiet, args.partition, ready)?
+    else {
         return Ok(Exit::NothingSelected);
     };
+    if !args.cluster.reports() {
+        searched
+            .report
+            .failures
+            .iter()
+            .for_each(|failure| eprintln!("{}: {}", failure.path, failure.message));
+        return Ok(searched.exit());
+    }
     if args.prove {
         searched = prove::prove(&args.search, searched, began, args.proofs.as_deref())?;
     }

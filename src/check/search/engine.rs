@@ -1,5 +1,8 @@
 //! The search itself: the table of nodes, what is known of each state, and the loop.
 
+#[cfg(feature = "cluster")]
+pub(in crate::check) mod shard;
+
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 

@@ -25,6 +25,8 @@ use crate::time::{Edge, TimedSystem};
 
 pub(super) use engine::Arcs;
 use engine::Engine;
+#[cfg(feature = "cluster")]
+pub(super) use engine::shard;
 pub use unfold::Unfolding;
 pub use witness::{Witness, WitnessStep};
 
@@ -94,6 +96,7 @@ impl Default for SearchOptions<'_> {
 
 /// Why a system can't be searched at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "cluster", derive(serde::Serialize, serde::Deserialize))]
 pub enum SearchError {
     /// A constant is beyond what the numbers of a zone can hold: the constant, and the greatest allowed.
     ConstantTooLarge(i64, i64),
@@ -187,7 +190,7 @@ pub(super) fn explore_from<'s, S: TimedSystem>(
 }
 
 /// Whether 32 bits hold every number that can come up; an error if 64 do not.
-fn is_narrow<S: TimedSystem>(system: &S, options: &SearchOptions) -> Result<bool, SearchError> {
+pub(super) fn is_narrow<S: TimedSystem>(system: &S, options: &SearchOptions) -> Result<bool, SearchError> {
     let constant = system.greatest_constant();
     if constant.unsigned_abs() > GREATEST_CONSTANT as u64 {
         return Err(SearchError::ConstantTooLarge(constant, GREATEST_CONSTANT));

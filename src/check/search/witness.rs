@@ -30,7 +30,7 @@ impl<S: TimedSystem, T: Scalar> Engine<'_, S, T> {
         Some(self.walk(self.path_to_node(node)?))
     }
 
-    fn walk(&self, path: Vec<(&S::State, u32)>) -> Witness<S> {
+    pub(super) fn walk(&self, path: Vec<(&S::State, u32)>) -> Witness<S> {
         if path.is_empty() {
             return Witness { steps: Vec::new() };
         }

@@ -11,6 +11,7 @@ use super::{
 
 /// The stored form of a [`World`].
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[cfg_attr(feature = "cluster", derive(serde::Serialize, serde::Deserialize))]
 pub struct Packed(SmallVec<[u8; 56]>);
 
 impl Packed {
