@@ -62,6 +62,16 @@ fn start(each: &[&[PathBuf]], more: &[&str]) -> (Vec<Child>, tempfile::TempDir) 
     (each.iter().enumerate().map(start).collect(), folder)
 }
 
+/// One that takes seconds.
+fn large(folder: &Path) -> PathBuf {
+    let text = std::fs::read_to_string("benches/receipt.toml").unwrap();
+    let changed = text.replacen("requests = 2", "requests = 3", 1);
+    assert_ne!(text, changed);
+    let path = folder.join("large.toml");
+    std::fs::write(&path, changed).unwrap();
+    path
+}
+
 fn ended((children, _folder): (Vec<Child>, tempfile::TempDir)) -> Vec<Output> {
     let wait = |child: Child| std::thread::spawn(|| child.wait_with_output().unwrap());
     let waiting: Vec<_> = children.into_iter().map(wait).collect();
@@ -134,8 +144,9 @@ fn a_search_that_fails_fast_ends_at_the_same_step() {
 
 #[test]
 fn a_limit_ends_all() {
-    let paths = [PathBuf::from("benches/receipt.toml")];
-    for output in together(3, &paths, &["--max-states", "2000"]) {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = [large(folder.path())];
+    for output in together(3, &paths, &["--max-states", "20000", "--property", "no-false-dedup"]) {
         assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
     }
 }
@@ -156,7 +167,8 @@ fn other_policies_are_refused() {
 
 #[test]
 fn a_process_that_dies_ends_the_others_without_a_verdict() {
-    let paths = [PathBuf::from("benches/receipt.toml")];
+    let folder = tempfile::tempdir().unwrap();
+    let paths = [large(folder.path())];
     let (mut children, _folder) = start(&[&paths[..]; 3], &[]);
     std::thread::sleep(Duration::from_millis(400));
     let mut killed = children.pop().unwrap();
