@@ -21,6 +21,9 @@ use crate::check::{Limits, Progress};
 use crate::time::zone::{Scalar, View};
 use crate::time::{Edge, TimedSystem};
 
+/// What came in a round, but for how the others stand.
+type Mail<S, T> = Vec<Message<S, T, Vec<u8>>>;
+
 /// What workers tell each other.
 #[derive(Clone, Serialize, Deserialize)]
 pub(in crate::check) enum Message<S, T, N> {
@@ -379,7 +382,7 @@ where
         failed: Option<SearchError>,
         waiting: u64,
         last: u64,
-    ) -> Result<(Vec<Message<S::State, T, Vec<u8>>>, Status), SearchError> {
+    ) -> Result<(Mail<S::State, T>, Status), SearchError> {
         let stats = &self.engine.stats;
         let status = Status {
             firsts: self.firsts.clone(),
