@@ -3,6 +3,7 @@
 pub mod baseline;
 pub mod cluster;
 mod endless;
+mod error;
 mod fewest;
 pub mod graph;
 pub mod judge;
@@ -14,6 +15,7 @@ pub mod partition;
 pub mod proof;
 pub mod properties;
 pub mod property;
+mod reductions;
 mod remarks;
 mod scope;
 pub mod search;
@@ -24,10 +26,12 @@ mod verdicts;
 mod verify;
 pub mod weigh;
 
+pub use error::CheckError;
 pub use oracle::explore;
+pub use reductions::Reductions;
 pub use trace::ReplayError;
 pub use verdicts::{Verdicts, verdicts};
-pub use verify::{CheckError, Reductions, find, find_on, prove, replay, verify, verify_with};
+pub use verify::{find, find_on, prove, replay, verify, verify_with};
 pub use weigh::weigh;
 
 use std::sync::atomic::AtomicBool;

@@ -20,12 +20,13 @@ use smallvec::SmallVec;
 use stateright::{Checker as _, Model, Property as Always};
 
 use super::endless::{self, Endless};
+use super::error::CheckError;
 use super::graph::Components;
 use super::judge::broken_by;
 use super::property::Property;
 use super::trace::{PathStep, Patience, breaks, concretize};
 use super::verdict::SearchStats;
-use super::verify::{Broken, CheckError, Findings};
+use super::verify::{Broken, Findings};
 use super::{Limits, Progress, VerifyOptions};
 use crate::model::Protocol;
 use crate::policy::Policy;

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::VerifyOptions;
+use super::error::CheckError;
 use super::judge::{broken_by, not_applicable};
 use super::property::Property;
+use super::reductions::Reductions;
 use super::trace::Patience;
 use super::verdict::Verdict;
-use super::verify::{CheckError, Reductions, judge, search_zones};
+use super::verify::{judge, search_zones};
 use crate::model::Protocol;
 use crate::policy::Policy;
 use crate::system::System;

@@ -1,20 +1,21 @@
 //! From a policy to its verdicts: compile, search, look for runs without end, judge, show.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::time::Instant;
 
 use super::cluster::Cluster;
 use super::endless::{self, Endless, Turn, Turns};
+use super::error::CheckError;
 use super::fewest::{self, abstract_path, path_to, simpler};
 use super::graph::Graph;
 use super::judge::{broken_by, not_applicable};
 use super::lasso::{Flow, Lasso, Roles};
 use super::proof::{self, Attempted, Proof};
 use super::property::Property;
+use super::reductions::Reductions;
 use super::remarks::{lints, untaken, warnings};
 use super::scope::{models, scope};
-use super::search::{Exploration, Extrapolation, Observer, SearchError, SearchOptions, Subsumption, explore};
+use super::search::{Exploration, Extrapolation, Observer, SearchOptions, Subsumption, explore};
 use super::trace::{self, PathStep, Patience, ReplayError, concretize, repeat};
 use super::verdict::{
     Counterexample, Number, PolicyResult, ProofSummary, PropertyResult, SearchStats, Step, Verdict,
@@ -26,77 +27,9 @@ use crate::model::{Outcome, Protocol};
 use crate::policy::{Policy, Waiver};
 use crate::system::remedy::ACTIONS_MAX;
 use crate::system::world::{Attempt, EFFECTS_MAX, Packed, Who, World};
-use crate::system::{Action, Actor, CompileError, Label, Seen, Sending, System, facts};
+use crate::system::{Action, Actor, Label, Seen, Sending, System, facts};
 use crate::time::Edge;
 use crate::time::zone::ZoneView;
-
-/// Why a policy could not be checked at all.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CheckError {
-    Compile(CompileError),
-    Search(SearchError),
-    /// The model can go round these states for ever without any time passing.
-    LoopWithoutTime(Vec<String>),
-    /// Another process of the search is gone.
-    Cluster(String),
-    /// A run that the search found could not be taken again: a fault of this program.
-    Unreplayable(Property, String),
-}
-
-impl fmt::Display for CheckError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            CheckError::Compile(error) => error.fmt(f),
-            CheckError::Search(error) => error.fmt(f),
-            CheckError::Cluster(why) => f.write_str(why),
-            CheckError::LoopWithoutTime(states) => {
-                let round = states.join(" → ");
-                write!(
-                    f,
-                    "a loop that takes no time: {round} → {}; put a `wait` into it, or leave it",
-                    states[0]
-                )
-            }
-            CheckError::Unreplayable(property, why) => {
-                write!(f, "the run found against {property} cannot be replayed ({why}): please report this")
-            }
-        }
-    }
-}
-
-impl std::error::Error for CheckError {}
-
-impl From<SearchError> for CheckError {
-    fn from(error: SearchError) -> Self {
-        CheckError::Search(error)
-    }
-}
-
-/// Which reductions a search uses. All of them, but for tests that compare.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reductions {
-    pub inclusion: bool,
-    pub lower_upper: bool,
-    pub symmetry: bool,
-    /// See [`SearchOptions::surplus`].
-    pub surplus: bool,
-    /// Whether what no step will ask of a token is forgotten: see [`System::keeping_tokens`].
-    pub tokens: bool,
-    /// After how many zones the lean system is searched for what there is to find (see
-    /// [`System::lean`]), and the plain one only for the runs that show it; none: never.
-    pub lean_after: Option<u64>,
-}
-
-impl Reductions {
-    pub const ALL: Reductions = Reductions {
-        inclusion: true,
-        lower_upper: true,
-        symmetry: true,
-        surplus: true,
-        tokens: true,
-        lean_after: Some(10_000),
-    };
-}
 
 /// Checks every property of a policy.
 ///
