@@ -31,28 +31,51 @@ const RECENT_BYTES: u64 = 4 << 10;
 /// So many states without clocks have the targets of their edges looked up together.
 const AHEAD: usize = 8;
 
-/// The edges of a state, and the numbers of their targets as far as they are known.
-struct Outgoing<S: TimedSystem> {
+/// The edges of a state, and what is known of the target of each.
+struct Outgoing<S: TimedSystem, K> {
     of: Option<u32>,
     edges: Vec<Edge<S::State, S::Label>>,
     /// Of each, its number among all edges of the state.
     numbers: Vec<u32>,
-    targets: Vec<u32>,
+    targets: Vec<K>,
     /// The guards of the edges that are left out: the zones so far don't allow them.
     left_out: Vec<Guard>,
 }
 
-impl<S: TimedSystem> Default for Outgoing<S> {
+impl<S: TimedSystem, K> Default for Outgoing<S, K> {
     fn default() -> Self {
         Self { of: None, edges: Vec::new(), numbers: Vec::new(), targets: Vec::new(), left_out: Vec::new() }
     }
 }
 
-impl<S: TimedSystem> Outgoing<S> {
+impl<S: TimedSystem, K> Outgoing<S, K> {
     fn memory(&self) -> u64 {
         let edges = self.edges.capacity() * size_of::<Edge<S::State, S::Label>>();
-        let numbers = (self.numbers.capacity() + self.targets.capacity()) * size_of::<u32>();
+        let numbers = self.numbers.capacity() * size_of::<u32>() + self.targets.capacity() * size_of::<K>();
         (edges + numbers + self.left_out.capacity() * size_of::<Guard>()) as u64
+    }
+}
+
+/// The edges of states that were met lately: zones of one state come close together, and its edges need not be
+/// made for each.
+struct Recent<S: TimedSystem, K> {
+    list: Vec<Outgoing<S, K>>,
+    places: usize,
+}
+
+impl<S: TimedSystem, K> Recent<S, K> {
+    fn new(memory_max: Option<u64>) -> Self {
+        let room = memory_max.map_or(RECENT, |most| (most / 8 / RECENT_BYTES) as usize);
+        Self { list: Vec::new(), places: room.clamp(1, RECENT) }
+    }
+
+    /// Where a state's edges are, if they are at hand.
+    fn at(&mut self, state: u32) -> &mut Outgoing<S, K> {
+        let place = state as usize % self.places;
+        if self.list.len() <= place {
+            self.list.resize_with(place + 1, Outgoing::default);
+        }
+        &mut self.list[place]
     }
 }
 
@@ -212,10 +235,8 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
         let began = Instant::now();
         self.stats.stopped_by = None;
         let mut reported = began;
-        let room = options.limits.memory_max.map_or(RECENT, |most| (most / 8 / RECENT_BYTES) as usize);
-        let places = room.clamp(1, RECENT);
-        let mut recent: Vec<Outgoing<S>> = Vec::new();
-        let mut ahead: Vec<Outgoing<S>> = Vec::new();
+        let mut recent = Recent::new(options.limits.memory_max);
+        let mut ahead: Vec<Outgoing<S, u32>> = Vec::new();
         let mut parent = Vec::new();
         let mut looked = 0;
         while self.cursor < self.nodes.len() {
@@ -264,22 +285,8 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
                 assert_eq!(ahead[0].of, Some(state), "these are the edges of this state");
                 &mut ahead[0]
             } else {
-                // Zones of one state come close together: its edges need not be made for each.
-                let place = state as usize % places;
-                if recent.len() <= place {
-                    recent.resize_with(place + 1, Outgoing::default);
-                }
-                let outgoing = &mut recent[place];
-                let before = outgoing.memory();
-                let lacks = |guard: &Guard| self.stepper.may_enable(profile, &parent, guard);
-                if outgoing.of != Some(state) {
-                    self.list_edges(state, &parent, outgoing)?;
-                } else if outgoing.left_out.iter().any(lacks) {
-                    // No zone forbids everything.
-                    self.list_edges(state, &[], outgoing)?;
-                }
-                outgoing.targets.resize(outgoing.edges.len(), UNKNOWN);
-                self.at_hand += outgoing.memory() - before;
+                let outgoing = recent.at(state);
+                self.bring(state, &parent, outgoing, UNKNOWN)?;
                 outgoing
             };
             for (index, edge) in outgoing.edges.iter().enumerate() {
@@ -327,7 +334,7 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
 
     /// Lists the edges of the state at the cursor, and of those next to it as far as they have no clocks
     /// either; and looks their targets up.
-    fn look_ahead(&mut self, ahead: &mut Vec<Outgoing<S>>) -> Result<(), SearchError> {
+    fn look_ahead(&mut self, ahead: &mut Vec<Outgoing<S, u32>>) -> Result<(), SearchError> {
         ahead.resize_with(AHEAD, Outgoing::default);
         let mut count = 0;
         for node in self.cursor..self.nodes.len().min(self.cursor + AHEAD) {
@@ -337,7 +344,7 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
             if covered || self.stepper.n(self.infos[state as usize].profile) > 1 {
                 break;
             }
-            self.list_edges(state, &[], &mut ahead[count])?;
+            self.list_edges(state, None, &mut ahead[count])?;
             count += 1;
         }
         let targets =
@@ -352,9 +359,36 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
         Ok(())
     }
 
+    /// Sees to it that the edges of a state are at hand that a zone may allow. `unknown`: what is known of the target
+    /// of a new one.
+    fn bring<K: Clone>(
+        &mut self,
+        state: u32,
+        zone: &[T],
+        outgoing: &mut Outgoing<S, K>,
+        unknown: K,
+    ) -> Result<(), SearchError> {
+        let before = outgoing.memory();
+        let profile = self.infos[state as usize].profile;
+        let lacks = |guard: &Guard| self.stepper.may_enable(profile, zone, guard);
+        if outgoing.of != Some(state) {
+            self.list_edges(state, Some(zone), outgoing)?;
+        } else if outgoing.left_out.iter().any(lacks) {
+            self.list_edges(state, None, outgoing)?;
+        }
+        outgoing.targets.resize(outgoing.edges.len(), unknown);
+        self.at_hand += outgoing.memory() - before;
+        Ok(())
+    }
+
     /// The edges of a state that a zone may allow, or all where none is given; their targets are still to be
     /// found.
-    fn list_edges(&self, state: u32, zone: &[T], outgoing: &mut Outgoing<S>) -> Result<(), SearchError> {
+    fn list_edges<K>(
+        &self,
+        state: u32,
+        zone: Option<&[T]>,
+        outgoing: &mut Outgoing<S, K>,
+    ) -> Result<(), SearchError> {
         let Outgoing { of, edges, numbers, targets, left_out } = outgoing;
         *of = Some(state);
         edges.clear();
@@ -362,10 +396,7 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
         targets.clear();
         left_out.clear();
         let profile = self.infos[state as usize].profile;
-        if zone.is_empty() {
-            self.system.edges(self.states.get(state), edges);
-            numbers.extend(0..edges.len() as u32);
-        } else {
+        if let Some(zone) = zone {
             let mut number = 0;
             let mut possible = |guard: &Guard| {
                 let possible = self.stepper.may_enable(profile, zone, guard);
@@ -378,6 +409,9 @@ impl<'s, S: TimedSystem, T: Scalar> Engine<'s, S, T> {
                 possible
             };
             self.system.possible_edges(self.states.get(state), &mut possible, edges);
+        } else {
+            self.system.edges(self.states.get(state), edges);
+            numbers.extend(0..edges.len() as u32);
         }
         for guard in edges.iter().map(|edge| &edge.guard).chain(left_out.iter()) {
             self.stepper.check_guard(profile, guard)?;

@@ -15,11 +15,11 @@ use rustc_hash::FxHasher;
 use serde::{Deserialize, Serialize};
 
 use super::super::{Observer, SearchError, SearchOptions, Witness};
-use super::{COVERED, Engine, LOOK, NONE, PROGRESS_EVERY, RECENT};
+use super::{COVERED, Engine, LOOK, NONE, PROGRESS_EVERY, Recent};
 use crate::check::verdict::SearchStats;
 use crate::check::{Limits, Progress};
+use crate::time::TimedSystem;
 use crate::time::zone::{Scalar, View};
-use crate::time::{Edge, TimedSystem};
 
 /// What came in a round, but for how the others stand.
 type Mail<S, T> = Vec<Message<S, T, Vec<u8>>>;
@@ -164,18 +164,8 @@ where
     Shard::new(system, options, wire).run(stop, watch)
 }
 
-/// The edges of a state, with the profile and the worker of each target as far as known.
-struct Outgoing<S: TimedSystem> {
-    of: Option<u32>,
-    edges: Vec<Edge<S::State, S::Label>>,
-    targets: Vec<Option<(u32, u32)>>,
-}
-
-impl<S: TimedSystem> Default for Outgoing<S> {
-    fn default() -> Self {
-        Self { of: None, edges: Vec::new(), targets: Vec::new() }
-    }
-}
+/// The profile and the worker of an edge's target, as far as known.
+type Target = Option<(u32, u32)>;
 
 struct Shard<'a, 's, S: TimedSystem, T: Scalar, W> {
     engine: Engine<'s, S, T>,
@@ -192,7 +182,7 @@ struct Shard<'a, 's, S: TimedSystem, T: Scalar, W> {
     width: u64,
     depth: u32,
     firsts: BTreeMap<u32, First>,
-    recent: Vec<Outgoing<S>>,
+    recent: Recent<S, Target>,
     /// Bytes sent in this layer: about what is received in it, and waits for its end.
     sent: u64,
     /// What the others held at the last round.
@@ -209,6 +199,7 @@ where
 {
     fn new(system: &'s S, options: &'a SearchOptions<'a>, wire: &'a mut W) -> Self {
         let now = Instant::now();
+        let share = options.limits.memory_max.map(|most| most / wire.peers() as u64);
         Self {
             engine: Engine::new(system, options),
             options,
@@ -220,7 +211,7 @@ where
             width: 1,
             depth: 0,
             firsts: BTreeMap::new(),
-            recent: Vec::new(),
+            recent: Recent::new(share),
             sent: 0,
             elsewhere: 0,
             began: now,
@@ -491,33 +482,17 @@ where
             parent.clear();
             parent.extend_from_slice(engine.zones.get(n, slot));
             observer.state(engine.states.get(state), &View::new(n, &parent));
-            let at = if n == 1 { 0 } else { state as usize % RECENT };
-            if self.recent.len() <= at {
-                self.recent.resize_with(at + 1, Outgoing::default);
-            }
-            let mut outgoing = std::mem::take(&mut self.recent[at]);
-            if outgoing.of != Some(state) {
-                outgoing.of = Some(state);
-                outgoing.edges.clear();
-                engine.system.edges(engine.states.get(state), &mut outgoing.edges);
-                for edge in &outgoing.edges {
-                    engine.stepper.check_guard(profile, &edge.guard)?;
-                }
-                if outgoing.edges.len() >= COVERED as usize {
-                    return Err(SearchError::TooMany);
-                }
-                outgoing.targets.clear();
-                outgoing.targets.resize(outgoing.edges.len(), None);
-            }
-            for (number, edge) in outgoing.edges.iter().enumerate() {
+            let mut outgoing = std::mem::take(self.recent.at(state));
+            engine.bring(state, &parent, &mut outgoing, None)?;
+            for (index, edge) in outgoing.edges.iter().enumerate() {
                 if !self.engine.stepper.enable(profile, &parent, &edge.guard) {
                     continue;
                 }
-                let (target, owner) = match outgoing.targets[number] {
+                let (target, owner) = match outgoing.targets[index] {
                     Some(known) => known,
                     None => {
                         let target = self.engine.stepper.profile(self.engine.system, &edge.target)?;
-                        *outgoing.targets[number].insert((target, self.owner(&edge.target)))
+                        *outgoing.targets[index].insert((target, self.owner(&edge.target)))
                     }
                 };
                 let engine = &mut self.engine;
@@ -529,7 +504,7 @@ where
                 if end.is_some() {
                     continue;
                 }
-                let (edge_number, worker) = (number as u32, self.me());
+                let (edge_number, worker) = (outgoing.numbers[index], self.me());
                 let first = First { layer: self.depth, place, edge: edge_number, worker, node };
                 self.note_facts(edge.facts, first);
                 let zone = self.engine.stepper.next.clone();
@@ -539,7 +514,7 @@ where
                 let found = Found { place, edge: edge_number, worker, parent: node, state, zone };
                 self.wire.send(owner as usize, Message::Found(found));
             }
-            self.recent[at] = outgoing;
+            *self.recent.at(state) = outgoing;
         }
         Ok(None)
     }
