@@ -354,15 +354,8 @@ impl<'a> Invariant<'a> {
         if count == 0 {
             return Some(zone);
         }
-        let parts = movers(world);
-        let mut pieces: Vec<Vec<Mover>> = vec![Vec::new()];
-        pieces.extend(parts.iter().map(|part| vec![*part]));
         // Only what is required of a world may be relied on.
-        let bearing: Vec<Mover> = parts.into_iter().filter(|part| self.bears(world, *part)).collect();
-        for (index, other) in bearing.iter().enumerate() {
-            pieces.extend(bearing[..index].iter().map(|one| vec![*one, *other]));
-        }
-        for piece in pieces {
+        for piece in self.pieces(world) {
             let (form, orders) = form(&only(world, &piece));
             let Some(known) = self.zones.get(&form) else { continue };
             // What is required of a world in either order may be relied on in either.
