@@ -16,7 +16,14 @@ pub fn read(paths: &[PathBuf], models: Option<&Path>) -> Loaded {
 /// # Errors
 /// The path names several, or none.
 pub fn one(command: &str, path: &Path, models: Option<&Path>) -> anyhow::Result<Option<LoadedPolicy>> {
-    let mut loaded = read(&[path.to_owned()], models);
+    only(command, path, &mut read(&[path.to_owned()], models))
+}
+
+/// The same of what was read already.
+///
+/// # Errors
+/// As [`one`].
+pub fn only(command: &str, path: &Path, loaded: &mut Loaded) -> anyhow::Result<Option<LoadedPolicy>> {
     if loaded.failed() {
         return Ok(None);
     }

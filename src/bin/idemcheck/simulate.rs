@@ -177,13 +177,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
 /// Reads a policy, what it measured, and what it assumes; none: it has faults, which have been said.
 fn ready(path: &Path, models: Option<&Path>, until: Option<i64>) -> anyhow::Result<Option<Ready>> {
     let mut loaded = input::read(&[path.to_owned()], models);
-    if loaded.failed() {
-        return Ok(None);
-    }
-    let count = loaded.policies.len();
-    let (Some(mut source), 1) = (loaded.policies.pop(), count) else {
-        bail!("simulate needs exactly one policy, and {} names {count}", path.display());
-    };
+    let Some(mut source) = input::only("simulate", path, &mut loaded)? else { return Ok(None) };
     let faults = source.policy.simulate.measure(&loaded.files);
     if !faults.is_empty() {
         anstream::eprint!("{}", diag::render_all(&faults, &loaded.files, true));
