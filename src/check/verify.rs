@@ -484,6 +484,24 @@ pub(super) fn remaining(limits: &Limits, patience: &Patience) -> Limits {
     Limits { time_max: patience.left(), ..limits.clone() }
 }
 
+/// How many zones are searched before anything is said of a leaner system.
+pub(super) fn first_zones(after: u64, search: &SearchOptions) -> u64 {
+    search.limits.states_max.map_or(after, |most| most.min(after))
+}
+
+/// Whether the first zones leave something to search.
+pub(super) fn goes_on(plain: &Exploration<System>, after: u64, search: &SearchOptions) -> bool {
+    let stats = plain.stats();
+    let too_many = search.limits.states_max.is_some_and(|most| stats.stored > most);
+    !stats.complete && stats.stored > after && !too_many && plain.facts() & search.stop_at == 0
+}
+
+/// The system that is leaner by what the first zones have shown already.
+pub(super) fn leaner(system: &System, plain: &Exploration<System>, findings: &Findings) -> System {
+    let deaths = findings.faults.contains("crashes") && findings.stuck_most >= system.claimable_after;
+    system.lean(Seen { facts: plain.facts(), deaths })
+}
+
 /// Searches the lean system for what there is to find, and the plain one for shortest runs that
 /// show it. A search that ends early anyway is the plain one's alone.
 fn search_lean<'s>(
@@ -494,16 +512,13 @@ fn search_lean<'s>(
     findings: &mut Findings,
     show: bool,
 ) -> Result<Exploration<'s, System>, CheckError> {
-    let most = search.limits.states_max.unwrap_or(u64::MAX);
-    let first = Limits { states_max: Some(most.min(after)), ..search.limits.clone() };
+    let first = Limits { states_max: Some(first_zones(after, search)), ..search.limits.clone() };
     let first = SearchOptions { limits: &first, ..*search };
     let mut plain = explore(system, &first, &mut Watch { system, findings })?;
-    let stats = plain.stats();
-    if stats.complete || stats.stored <= after || stats.stored > most || plain.facts() & search.stop_at != 0 {
+    if !goes_on(&plain, after, search) {
         return Ok(plain);
     }
-    let deaths = findings.faults.contains("crashes") && findings.stuck_most >= system.claimable_after;
-    let lean = &system.lean(Seen { facts: plain.facts(), deaths });
+    let lean = &leaner(system, &plain, findings);
     if !lean.is_much_leaner() && after > 0 {
         let limits = remaining(search.limits, patience);
         let options = SearchOptions { limits: &limits, ..*search };

@@ -13,9 +13,11 @@ use crate::check::search::shard::Notes;
 use crate::check::search::{Exploration, SearchOptions, Witness, explore};
 use crate::check::trace::Patience;
 use crate::check::verdict::SearchStats;
-use crate::check::verify::{Findings, Watch, remaining, search_options, search_zones, show_broken};
+use crate::check::verify::{
+    Findings, Watch, first_zones, goes_on, leaner, remaining, search_options, search_zones, show_broken,
+};
 use crate::check::{CheckError, Limits, Reductions, VerifyOptions};
-use crate::system::{Seen, System};
+use crate::system::System;
 
 /// What a search found.
 pub(super) struct Found {
@@ -85,20 +87,16 @@ impl Cluster {
         let Some(after) = reductions.lean_after.filter(|_| Endless::of(system).is_empty()) else {
             return self.search(system, search, &stop);
         };
-        let most = search.limits.states_max.unwrap_or(u64::MAX);
         // No limit of time: all processes must come to the same plan.
-        let first = Limits { states_max: Some(most.min(after)), memory_max: None, time_max: None };
+        let first = Limits { states_max: Some(first_zones(after, search)), memory_max: None, time_max: None };
         let never = AtomicBool::new(false);
         let options = SearchOptions { limits: &first, cancel: &never, progress: &|_| (), ..*search };
         let mut seen = Findings::default();
         let plain = explore(system, &options, &mut Watch { system, findings: &mut seen })?;
-        let stats = plain.stats();
-        let stops = plain.facts() & search.stop_at != 0;
-        if stats.complete || stats.stored <= after || stats.stored > most || stops {
+        if !goes_on(&plain, after, search) {
             return self.search(system, search, &stop);
         }
-        let deaths = seen.faults.contains("crashes") && seen.stuck_most >= system.claimable_after;
-        let lean = system.lean(Seen { facts: plain.facts(), deaths });
+        let lean = leaner(system, &plain, &seen);
         if !lean.is_much_leaner() {
             return self.search(system, search, &stop);
         }

@@ -6,6 +6,7 @@ use crate::check::search::Observer;
 use crate::check::search::shard::Notes;
 use crate::check::verify::{Findings, Watch};
 use crate::model::Outcome;
+use crate::policy::keys::FAULTS;
 use crate::system::world::{Packed, World};
 use crate::system::{Label, System};
 use crate::time::Edge;
@@ -31,25 +32,10 @@ impl<'s> Noted<'s> {
         to.capacity_least = to.capacity_least.into_iter().chain(told.capacity_least).min();
         to.stuck_most = to.stuck_most.max(told.stuck_most);
         to.taken.extend(told.taken);
-        to.faults.extend(FAULTS.into_iter().filter(|fault| told.faults.iter().any(|told| told == fault)));
+        let named = FAULTS.keys.iter().map(|key| key.name);
+        to.faults.extend(named.filter(|fault| told.faults.iter().any(|told| told == fault)));
     }
 }
-
-/// The faults by name: see [`Findings::note`].
-const FAULTS: [&str; 12] = [
-    "aborts",
-    "store_errors",
-    "ambiguous_acks",
-    "lost_responses",
-    "crashes",
-    "lost_requests",
-    "late_requests",
-    "duplicate_requests",
-    "redeliveries",
-    "failovers",
-    "lock_losses",
-    "redrives",
-];
 
 /// The same, as it goes from worker to worker.
 #[derive(Serialize, Deserialize)]
@@ -62,12 +48,12 @@ struct Told {
     capacity_least: Option<u8>,
     stuck_most: Option<i64>,
     taken: Vec<(u8, Outcome)>,
+    /// By their keys of `[faults]`.
     faults: Vec<String>,
 }
 
 impl Told {
     fn of(findings: &Findings) -> Told {
-        debug_assert!(findings.faults.iter().all(|fault| FAULTS.contains(fault)), "{:?}", findings.faults);
         Told {
             effects_most: findings.effects_most,
             lost_most: findings.lost_most,
