@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::property::Property;
 use super::verdict::{Number, PolicyResult, PropertyResult, Report, Standing, Verdict};
+use crate::source::versioned;
 
 /// The version of [`Baseline`] that this build writes and reads.
 pub const BASELINE_VERSION: u32 = 1;
@@ -96,17 +97,7 @@ impl Baseline {
     /// # Errors
     /// Not such a file, of another version, or with two entries for one property of a policy.
     pub fn from_json(text: &str) -> Result<Baseline, String> {
-        // The version first: a file of another version may lack what this one needs.
-        #[derive(Deserialize)]
-        struct Version {
-            version: u32,
-        }
-        let not_ours = |error: serde_json::Error| format!("not a baseline: {error}");
-        let Version { version } = serde_json::from_str(text).map_err(not_ours)?;
-        if version != BASELINE_VERSION {
-            return Err(format!("format version {version}; this idemcheck reads version {BASELINE_VERSION}"));
-        }
-        let baseline: Baseline = serde_json::from_str(text).map_err(not_ours)?;
+        let baseline: Baseline = versioned::read(text, BASELINE_VERSION, "a baseline")?;
         let mut names = std::collections::BTreeSet::new();
         match baseline.entries.iter().find(|entry| !names.insert((&entry.policy, entry.property))) {
             Some(twice) => Err(format!("two entries for {} of {}", twice.property, twice.policy)),

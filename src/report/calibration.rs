@@ -6,8 +6,7 @@ use crate::load::calibrate::{Calibration, Row};
 
 /// One JSON document with a newline at its end.
 pub fn json(calibration: &Calibration, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, calibration)?;
-    writeln!(out)
+    super::json::document(calibration, out)
 }
 
 /// Of [`json`].

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::human::{BOLD, DIM, GREEN, PLAIN, PLAIN_RED as RED, YELLOW};
 use crate::check::verdict::{format_ms, grouped};
 use crate::conform::judge::Possible;
 use crate::conform::report::{ConformReport, Finding, Told, Verdict};
@@ -12,17 +13,9 @@ const SHOWN_MAX: usize = 20;
 /// Steps that could have come instead, as people are shown them.
 const INSTEAD_MAX: usize = 8;
 
-const BOLD: &str = "\x1b[1m";
-const DIM: &str = "\x1b[2m";
-const RED: &str = "\x1b[31m";
-const GREEN: &str = "\x1b[32m";
-const YELLOW: &str = "\x1b[33m";
-const PLAIN: &str = "\x1b[0m";
-
 /// One JSON document with a newline at its end.
 pub fn json(report: &ConformReport, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, report)?;
-    writeln!(out)
+    super::json::document(report, out)
 }
 
 /// What is not allowed, with what would have been, and a few lines that sum up.

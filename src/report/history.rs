@@ -11,8 +11,7 @@ const PROOF_MAX: usize = 8;
 
 /// One JSON document with a newline at its end.
 pub fn json(report: &HistoryReport, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, report)?;
-    writeln!(out)
+    super::json::document(report, out)
 }
 
 /// The findings with their proofs, and a line that sums up.

@@ -39,6 +39,7 @@ pub struct Options<'a> {
 pub(super) const BOLD: &str = "\x1b[1m";
 pub(super) const DIM: &str = "\x1b[2m";
 pub(super) const RED: &str = "\x1b[1;31m";
+pub(super) const PLAIN_RED: &str = "\x1b[31m";
 pub(super) const GREEN: &str = "\x1b[32m";
 pub(super) const YELLOW: &str = "\x1b[33m";
 pub(super) const CYAN: &str = "\x1b[36m";

@@ -6,7 +6,12 @@ use crate::check::verdict::Report;
 
 /// Writes the report as one JSON document with a newline at its end.
 pub fn render(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, report)?;
+    document(report, out)
+}
+
+/// Anything as one JSON document with a newline at its end.
+pub fn document(value: &impl serde::Serialize, out: &mut dyn Write) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, value)?;
     writeln!(out)
 }
 

@@ -10,8 +10,7 @@ use crate::load::report::{Batch, LoadReport, LoadVerdict, ProbeOutcome, ProbeRep
 
 /// One JSON document with a newline at its end.
 pub fn json(report: &LoadReport, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, report)?;
-    writeln!(out)
+    super::json::document(report, out)
 }
 
 /// Of [`json`].

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use super::human::{CYAN, DIM, PLAIN, YELLOW};
 use crate::check::margins::{End, Inside, Margin, MarginUnit, Margins, Side, VerdictChange};
 use crate::check::verdict::{format_ms, grouped};
 
@@ -110,11 +111,6 @@ pub fn changed(changes: &[VerdictChange]) -> String {
         groups.into_iter().map(|(kind, names)| format!("{kind}: {}", names.join(", "))).collect();
     groups.join("; ")
 }
-
-const DIM: &str = "\x1b[2m";
-const CYAN: &str = "\x1b[36m";
-const YELLOW: &str = "\x1b[33m";
-const PLAIN: &str = "\x1b[0m";
 
 /// A row for each declaration, and below it what comes after its span.
 pub fn human(margins: &Margins, out: &mut dyn Write) -> io::Result<()> {

@@ -9,6 +9,7 @@ use super::trace::stems;
 use crate::check::proof::Proof;
 use crate::check::verdict::Report;
 use crate::policy::load::MemberTexts;
+use crate::source::versioned;
 
 /// The version of [`ProofFile`] that this build writes and reads.
 pub const PROOF_VERSION: u32 = 1;
@@ -36,17 +37,7 @@ impl ProofFile {
     /// # Errors
     /// What is wrong with it, in a sentence.
     pub fn from_json(text: &str) -> Result<ProofFile, String> {
-        // The version first: a file of another version may lack what this one needs.
-        #[derive(Deserialize)]
-        struct Version {
-            version: u32,
-        }
-        let not_ours = |error: serde_json::Error| format!("not a proof file: {error}");
-        let Version { version } = serde_json::from_str(text).map_err(not_ours)?;
-        if version != PROOF_VERSION {
-            return Err(format!("format version {version}; this idemcheck reads version {PROOF_VERSION}"));
-        }
-        serde_json::from_str(text).map_err(not_ours)
+        versioned::read(text, PROOF_VERSION, "a proof file")
     }
 
     /// A line for each piece of the invariant, so that a reader finds them and a diff shows them.

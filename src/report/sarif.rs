@@ -73,8 +73,7 @@ pub fn render(report: &Report, origins: &Origins, out: &mut dyn Write) -> io::Re
             "results": results,
         }],
     });
-    serde_json::to_writer_pretty(&mut *out, &document)?;
-    writeln!(out)
+    super::json::document(&document, out)
 }
 
 /// The rules that results name, in the order in which they are first named.

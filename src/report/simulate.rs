@@ -3,23 +3,16 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use super::human::{BOLD, DIM, GREEN, PLAIN, PLAIN_RED as RED, YELLOW};
 use crate::check::verdict::{format_ms, grouped};
 use crate::simulate::compare::{Difference, Measure};
 use crate::simulate::estimate::{Quantile, Quantiles, Rate};
 use crate::simulate::rare::RareEstimate;
 use crate::simulate::report::{Compared, PropertyRate, Remediation, Requests, SimulateReport};
 
-const BOLD: &str = "\x1b[1m";
-const DIM: &str = "\x1b[2m";
-const RED: &str = "\x1b[31m";
-const GREEN: &str = "\x1b[32m";
-const YELLOW: &str = "\x1b[33m";
-const PLAIN: &str = "\x1b[0m";
-
 /// One JSON document with a newline at its end.
 pub fn json(report: &SimulateReport, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, report)?;
-    writeln!(out)
+    super::json::document(report, out)
 }
 
 /// Rates, times and numbers, and what they rest on.

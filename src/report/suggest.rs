@@ -2,27 +2,19 @@
 
 use std::io::{self, Write};
 
+use super::human::{BOLD, CYAN, DIM, GREEN, PLAIN, PLAIN_RED as RED, YELLOW};
 use crate::check::suggest::{Edit, Kind, Suggestion, Suggestions};
 use crate::check::verdict::grouped;
 
 /// One JSON document with a newline at its end.
 pub fn json(suggestions: &Suggestions, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer_pretty(&mut *out, suggestions)?;
-    writeln!(out)
+    super::json::document(suggestions, out)
 }
 
 /// Of [`json`].
 pub fn schema() -> schemars::Schema {
     schemars::schema_for!(Suggestions)
 }
-
-const BOLD: &str = "\x1b[1m";
-const DIM: &str = "\x1b[2m";
-const RED: &str = "\x1b[31m";
-const GREEN: &str = "\x1b[32m";
-const YELLOW: &str = "\x1b[33m";
-const CYAN: &str = "\x1b[36m";
-const PLAIN: &str = "\x1b[0m";
 
 /// What is violated, what would mend it, with a patch for each, and what was tried.
 pub fn human(found: &Suggestions, out: &mut dyn Write) -> io::Result<()> {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::check::property::Property;
 use crate::check::verdict::{Counterexample, PolicyResult, Report};
 use crate::policy::load::MemberTexts;
+use crate::source::versioned;
 
 /// The version of [`TraceFile`] that this build writes and reads.
 pub const TRACE_VERSION: u32 = 1;
@@ -61,17 +62,7 @@ impl TraceFile {
 
     /// Reads a file that [`TraceFile::to_json`] wrote.
     pub fn from_json(text: &str) -> Result<TraceFile, String> {
-        // The version first: a file of another version may lack what this one needs.
-        #[derive(Deserialize)]
-        struct Version {
-            version: u32,
-        }
-        let not_ours = |error: serde_json::Error| format!("not a counterexample file: {error}");
-        let Version { version } = serde_json::from_str(text).map_err(not_ours)?;
-        if version != TRACE_VERSION {
-            return Err(format!("format version {version}; this idemcheck reads version {TRACE_VERSION}"));
-        }
-        let file: TraceFile = serde_json::from_str(text).map_err(not_ours)?;
+        let file: TraceFile = versioned::read(text, TRACE_VERSION, "a counterexample file")?;
         let Counterexample { steps, repeats_from, .. } = &file.counterexample;
         if repeats_from.is_some_and(|from| from >= steps.len()) {
             return Err("repeats_from points behind the last step".to_owned());

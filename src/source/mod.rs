@@ -14,6 +14,7 @@ pub mod open;
 pub mod reader;
 pub mod schema;
 pub mod suggest;
+pub mod versioned;
 pub mod walk;
 
 pub use canonical::digest;

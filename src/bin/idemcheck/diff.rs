@@ -11,7 +11,7 @@ use idemcheck::diff::behaviour::{Behaviour, new_behaviour};
 use idemcheck::diff::{self, DiffReport, Kind, PolicyDiff};
 use idemcheck::policy::Waiver;
 use idemcheck::policy::load::{Loaded, LoadedPolicy};
-use idemcheck::report::diff as render;
+use idemcheck::report::{diff as render, json};
 use idemcheck::system::System;
 use idemcheck::threads::on_threads;
 
@@ -88,10 +88,7 @@ pub fn run(args: &Args) -> anyhow::Result<Exit> {
     let write = |out: &mut dyn std::io::Write| match args.format {
         Format::Human => render::human(&report, out),
         Format::Markdown => render::markdown(&report, out),
-        Format::Json => {
-            serde_json::to_writer_pretty(&mut *out, &report)?;
-            writeln!(out)
-        }
+        Format::Json => json::document(&report, out),
     };
     match &args.output {
         Some(path) => output::to_file(path, write)?,
